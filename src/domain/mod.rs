@@ -1,0 +1,12 @@
+//! Plain data and rules.
+//!
+//! Nothing here knows of tokio, axum, ratatui, sqlx, the file system, a clock or randomness: time and ids come
+//! in as arguments. The types derive `serde` and `utoipa::ToSchema`, because the wire shows them as they are.
+
+pub mod audit;
+pub mod event;
+pub mod id;
+pub mod run;
+pub mod service;
+pub mod stack;
+pub mod team;

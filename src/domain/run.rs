@@ -1,0 +1,266 @@
+//! Runs: one execution of Atmos or Terraform, its states, and what may follow what.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::id::{Digest, RunId};
+use super::stack::InstanceRef;
+
+/// What a run does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RunKind {
+    /// Plans an instance and changes nothing.
+    Plan,
+    /// Plans an instance, shows the plan, waits, applies exactly it.
+    Apply,
+    /// Plans the end of an instance, shows the plan, waits, applies exactly it.
+    Destroy,
+    /// Runs the steps of a workflow.
+    Workflow,
+    /// Runs any other Atmos command.
+    Command,
+    /// Plans an instance to see whether the world still is as applied.
+    Drift,
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Waits for a place or a lock; `Run::waiting_for` says which.
+    Queued,
+    /// Plans.
+    Planning,
+    /// Has shown its plan and waits for a person's yes.
+    AwaitingConfirmation,
+    /// Policy, budget and state are looked at.
+    Checking,
+    /// Waits for approvals.
+    AwaitingApproval,
+    /// Changes the world.
+    Applying,
+    /// Runs a workflow or a command.
+    Running,
+    /// Done.
+    Succeeded,
+    /// Done, and there was nothing to change.
+    NoChanges,
+    /// Ended with an error.
+    Failed,
+    /// Ended because a person asked.
+    Canceled,
+    /// Refused by policy.
+    Denied,
+    /// Refused by a person.
+    Rejected,
+    /// Waited too long.
+    Expired,
+    /// The state moved on after the plan was made.
+    Stale,
+    /// Lost while it changed the world: it keeps its lock and asks for a person.
+    Unknown,
+    /// Ended because credentials are missing or expired.
+    NeedsCredentials,
+}
+
+/// Who drives Terraform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DriverKind {
+    /// The Atmos binary.
+    Atmos,
+    /// Terraform or OpenTofu, with the files and names that Atmos would use.
+    Terraform,
+}
+
+/// How many resources a plan adds, changes, destroys.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlanSummary {
+    /// Created.
+    pub add: u32,
+    /// Changed in place.
+    pub change: u32,
+    /// Destroyed.
+    pub destroy: u32,
+    /// Destroyed and created anew (counted in `add` and `destroy` too, as Terraform does).
+    pub replace: u32,
+}
+
+/// One command line that a run executed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ExecutedCommand {
+    /// The step it belongs to: `init`, `workspace`, `plan`, `apply`, or a workflow step's name.
+    pub step: String,
+    /// The arguments, the program first.
+    pub argv: Vec<String>,
+    /// The working folder, relative to the estate's root.
+    pub folder: String,
+}
+
+/// Where a step of a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StepState {
+    /// Not begun.
+    Pending,
+    /// Under way.
+    Running,
+    /// Done.
+    Succeeded,
+    /// Ended with an error.
+    Failed,
+    /// Left out, because an earlier one failed or the run resumed after it.
+    Skipped,
+}
+
+/// A step of a run with its place in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RunStep {
+    /// Its name.
+    pub name: String,
+    /// The command as a person would type it.
+    pub command: String,
+    /// Where it stands.
+    pub state: StepState,
+    /// The offset in the log, in bytes, where its output begins.
+    pub log_offset: Option<u64>,
+    /// Its exit code.
+    pub exit_code: Option<i32>,
+}
+
+/// What a run stood on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StoodOn {
+    /// The commit checked out.
+    pub commit: Option<String>,
+    /// Whether tracked files differed from it.
+    pub dirty: bool,
+    /// Digest over what differed.
+    pub tree_digest: Option<Digest>,
+    /// Digest of the instance's resolved configuration.
+    pub config_digest: Option<Digest>,
+    /// `atmos 1.226.0`, `terraform 1.11.4`, …
+    pub tools: Vec<String>,
+}
+
+/// An error found in a run's log, explained.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogFinding {
+    /// A stable code in kebab case: `missing-credentials`, `state-locked`, …
+    pub code: String,
+    /// What it means, in one sentence.
+    pub message: String,
+    /// The next command, where one is known.
+    pub next: Option<String>,
+    /// The line of the log, from 1.
+    pub line: u64,
+}
+
+/// A run as the platform keeps it and the API shows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Run {
+    /// Its identity.
+    pub id: RunId,
+    /// Counts in the estate, from 1.
+    pub number: u64,
+    /// What it does.
+    pub kind: RunKind,
+    /// Where it stands.
+    pub state: RunState,
+    /// Grows by one with each change; the ETag.
+    pub version: u64,
+    /// Who drives.
+    pub driver: DriverKind,
+    /// What a person would type.
+    pub command: String,
+    /// Every command line that ran, with its step.
+    pub commands: Vec<ExecutedCommand>,
+    /// The component, for a run of one instance.
+    pub component: Option<String>,
+    /// The stack, for a run of one instance or a workflow on one.
+    pub stack: Option<String>,
+    /// What it waits for while queued: `lock state local:network/plat-ue2-dev held by #212`, `a free place (4 of 4 taken)`.
+    pub waiting_for: Option<String>,
+    /// Why it ended as it did, or what a person should know now.
+    pub reason: Option<String>,
+    /// The next command that leads on, where one is known.
+    pub next: Option<String>,
+    /// The exit code of the command that decided.
+    pub exit_code: Option<i32>,
+    /// What the plan holds.
+    pub summary: Option<PlanSummary>,
+    /// The digest of the plan file.
+    pub plan_digest: Option<Digest>,
+    /// The steps.
+    pub steps: Vec<RunStep>,
+    /// Explained errors.
+    pub findings: Vec<LogFinding>,
+    /// What it stood on.
+    pub stood_on: StoodOn,
+    /// Who asked for it.
+    pub actor: String,
+    /// The run it retries.
+    pub retry_of: Option<RunId>,
+    /// The set it belongs to.
+    pub set: Option<String>,
+    /// The runs of its set that must succeed first.
+    pub after: Vec<RunId>,
+    /// The instances it concerns (one for plan, apply, destroy).
+    pub targets: Vec<InstanceRef>,
+    /// How many bytes its log has.
+    pub log_bytes: u64,
+    /// How many lines its log has.
+    pub log_lines: u64,
+    /// When it was asked for.
+    #[schema(value_type = String, format = DateTime)]
+    pub queued_at: Timestamp,
+    /// When its first command began.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub started_at: Option<Timestamp>,
+    /// When it came to its end.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub ended_at: Option<Timestamp>,
+}
+
+/// What somebody asks for when they ask for a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RunRequest {
+    /// What to do.
+    pub kind: RunKind,
+    /// The component, for plan, apply, destroy, drift.
+    #[serde(default)]
+    pub component: Option<String>,
+    /// The stack, for the same, and for a workflow.
+    #[serde(default)]
+    pub stack: Option<String>,
+    /// Which stack file is meant, where two make one stack name.
+    #[serde(default)]
+    pub stack_file: Option<String>,
+    /// The workflow's name.
+    #[serde(default)]
+    pub workflow: Option<String>,
+    /// The workflow's file, relative to the workflows folder.
+    #[serde(default)]
+    pub workflow_file: Option<String>,
+    /// The step a workflow resumes from.
+    #[serde(default)]
+    pub from_step: Option<String>,
+    /// Further arguments: those of `terrace atmos ARGS…`, or more for terraform.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// Confirms ahead.
+    #[serde(default)]
+    pub yes: bool,
+    /// Refuses instead of waiting where a lock is held.
+    #[serde(default)]
+    pub no_wait: bool,
+    /// Chooses the driver for this run.
+    #[serde(default)]
+    pub driver: Option<DriverKind>,
+    /// The environment of the person who asks, already reduced to the allow-list; never stored.
+    #[serde(default)]
+    pub env: std::collections::BTreeMap<String, String>,
+}

@@ -1,0 +1,26 @@
+//! Teams: who they are and what they own. `platform/teams.yaml` in the estate.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A team and what it owns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Team {
+    /// Its name, unique in the estate.
+    pub name: String,
+    /// One line on what it does.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// The people in it, by the names that the operating system or a token gives them.
+    #[serde(default)]
+    pub members: Vec<String>,
+    /// Who of them may approve.
+    #[serde(default)]
+    pub approvers: Vec<String>,
+    /// Globs of the components it owns.
+    #[serde(default)]
+    pub components: Vec<String>,
+    /// Globs of the stacks it owns.
+    #[serde(default)]
+    pub stacks: Vec<String>,
+}
