@@ -12,4 +12,5 @@
 //! | [`tui`] | the dashboard | everything that is not a picture, a key or a colour |
 //! | [`cli`] | one file a command; the composition root | |
 
+pub mod atmos;
 pub mod domain;

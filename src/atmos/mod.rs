@@ -1,0 +1,53 @@
+//! What Atmos says (configuration, stacks, workflows) and does (drivers).
+//!
+//! This file is the façade of stack resolution: [`Estate`] is an immutable snapshot of one repository, resolved as
+//! `atmos describe stacks --process-templates=false --process-functions=false` resolves it, with the file, line and column
+//! of every leaf. Nothing here runs a command or fetches anything.
+
+pub mod config;
+pub mod error;
+pub mod estate;
+pub mod files;
+pub mod target;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+pub use config::{AtmosConfig, ComponentType};
+pub use error::AtmosError;
+pub use estate::Estate;
+pub use target::RunTarget;
+
+/// How an estate is read.
+#[derive(Debug, Clone)]
+pub struct LoadOptions {
+    /// Whether reads may leave the estate and YAML functions in `locals` may run.
+    pub trusted: bool,
+    /// The environment Atmos would see: `ATMOS_*`, and what templates and `!env` read.
+    pub env: BTreeMap<String, String>,
+    /// Where files are read from: the disk, or a tree of another Git ref.
+    pub files: Arc<dyn files::Files>,
+}
+
+impl Default for LoadOptions {
+    /// Untrusted, no environment, from the disk.
+    fn default() -> Self {
+        Self { trusted: false, env: BTreeMap::new(), files: Arc::new(files::Disk) }
+    }
+}
+
+/// One instance of one snapshot; another snapshot may number its instances otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstanceId(pub u32);
+
+/// Narrows `describe stacks` as Atmos' flags do.
+#[derive(Debug, Clone, Default)]
+pub struct DescribeFilter {
+    /// `-s`: a stack's name (or a stack file's).
+    pub stack: Option<String>,
+    /// `--components`: only these; all where empty.
+    pub components: Vec<String>,
+    /// `--component-types`: only these; all where empty.
+    pub component_types: Vec<String>,
+    /// `--sections`: only these keys of an instance; all where empty.
+    pub sections: Vec<String>,
+}
