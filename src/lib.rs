@@ -13,4 +13,5 @@
 //! | [`cli`] | one file a command; the composition root | |
 
 pub mod atmos;
+pub mod cli;
 pub mod domain;

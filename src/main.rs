@@ -1,5 +1,5 @@
 //! Arguments in, one call.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    terrace::cli::main()
 }

@@ -1,0 +1,146 @@
+//! The command line: arguments, one file a command, exit codes, reports.
+//!
+//! This is the composition root: the only layer that may start the API's server, the dashboard and a run's
+//! supervisor. It owns what a person types and reads outside the dashboard, and leaves every rule to the layers
+//! below: a command asks the typed client, prints the answer and chooses an exit code.
+//!
+//! Adding a command is one file with a `clap::Args` struct that has
+//! `fn execute(self, context: &Context) -> Outcome`, its `mod` line and its row in [`commands!`].
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod completions;
+mod context;
+mod man;
+mod output;
+mod report;
+
+pub(crate) use context::Context;
+pub(crate) use output::Format;
+pub(crate) use report::{Exit, Failure, Outcome};
+
+/// Declares the commands: one row each, in the order in which `--help` shows them.
+///
+/// Help comes from the docstring of the row's struct.
+macro_rules! commands {
+    ($( $(#[$attribute:meta])* $name:ident => $arguments:path ),* $(,)?) => {
+        /// What to do.
+        #[derive(Debug, clap::Subcommand)]
+        enum Command {
+            $( $(#[$attribute])* $name($arguments), )*
+        }
+
+        impl Command {
+            fn execute(self, context: &Context) -> Outcome {
+                match self {
+                    $( Command::$name(arguments) => arguments.execute(context), )*
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    Completions => completions::Completions,
+    Man => man::Man,
+}
+
+/// Browse, plan and apply an Atmos estate, and see which line set each value.
+///
+/// Without a command, the dashboard opens for the estate here.
+#[derive(Debug, Parser)]
+#[command(name = "terrace", version, propagate_version = true, disable_help_subcommand = true)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Global {
+    /// The estate's folder; else the one with atmos.yaml here or above
+    #[arg(short = 'C', long = "directory", value_name = "DIR", global = true)]
+    directory: Option<PathBuf>,
+    /// A shared platform instead of the one on this machine
+    #[arg(long, value_name = "URL", global = true, env = "TERRACE_SERVER", hide_env_values = true)]
+    server: Option<String>,
+    /// How data is printed
+    #[arg(long, value_enum, default_value_t = Format::Text, global = true, hide_default_value = true)]
+    format: Format,
+    /// Whether to colour: auto is where a terminal reads it and NO_COLOR is not set
+    #[arg(long, value_enum, default_value_t = clap::ColorChoice::Auto, global = true, value_name = "WHEN", hide_default_value = true)]
+    color: clap::ColorChoice,
+    /// Trusts the estate for this call: functions that run commands are evaluated
+    #[arg(long, global = true)]
+    trust: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  terrace demo                                  a company to try things on, with the dashboard
+  terrace list instances                        what there is
+  terrace explain network -s plat-ue2-dev       which line set each value
+  terrace plan network -s plat-ue2-dev          what a change would do
+
+Exit codes: 0 done, 1 it failed, 2 wrong usage or configuration, 3 denied, 4 platform not reachable.";
+
+/// Runs the command line of this process and returns its exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    run(std::env::args_os()).into()
+}
+
+fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; a reader that has gone away is none either.
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            drop(error.print());
+            return exit;
+        }
+    };
+    report::install();
+    let context = Context::new(cli.global);
+    let outcome = match cli.command {
+        Some(command) => command.execute(&context),
+        None => Err(Failure::usage("the dashboard is not built into this program yet").hint("terrace --help").into()),
+    };
+    match outcome {
+        Ok(exit) => exit,
+        Err(error) => report::print(&error, &context),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_option_has_help() {
+        fn look(command: &clap::Command, path: &str) {
+            assert!(command.get_about().is_some(), "{path} has no help");
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{path} {} has no help", argument.get_id());
+            }
+            for sub in command.get_subcommands() {
+                look(sub, &format!("{path} {}", sub.get_name()));
+            }
+        }
+        let mut command = super::Cli::command();
+        command.build();
+        look(&command, "terrace");
+    }
+}
