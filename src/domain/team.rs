@@ -24,3 +24,31 @@ pub struct Team {
     #[serde(default)]
     pub stacks: Vec<String>,
 }
+
+/// What somebody may do; each role may what those before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Sees.
+    Viewer,
+    /// Asks and plans.
+    Developer,
+    /// Decides on what others ask.
+    Approver,
+    /// Applies, confirms, cancels, resolves.
+    Operator,
+    /// Everything, the platform process included.
+    Admin,
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Role::Viewer => "viewer",
+            Role::Developer => "developer",
+            Role::Approver => "approver",
+            Role::Operator => "operator",
+            Role::Admin => "admin",
+        })
+    }
+}

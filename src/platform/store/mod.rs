@@ -1,0 +1,114 @@
+//! What the platform keeps: one write path, and what is read from it.
+//!
+//! Owns the traits that a database must fulfil; `sqlite` is the embedded one, and a PostgreSQL twin implements the
+//! same traits (SQL stands nowhere else). Leaves what a change means to the services.
+//!
+//! # The one write path
+//!
+//! ```text
+//! let mut tx = store.begin().await?;          // takes the write lock
+//! let run = tx.run(id).await?;                // reads under that lock
+//! tx.save_run(&run, expected).await?;         // compare-and-set on a version: PlatformError::Stale
+//! tx.commit(Change::new(time, event, audit)).await?;
+//! ```
+//!
+//! [`Tx::commit`] asks for the [`Change`]: the event and the audit record that tell of the rows. So a state cannot
+//! change without them, and all three are one transaction. Dropping a [`Tx`] undoes everything. Rows that are no
+//! state (a lease renewed, a position in a log, an idempotency key that aged) are committed by
+//! [`Tx::commit_bookkeeping`], which tells nobody.
+//!
+//! # How a noun joins
+//!
+//! A noun brings one file `store/<noun>.rs` with two traits, `<Noun>Reads` (on the store) and `<Noun>Writes` (inside a
+//! transaction), one file `store/sqlite/<noun>.rs` that implements them for `SqliteStore` (reads: `self.reader()`)
+//! and `SqliteTx` (`self.connection()`), and one migration `migrations/sqlite/<number>_<noun>.sql`. It then adds the
+//! traits as supertraits of [`Store`] and [`Tx`]. Errors of sqlx go through `self.error(e)`, which knows a full disk,
+//! a read-only folder and a damaged file. Every row of a state carries `version`, and an update says
+//! `where id = ? and version = ?`; no row touched means [`PlatformError::Stale`].
+
+mod record;
+pub mod sqlite;
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::PlatformError;
+use super::audit::AuditDraft;
+use super::events::{Bell, EventDraft};
+use crate::domain::audit::AuditRecord;
+use crate::domain::event::Event;
+
+pub use record::{AuditQuery, EventQuery, KeyFingerprint, Order, RecordReads, RecordWrites, Remembered};
+
+/// What a transaction tells of: events and audit records, in order.
+#[derive(Debug, Clone)]
+pub struct Change {
+    time: Timestamp,
+    events: Vec<EventDraft>,
+    audit: Vec<AuditDraft>,
+}
+
+impl Change {
+    /// Tells of one change of state: its event and its audit record.
+    #[must_use]
+    pub fn new(time: Timestamp, event: EventDraft, audit: AuditDraft) -> Self {
+        Self { time, events: vec![event], audit: vec![audit] }
+    }
+
+    /// Tells of something that was seen and that nobody decided, such as files that changed: an event alone.
+    #[must_use]
+    pub fn observed(time: Timestamp, event: EventDraft) -> Self {
+        Self { time, events: vec![event], audit: Vec::new() }
+    }
+
+    /// Tells of one more change in the same transaction.
+    #[must_use]
+    pub fn and(mut self, event: EventDraft, audit: AuditDraft) -> Self {
+        self.events.push(event);
+        self.audit.push(audit);
+        self
+    }
+
+    /// Returns when it happened, what is to be streamed, and what is to be audited.
+    #[must_use]
+    pub fn into_parts(self) -> (Timestamp, Vec<EventDraft>, Vec<AuditDraft>) {
+        (self.time, self.events, self.audit)
+    }
+}
+
+/// What a committed change became.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Committed {
+    /// The events with identity and sequence.
+    pub events: Vec<Event>,
+    /// The audit records with their sequence.
+    pub audit: Vec<AuditRecord>,
+}
+
+/// A database that keeps what happened, shared by all services.
+#[async_trait]
+pub trait Store: Debug + Send + Sync + RecordReads {
+    /// Begins a transaction and takes the write lock; waits for others to finish theirs.
+    async fn begin(&self) -> Result<Box<dyn Tx>, PlatformError>;
+
+    /// Returns the bell that rings after each commit that has events.
+    fn bell(&self) -> &Bell;
+
+    /// Checks that the database answers and is sound; slow for a large one, so it is for health and not for requests.
+    async fn check(&self) -> Result<(), PlatformError>;
+
+    /// Closes all connections after writing everything into the main file.
+    async fn close(&self);
+}
+
+/// One transaction under the write lock; dropped without a commit, it undoes everything.
+#[async_trait]
+pub trait Tx: Send + RecordWrites {
+    /// Commits rows, events and audit records as one, then rings the bell.
+    async fn commit(self: Box<Self>, change: Change) -> Result<Committed, PlatformError>;
+
+    /// Commits rows that are no state: leases, positions, idempotency keys.
+    async fn commit_bookkeeping(self: Box<Self>) -> Result<(), PlatformError>;
+}

@@ -1,0 +1,149 @@
+//! Opening a database without losing anything, and saying what an error means.
+
+use std::fs;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+
+use super::{Shared, SqliteStore};
+use crate::platform::PlatformError;
+use crate::platform::events::Bell;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
+
+/// How long a write waits for another process before it gives up.
+const BUSY: Duration = Duration::from_secs(10);
+/// How many connections read at a time.
+const READERS: u32 = 4;
+
+impl SqliteStore {
+    /// Opens the database, creating it (mode 0600, its folder 0700) or bringing it to this binary's version.
+    ///
+    /// `source` becomes the `source` attribute of its events.
+    ///
+    /// # Errors
+    ///
+    /// A newer version, a damaged file, a folder that cannot be written, a full disk: each says so, and the file stays
+    /// as it was.
+    pub async fn open(path: &Path, source: &str) -> Result<Self, PlatformError> {
+        create_private(path)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY)
+            .create_if_missing(false);
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(BUSY * 3)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_with(options.clone())
+            .await
+            .map_err(|e| explain(path, e))?;
+        refuse_newer(path, &writer).await?;
+        MIGRATIONS.run(&writer).await.map_err(|e| explain_migration(path, e))?;
+        let latest: i64 = sqlx::query_scalar("select coalesce(max(sequence), 0) from events")
+            .fetch_one(&writer)
+            .await
+            .map_err(|e| explain(path, e))?;
+        let reader = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_lazy_with(options.pragma("query_only", "on"));
+        let shared = Shared {
+            path: path.to_owned(),
+            source: source.to_owned(),
+            bell: Bell::new(u64::try_from(latest).unwrap_or_default()),
+        };
+        Ok(Self { shared: Arc::new(shared), writer, reader })
+    }
+}
+
+/// Creates folder and file so that only their owner can read them, where they are missing.
+fn create_private(path: &Path) -> Result<(), PlatformError> {
+    let unwritable = |error: std::io::Error| explain_io(path, error);
+    if let Some(folder) = path.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unwritable)?;
+    }
+    fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map_err(unwritable)?;
+    Ok(())
+}
+
+fn explain_io(path: &Path, error: std::io::Error) -> PlatformError {
+    use std::io::ErrorKind as Kind;
+    match error.kind() {
+        Kind::StorageFull | Kind::QuotaExceeded => PlatformError::DiskFull { path: path.to_owned() },
+        Kind::PermissionDenied | Kind::ReadOnlyFilesystem => {
+            PlatformError::ReadOnlyDatabase { path: path.to_owned(), message: error.to_string() }
+        }
+        _ => PlatformError::io("create the database", path)(error),
+    }
+}
+
+/// Refuses a database that has migrations which this binary does not know.
+async fn refuse_newer(path: &Path, pool: &SqlitePool) -> Result<(), PlatformError> {
+    let migrated: bool = sqlx::query_scalar("select count(*) > 0 from sqlite_master where name = '_sqlx_migrations'")
+        .fetch_one(pool)
+        .await
+        .map_err(|e| explain(path, e))?;
+    if !migrated {
+        return Ok(());
+    }
+    let found: i64 = sqlx::query_scalar("select coalesce(max(version), 0) from _sqlx_migrations")
+        .fetch_one(pool)
+        .await
+        .map_err(|e| explain(path, e))?;
+    let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default();
+    if found > known {
+        return Err(PlatformError::NewerDatabase { path: path.to_owned(), found, known });
+    }
+    Ok(())
+}
+
+fn explain_migration(path: &Path, error: sqlx::migrate::MigrateError) -> PlatformError {
+    use sqlx::migrate::MigrateError as E;
+    match error {
+        E::Execute(inner) | E::ExecuteMigration(inner, _) => explain(path, inner),
+        other => PlatformError::Database { path: path.to_owned(), source: Box::new(other) },
+    }
+}
+
+/// Says what an error of sqlx means for a person. Result codes: <https://sqlite.org/rescode.html>.
+pub(super) fn explain(path: &Path, error: sqlx::Error) -> PlatformError {
+    const BUSY: i32 = 5;
+    const LOCKED: i32 = 6;
+    const READ_ONLY: i32 = 8;
+    const CORRUPT: i32 = 11;
+    const FULL: i32 = 13;
+    const CANNOT_OPEN: i32 = 14;
+    const NOT_A_DATABASE: i32 = 26;
+    const SHARED_MEMORY_SIZE: i32 = 4874;
+
+    let path: PathBuf = path.to_owned();
+    let (code, message) = match &error {
+        sqlx::Error::Database(inner) => {
+            (inner.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or_default(), inner.message().to_owned())
+        }
+        sqlx::Error::PoolTimedOut => return PlatformError::BusyDatabase { path },
+        _ => (0, String::new()),
+    };
+    if code == SHARED_MEMORY_SIZE {
+        return PlatformError::DiskFull { path };
+    }
+    match code & 0xff {
+        CORRUPT | NOT_A_DATABASE => PlatformError::CorruptDatabase { path, message },
+        READ_ONLY | CANNOT_OPEN => PlatformError::ReadOnlyDatabase { path, message },
+        FULL => PlatformError::DiskFull { path },
+        BUSY | LOCKED => PlatformError::BusyDatabase { path },
+        _ => PlatformError::Database { path, source: Box::new(error) },
+    }
+}
