@@ -1,4 +1,14 @@
 //! Runs: one execution of Atmos or Terraform, its states, and what may follow what.
+//!
+//! This file has the words; [`machine`] has the rules of states, [`lock`] what runs lock, [`order`] how a set goes,
+//! [`environment`] what travels into a run.
+
+pub mod environment;
+pub mod lock;
+pub mod machine;
+#[cfg(test)]
+mod machine_tests;
+pub mod order;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -207,21 +217,61 @@ pub struct Run {
     pub set: Option<String>,
     /// The runs of its set that must succeed first.
     pub after: Vec<RunId>,
+    /// The `unknown` run that this refresh-only plan looks into.
+    pub resolves: Option<RunId>,
+    /// The workspace it uses.
+    pub workspace: Option<String>,
+    /// Who confirmed its plan.
+    pub confirmed_by: Option<String>,
+    /// Whether a person asked to cancel it.
+    pub cancel_asked: bool,
+    /// For a command: whether it may change the world (what is not known to only read may).
+    pub changing_command: bool,
     /// The instances it concerns (one for plan, apply, destroy).
     pub targets: Vec<InstanceRef>,
     /// How many bytes its log has.
     pub log_bytes: u64,
     /// How many lines its log has.
     pub log_lines: u64,
+    /// How many bytes of its output could not be written (a full disk); 0 as a rule.
+    pub log_lost: u64,
     /// When it was asked for.
     #[schema(value_type = String, format = DateTime)]
     pub queued_at: Timestamp,
     /// When its first command began.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub started_at: Option<Timestamp>,
+    /// When its wait for confirmation ends.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Timestamp>,
     /// When it came to its end.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub ended_at: Option<Timestamp>,
+}
+
+impl Run {
+    /// Returns what the state machine needs to know.
+    #[must_use]
+    pub fn facts(&self) -> machine::Facts {
+        machine::Facts {
+            kind: self.kind,
+            state: self.state,
+            changes: self.changes(),
+            plan: self.plan_digest.clone(),
+            confirmed: self.confirmed_by.as_ref().and(self.plan_digest.clone()),
+            cancel_asked: self.cancel_asked,
+        }
+    }
+
+    /// Tells whether its commands may change the world.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        match self.kind {
+            RunKind::Apply | RunKind::Destroy | RunKind::Workflow => true,
+            RunKind::Plan | RunKind::Drift => false,
+            RunKind::Command => self.changing_command,
+        }
+    }
 }
 
 /// What somebody asks for when they ask for a run.
@@ -254,13 +304,60 @@ pub struct RunRequest {
     /// Confirms ahead.
     #[serde(default)]
     pub yes: bool,
+    /// Gives the command a terminal, so that its operator can type into it.
+    #[serde(default)]
+    pub interactive: bool,
     /// Refuses instead of waiting where a lock is held.
     #[serde(default)]
     pub no_wait: bool,
     /// Chooses the driver for this run.
     #[serde(default)]
     pub driver: Option<DriverKind>,
-    /// The environment of the person who asks, already reduced to the allow-list; never stored.
+    /// The environment of the person who asks; what is not on the allow-list is dropped, nothing is ever stored.
     #[serde(default)]
     pub env: std::collections::BTreeMap<String, String>,
+    /// Variables given by name for this run (`--env K=V`); never stored.
+    #[serde(default)]
+    pub set_env: std::collections::BTreeMap<String, String>,
+}
+
+/// What somebody asks for when they ask for several runs in the order of their dependencies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetRequest {
+    /// What to do with each: plan, apply, destroy or drift.
+    pub kind: RunKind,
+    /// The instances that were marked.
+    #[serde(default)]
+    pub targets: Vec<InstanceRef>,
+    /// Every instance of this stack.
+    #[serde(default)]
+    pub stack: Option<String>,
+    /// Every instance that changes since this Git reference affect.
+    #[serde(default)]
+    pub affected_since: Option<String>,
+    /// How many go at a time.
+    #[serde(default)]
+    pub parallel: Option<u32>,
+    /// Confirms each ahead.
+    #[serde(default)]
+    pub yes: bool,
+    /// Chooses the driver.
+    #[serde(default)]
+    pub driver: Option<DriverKind>,
+    /// As in [`RunRequest::env`].
+    #[serde(default)]
+    pub env: std::collections::BTreeMap<String, String>,
+    /// As in [`RunRequest::set_env`].
+    #[serde(default)]
+    pub set_env: std::collections::BTreeMap<String, String>,
+}
+
+/// The runs of one set, in an order in which they can go.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RunSet {
+    /// Its identity.
+    pub id: String,
+    /// Its runs; `after` of each makes the tree.
+    pub runs: Vec<Run>,
 }
