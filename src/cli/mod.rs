@@ -15,6 +15,7 @@ use clap::Parser;
 
 mod completions;
 mod context;
+mod demo;
 mod man;
 mod output;
 mod report;
@@ -45,6 +46,7 @@ macro_rules! commands {
 }
 
 commands! {
+    Demo => demo::Demo,
     Completions => completions::Completions,
     Man => man::Man,
 }
@@ -111,12 +113,19 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let context = Context::new(cli.global);
     let outcome = match cli.command {
         Some(command) => command.execute(&context),
-        None => Err(Failure::usage("the dashboard is not built into this program yet").hint("terrace --help").into()),
+        None => open_dashboard(&context),
     };
     match outcome {
         Ok(exit) => exit,
         Err(error) => report::print(&error, &context),
     }
+}
+
+/// Opens the dashboard for the estate at the context's folder.
+fn open_dashboard(context: &Context) -> Outcome {
+    Err(Failure::usage(format!("this program was built without a dashboard ({})", context.directory().display()))
+        .hint("terrace --help lists the commands")
+        .into())
 }
 
 #[cfg(test)]

@@ -1,0 +1,6 @@
+resource "terraform_data" "gateway" {
+  input = {
+    id   = local.id
+    tags = var.tags
+  }
+}

@@ -1,0 +1,4 @@
+output "endpoint" {
+  value       = "${local.id}.cache.harborline.example:6379"
+  description = "Where it answers."
+}
