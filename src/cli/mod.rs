@@ -19,6 +19,7 @@ mod demo;
 mod man;
 mod output;
 mod report;
+mod terminal;
 
 pub(crate) use context::Context;
 pub(crate) use output::Format;
