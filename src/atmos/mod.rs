@@ -9,6 +9,7 @@ pub mod error;
 pub mod estate;
 pub mod files;
 pub mod target;
+pub mod template;
 
 use std::{collections::BTreeMap, sync::Arc};
 
