@@ -37,6 +37,9 @@ impl<W: Write> Tame<W> {
 
     /// Ends what is under way, colours included, and returns the terminal.
     pub(crate) fn finish(mut self) -> io::Result<W> {
+        if !self.partial.is_empty() {
+            self.feed("\u{fffd}".as_bytes());
+        }
         self.parser.advance(&mut self.line, CANCEL);
         if self.line.coloured {
             self.line.out.extend_from_slice(b"\x1b[0m");
@@ -158,6 +161,7 @@ mod tests {
         assert_eq!(tame("a\u{9b}2Jb\u{202e}c\n".as_bytes(), true), "a\u{fffd}2Jb\u{fffd}c\n");
         assert_eq!(tame(b"a\xffb\n\xe2\x82\n", true), "a\u{fffd}b\n\u{fffd}\n");
         assert_eq!(tame("a€b\n".as_bytes(), true), "a€b\n");
+        assert_eq!(tame(b"a\xe2\x82", true), "a\u{fffd}");
     }
 
     #[test]
