@@ -1,0 +1,227 @@
+//! Whether an action can be done now, and if not, why not: one small function a condition, named by the table of actions.
+
+use crate::domain::run::RunState;
+
+use super::action::Enabled;
+use super::app::{App, Focus, Link, Marked, View};
+use super::panes::runs::is_alive;
+
+fn when(condition: bool, why_not: &'static str) -> Enabled {
+    if condition { Ok(()) } else { Err(why_not) }
+}
+
+/// Always.
+pub fn always(_: &App) -> Enabled {
+    Ok(())
+}
+
+/// While the platform answers.
+pub fn live(app: &App) -> Enabled {
+    when(app.link == Link::Live, "the platform is not reachable")
+}
+
+/// On an instance that can be planned, or with some marked.
+pub fn on_instance(app: &App) -> Enabled {
+    live(app)?;
+    let targets = app.targets();
+    when(!targets.is_empty(), "select an instance, or mark some with space")
+}
+
+/// Where there are workflows.
+pub fn has_workflows(app: &App) -> Enabled {
+    live(app)?;
+    when(!app.workflows.items().is_empty(), "the estate has no workflows")
+}
+
+/// With two sides: both marked, or one marked and another selected, or this and the one before.
+pub fn two_to_compare(app: &App) -> Enabled {
+    live(app)?;
+    when(app.sides().is_some(), "mark one with space, then select the other")
+}
+
+/// On a comparison.
+pub fn comparing(app: &App) -> Enabled {
+    let shown = app.view == View::Stacks && app.stacks.tab == super::panes::stacks::Tab::Diff;
+    when(shown && app.stacks.comparison.is_some(), "there is no comparison")
+}
+
+/// On something that a line of a file says.
+pub fn has_source(app: &App) -> Enabled {
+    when(app.source().is_some(), "no line says this")
+}
+
+/// Where the estate has problems.
+pub fn has_problems(app: &App) -> Enabled {
+    when(!app.diagnostics.items().is_empty(), "the estate has no problems")
+}
+
+/// On a run that shows its plan and waits.
+pub fn waits_for_yes(app: &App) -> Enabled {
+    live(app)?;
+    let waits = app.run().is_some_and(|run| run.state == RunState::AwaitingConfirmation);
+    when(waits, "this run does not wait for a yes")
+}
+
+/// On a run that has not ended.
+pub fn run_alive(app: &App) -> Enabled {
+    live(app)?;
+    when(app.run().is_some_and(|run| is_alive(run.state)), "this run has ended")
+}
+
+/// On a run that has ended.
+pub fn run_ended(app: &App) -> Enabled {
+    live(app)?;
+    let ended = app.run().is_some_and(|run| !is_alive(run.state) && run.state != RunState::Unknown);
+    when(ended, "this run has not ended")
+}
+
+/// On a run that was lost while it applied.
+pub fn run_unknown(app: &App) -> Enabled {
+    live(app)?;
+    when(app.run().is_some_and(|run| run.state == RunState::Unknown), "nothing is unknown about this run")
+}
+
+/// On a run with a log.
+pub fn has_log(app: &App) -> Enabled {
+    when(app.run().is_some() && app.runs.log.buffer.rows() > 0, "there is no log yet")
+}
+
+/// On what can be marked.
+pub fn markable(app: &App) -> Enabled {
+    when(app.focus == Focus::List && app.tree_mark().is_some(), "only instances and stacks can be marked")
+}
+
+/// With marks.
+pub fn has_marks(app: &App) -> Enabled {
+    when(!app.marks.is_empty(), "nothing is marked")
+}
+
+/// On what has a command.
+pub fn has_command(app: &App) -> Enabled {
+    when(app.command().is_some(), "there is no command for this")
+}
+
+/// In views with tabs.
+pub fn has_tabs(app: &App) -> Enabled {
+    when(app.view != View::Runs, "there are no tabs here")
+}
+
+/// Not yet.
+pub fn not_built_requests(_: &App) -> Enabled {
+    Err("4 is kept for Requests, which are not built yet")
+}
+
+/// Not yet.
+pub fn not_built_budgets(_: &App) -> Enabled {
+    Err("5 is kept for Budgets, which are not built yet")
+}
+
+/// Not yet.
+pub fn not_built_health(_: &App) -> Enabled {
+    Err("7 is kept for Health, which is not built yet")
+}
+
+impl App {
+    /// Returns the instances that an action on "what is selected or marked" is about, abstract ones left out.
+    #[must_use]
+    pub fn targets(&self) -> Vec<super::message::InstanceKey> {
+        use super::message::InstanceKey;
+        use super::panes::stacks::tree::Of;
+        let can = |i: &&crate::domain::stack::InstanceSummary| !i.is_abstract;
+        let of_stack = |name: &str| {
+            let own = self.instances.items().iter().filter(can);
+            own.filter(|i| i.stack == name).map(InstanceKey::of).collect::<Vec<_>>()
+        };
+        if self.view == View::Catalog {
+            let row = (self.focus == Focus::Detail).then(|| self.detail_row()).flatten();
+            return match row.and_then(|row| row.go) {
+                Some(super::widgets::list::Go::Instance(key)) => vec![key],
+                _ => Vec::new(),
+            };
+        }
+        if self.view != View::Stacks {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        for mark in &self.marks {
+            match mark {
+                Marked::Instance(key) => {
+                    let runs = |i: &crate::domain::stack::InstanceSummary| can(&i) && InstanceKey::of(i) == *key;
+                    if self.instances.items().iter().any(runs) {
+                        found.push(key.clone());
+                    }
+                }
+                Marked::Stack(name) => found.extend(of_stack(name)),
+            }
+        }
+        if self.marks.is_empty()
+            && let Some((node, _)) = self.node()
+        {
+            match &node.of {
+                Of::Instance(i) => found.extend(self.instances.items().get(*i).filter(can).map(InstanceKey::of)),
+                Of::Stack(name) => found = of_stack(name),
+                _ => {}
+            }
+        }
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    /// Returns what a comparison would be about.
+    #[must_use]
+    pub fn sides(&self) -> Option<super::message::Sides> {
+        let mut marks = self.marks.iter();
+        let (a, b) = match (marks.next(), marks.next(), marks.next()) {
+            (Some(a), Some(b), None) => (a.clone(), b.clone()),
+            (Some(a), None, None) => (a.clone(), self.tree_mark()?),
+            (None, None, None) => (Marked::Instance(self.stacks.before.clone()?), self.tree_mark()?),
+            _ => return None,
+        };
+        let same_kind = matches!(
+            (&a, &b),
+            (Marked::Instance(_), Marked::Instance(_)) | (Marked::Stack(_), Marked::Stack(_))
+        );
+        (a != b && same_kind).then(|| super::message::Sides { a: a.side(), b: b.side() })
+    }
+
+    /// Returns the line that stands behind what is selected.
+    #[must_use]
+    pub fn source(&self) -> Option<crate::domain::stack::Source> {
+        use crate::domain::stack::Source;
+        let first = |file: String| Source { file, line: 1, column: 1 };
+        if self.focus == Focus::Detail && self.view != View::Runs {
+            return self.detail_row()?.source;
+        }
+        match self.view {
+            View::Stacks => self.tree_file().map(first),
+            View::Catalog => {
+                let service = self.service()?;
+                let own = [&service.description, &service.owner].into_iter().flatten();
+                own.filter_map(|a| a.source.clone()).next().or_else(|| service.inputs.first().map(|i| i.source.clone()))
+            }
+            View::Runs | View::Events => None,
+        }
+    }
+
+    /// Returns the exact command for what is selected, as a person would type it.
+    #[must_use]
+    pub fn command(&self) -> Option<String> {
+        match self.view {
+            View::Stacks => {
+                let instance = self.tree_instance()?;
+                (!instance.is_abstract).then(|| super::commands::plan(self, &super::message::InstanceKey::of(instance)))
+            }
+            View::Catalog => match self.targets().as_slice() {
+                [key] => Some(super::commands::plan(self, key)),
+                _ => None,
+            },
+            View::Runs => self.run().map(|run| run.command.clone()),
+            View::Events => {
+                let at = *self.events.shown.get(self.events.cursor.at)?;
+                let live = self.events.tab == super::panes::events::Tab::Live;
+                live.then(|| self.events.live.items().get(at).map(|event| event.command.clone())).flatten()
+            }
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! What comes into the dashboard, and what it asks of the outside.
+//!
+//! Both are plain data, so that [`super::update`] stays a pure function: keys, answers and the time come in as
+//! [`Message`]s, and everything that touches a server, a file or the terminal goes out as an [`Effect`].
+
+use std::path::PathBuf;
+
+use crossterm::event::{KeyEvent, MouseEvent};
+use jiff::Timestamp;
+use ratatui::text::Line;
+
+use crate::domain::audit::AuditRecord;
+use crate::domain::event::Event;
+use crate::domain::id::{RunId, RunRef};
+use crate::domain::run::{Run, RunRequest, SetRequest};
+use crate::domain::service::Service;
+use crate::domain::stack::{
+    Dependency, Diagnostic, DiffEntry, Explanation, ImportEdge, InstanceRef, InstanceSummary, Source, StackSummary,
+};
+
+use super::action::Action;
+use super::memory::Memory;
+
+/// Names an instance so that no other is meant: two stack files may make one stack name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstanceKey {
+    /// The component's name in the stack.
+    pub component: String,
+    /// The stack's name.
+    pub stack: String,
+    /// The stack file, relative to the estate's root.
+    pub file: String,
+}
+
+impl InstanceKey {
+    /// Returns the key of a row of the list of instances.
+    #[must_use]
+    pub fn of(instance: &InstanceSummary) -> Self {
+        InstanceKey {
+            component: instance.component.clone(),
+            stack: instance.stack.clone(),
+            file: instance.file.clone(),
+        }
+    }
+
+    /// Returns the instance without its file.
+    #[must_use]
+    pub fn reference(&self) -> InstanceRef {
+        InstanceRef { component: self.component.clone(), stack: self.stack.clone() }
+    }
+}
+
+/// What went wrong outside, ready to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// What, in one sentence.
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+    /// Whether the platform could not be reached at all.
+    pub unreachable: bool,
+}
+
+/// An answer, or why there is none.
+pub type Outcome<T> = Result<T, Trouble>;
+
+/// The estate and the platform, as the header shows them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Card {
+    /// The estate's short name: its folder's.
+    pub name: String,
+    /// The estate's root.
+    pub root: PathBuf,
+    /// The driver with its version; `None` where neither atmos nor terraform is there.
+    pub driver: Option<String>,
+    /// Why there is no driver, or what the one there cannot do.
+    pub driver_note: Option<String>,
+    /// Who looks.
+    pub user: String,
+    /// As which role.
+    pub role: String,
+    /// Whether the platform is one person's.
+    pub solo: bool,
+    /// Whether functions that run commands are evaluated.
+    pub trusted: bool,
+}
+
+/// A workflow that can be chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WorkflowCard {
+    /// Its name.
+    pub name: String,
+    /// Its file, relative to the workflows folder.
+    pub file: String,
+    /// What it does.
+    pub description: Option<String>,
+    /// The commands of its steps.
+    pub steps: Vec<String>,
+    /// Whether a stack must be named.
+    pub needs_stack: bool,
+}
+
+/// A leaf that a search found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hit {
+    /// The instance.
+    pub instance: InstanceRef,
+    /// The path, written with dots.
+    pub path: String,
+    /// The value, on one line.
+    pub value: String,
+    /// The line that set it.
+    pub source: Option<Source>,
+}
+
+/// A comparison as asked for: `stack:NAME`, `C@S` or `ref:GITREF`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sides {
+    /// The left side.
+    pub a: String,
+    /// The right side.
+    pub b: String,
+}
+
+/// What comes in.
+#[derive(Debug)]
+pub enum Message {
+    /// A key.
+    Key(KeyEvent),
+    /// Pasted text.
+    Paste(String),
+    /// The mouse, where it is on.
+    Mouse(MouseEvent),
+    /// The terminal's new size.
+    Resize(u16, u16),
+    /// An action, from the palette or a command.
+    Do(Action),
+    /// The time; comes at least once a second while anything ages.
+    Tick(Timestamp),
+    /// The next piece of long work.
+    Continue,
+    /// An answer.
+    Answer(Box<Answer>),
+}
+
+/// What comes back from outside.
+#[derive(Debug)]
+pub enum Answer {
+    /// The connection stands.
+    Connected,
+    /// The connection is lost, or could not be made; the number of the next attempt.
+    Lost(Trouble, u32),
+    /// Estate and platform.
+    Card(Outcome<Card>),
+    /// The list of stacks.
+    Stacks(Outcome<Vec<StackSummary>>),
+    /// The list of instances, abstract ones too.
+    Instances(Outcome<Vec<InstanceSummary>>),
+    /// The estate's problems.
+    Diagnostics(Outcome<Vec<Diagnostic>>),
+    /// The imports of all files.
+    Imports(Outcome<Vec<ImportEdge>>),
+    /// The dependencies of all instances.
+    Dependencies(Outcome<Vec<Dependency>>),
+    /// The catalog.
+    Services(Outcome<Vec<Service>>),
+    /// The workflows.
+    Workflows(Outcome<Vec<WorkflowCard>>),
+    /// The newest runs.
+    Runs(Outcome<Vec<Run>>),
+    /// One run, because it changed or was asked for.
+    Run(Outcome<Box<Run>>),
+    /// Runs that were just started.
+    Started(Outcome<Vec<Run>>),
+    /// Where the values of an instance come from.
+    Explained(InstanceKey, Outcome<Box<Explanation>>),
+    /// A comparison.
+    Compared(Sides, Outcome<Vec<DiffEntry>>),
+    /// The text of a file of the estate, highlighted, line by line.
+    File(String, Outcome<Vec<Line<'static>>>),
+    /// Bytes of a log at an offset.
+    Log {
+        /// The run.
+        run: RunId,
+        /// Where they begin.
+        offset: u64,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// A log came to its end, or its stream broke.
+    LogEnded(RunId, Outcome<()>),
+    /// What a search found.
+    Found(String, Outcome<Vec<Hit>>),
+    /// An event of the stream.
+    Event(Box<Event>),
+    /// The newest events, oldest first.
+    Events(Outcome<Vec<Event>>),
+    /// The newest audit records, newest first.
+    Audit(Outcome<Vec<AuditRecord>>),
+    /// Something asked for was done; says what.
+    Done(String),
+    /// Something asked for was not done.
+    Failed(Trouble),
+    /// A program that had the terminal gave it back.
+    Resumed,
+}
+
+/// What is asked of the outside.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Connect to the platform, again where need be, and stay connected.
+    Connect,
+    /// Ask for one of the facts.
+    Load(Fact),
+    /// Ask for one run.
+    LoadRun(RunRef),
+    /// Ask where the values of an instance come from.
+    Explain(InstanceKey),
+    /// Compare.
+    Compare(Sides),
+    /// Ask for a file of the estate.
+    LoadFile(String),
+    /// Stream a log from an offset on until it ends; ends the stream of any other run.
+    FollowLog(RunId, u64),
+    /// Ask for a part of a log again: run, offset, length.
+    FetchLog(RunId, u64, u64),
+    /// Search every key and value.
+    Search(String),
+    /// Start a run.
+    Start(Box<RunRequest>),
+    /// Start a set of runs.
+    StartSet(Box<SetRequest>),
+    /// Interrupt a run.
+    Cancel(RunId),
+    /// Start the same run again, a workflow from a step on where one is named.
+    Retry(RunId, Option<String>),
+    /// Apply the plan a run shows; the version that was looked at, so that nothing else is confirmed.
+    Confirm(RunId, u64),
+    /// Settle a run that was lost.
+    Resolve(RunId),
+    /// Type a line into a run.
+    Input(RunId, String),
+    /// Open a file of the estate in the user's editor.
+    Edit(Source),
+    /// Put text into the clipboard of the user's terminal (OSC 52).
+    Copy(String),
+    /// Write the whole log of a run to a file.
+    Save(RunId, PathBuf),
+    /// Keep what is remembered of this estate.
+    Remember(Box<Memory>),
+    /// Send [`Message::Continue`] after what waits: how long work is cut into pieces that never delay a key.
+    Continue,
+    /// Turn the mouse on or off.
+    Mouse(bool),
+    /// Draw everything anew.
+    Redraw,
+    /// Stop as the shell's job control does.
+    Suspend,
+    /// Leave.
+    Leave,
+}
+
+/// One of the lists that the platform keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fact {
+    /// Estate and platform.
+    Card,
+    /// Stacks.
+    Stacks,
+    /// Instances.
+    Instances,
+    /// Problems.
+    Diagnostics,
+    /// Imports.
+    Imports,
+    /// Dependencies.
+    Dependencies,
+    /// Services.
+    Services,
+    /// Workflows.
+    Workflows,
+    /// Runs.
+    Runs,
+    /// Events.
+    Events,
+    /// Audit records.
+    Audit,
+}
+
+impl Fact {
+    /// Every fact, in the order in which a screen that opens needs them.
+    pub const ALL: [Fact; 11] = [
+        Fact::Card,
+        Fact::Stacks,
+        Fact::Instances,
+        Fact::Runs,
+        Fact::Diagnostics,
+        Fact::Imports,
+        Fact::Dependencies,
+        Fact::Services,
+        Fact::Workflows,
+        Fact::Events,
+        Fact::Audit,
+    ];
+}

@@ -1,0 +1,231 @@
+//! What came back from outside. The last good answer stays; what is selected stays selected.
+
+use crate::domain::event::Event;
+use crate::domain::id::RunRef;
+use crate::tui::app::{App, Link, View};
+use crate::tui::message::{Answer, Effect, Fact, Trouble};
+use crate::tui::overlay::{Overlay, PickerKind};
+use crate::tui::panes::events::Tab;
+use crate::tui::panes::runs::is_alive;
+
+use super::{asking, navigate};
+
+/// Takes an answer.
+pub(super) fn take(app: &mut App, answer: Answer) -> Vec<Effect> {
+    let now = app.now;
+    match answer {
+        Answer::Connected => {
+            app.link = Link::Live;
+            return ask_for_everything(app);
+        }
+        Answer::Lost(trouble, attempt) => {
+            let since = match &app.link {
+                Link::Lost { since, .. } => *since,
+                _ => now,
+            };
+            app.link = Link::Lost { since, trouble, attempt };
+        }
+        Answer::Card(card) => app.card.take(card, now),
+        Answer::Stacks(stacks) => {
+            app.stack_list.take(stacks, now);
+            navigate::rebuild(app);
+        }
+        Answer::Instances(instances) => {
+            app.instances.take(instances, now);
+            navigate::rebuild(app);
+        }
+        Answer::Diagnostics(found) => {
+            app.diagnostics.take(found, now);
+            navigate::rebuild(app);
+        }
+        Answer::Imports(imports) => {
+            app.imports.take(imports, now);
+            navigate::rebuild(app);
+        }
+        Answer::Dependencies(dependencies) => app.dependencies.take(dependencies, now),
+        Answer::Services(services) => {
+            app.catalog.list.take(services, now);
+            app.catalog.arrange();
+        }
+        Answer::Workflows(workflows) => app.workflows.take(workflows, now),
+        Answer::Runs(runs) => app.runs.take(runs, now),
+        Answer::Run(Ok(run)) => {
+            app.runs.put(*run, now);
+            app.runs.arrange();
+        }
+        Answer::Run(Err(trouble)) | Answer::Failed(trouble) => return failed(app, trouble),
+        Answer::Started(Ok(runs)) => {
+            let first = runs.iter().map(|run| run.id).min();
+            for run in runs {
+                app.runs.put(run, now);
+            }
+            app.runs.arrange();
+            if let Some(id) = first {
+                navigate::select_run(app, id);
+                app.focus = crate::tui::app::Focus::List;
+                app.zoomed = false;
+            }
+            app.marks.clear();
+        }
+        Answer::Started(Err(trouble)) => return failed(app, trouble),
+        Answer::Explained(key, explanation) => {
+            if app.stacks.asked.as_ref() == Some(&key) {
+                app.stacks.asked = None;
+            }
+            app.stacks.shelve(&key).take(explanation.map(|explanation| *explanation), now);
+        }
+        Answer::Compared(sides, entries) => {
+            if let Some(comparison) = app.stacks.comparison.as_mut().filter(|c| c.sides == sides) {
+                comparison.entries.take(entries, now);
+            }
+        }
+        Answer::File(name, lines) => {
+            if app.stacks.asked_file.as_ref() == Some(&name) {
+                app.stacks.asked_file = None;
+            }
+            app.stacks.files.entry(name).or_default().take(lines, now);
+        }
+        Answer::Log { run, offset, bytes } => {
+            let received = {
+                let log = &mut app.runs.log;
+                if log.run != Some(run) {
+                    return Vec::new();
+                }
+                log.trouble = None;
+                if log.fetching.is_some_and(|wanted| wanted.offset == offset) {
+                    log.fetching = None;
+                }
+                if !log.buffer.take(offset, &bytes) {
+                    return vec![Effect::FollowLog(run, log.buffer.received())];
+                }
+                log.buffer.received()
+            };
+            app.runs.heard(run, received, now);
+        }
+        Answer::LogEnded(run, outcome) => {
+            if app.runs.log.run == Some(run) {
+                app.runs.log.ended = outcome.is_ok();
+                app.runs.log.trouble = outcome.err();
+                app.runs.log.fetching = None;
+            }
+        }
+        Answer::Found(query, hits) => {
+            if let Some(Overlay::Picker(picker)) = app.overlays.last_mut()
+                && picker.kind == PickerKind::Search
+                && picker.input.trim() == query
+            {
+                picker.waiting = false;
+                match hits {
+                    Ok(hits) => picker.choices = asking::hits(hits),
+                    Err(trouble) => {
+                        picker.choices.clear();
+                        app.notice = None;
+                        app.complain(trouble.message);
+                    }
+                }
+                if let Some(Overlay::Picker(picker)) = app.overlays.last_mut() {
+                    picker.narrow();
+                }
+            }
+        }
+        Answer::Event(event) => return event_came(app, *event),
+        Answer::Events(events) => match events {
+            Ok(events) => {
+                for event in events {
+                    app.events.put(event);
+                }
+                let known = app.events.live.value.take().unwrap_or_default();
+                app.events.live.take(Ok(known), now);
+                app.events.arrange();
+            }
+            Err(trouble) => app.events.live.trouble = Some(trouble),
+        },
+        Answer::Audit(records) => {
+            app.events.audit.take(records, now);
+            if app.events.tab == Tab::Audit {
+                app.events.arrange();
+            }
+        }
+        Answer::Done(what) => app.say(what),
+        Answer::Resumed => return vec![Effect::Redraw],
+    }
+    Vec::new()
+}
+
+fn failed(app: &mut App, trouble: Trouble) -> Vec<Effect> {
+    let hint = trouble.hint.map(|hint| format!(" · {hint}")).unwrap_or_default();
+    app.complain(format!("{}{hint}", trouble.message));
+    Vec::new()
+}
+
+/// Asks for everything anew; what is shown stays until the answers come.
+pub(super) fn ask_for_everything(app: &mut App) -> Vec<Effect> {
+    stale(app);
+    app.runs.log.trouble = None;
+    let mut effects: Vec<Effect> = Fact::ALL.into_iter().map(Effect::Load).collect();
+    if let Some(run) = app.runs.log.run {
+        effects.push(Effect::FollowLog(run, app.runs.log.buffer.received()));
+    }
+    if let Some(comparison) = &app.stacks.comparison {
+        effects.push(Effect::Compare(comparison.sides.clone()));
+    }
+    effects
+}
+
+/// Notes that what is known of the estate's values may be out of date.
+fn stale(app: &mut App) {
+    app.stacks.asked = None;
+    app.stacks.asked_file = None;
+    for kept in app.stacks.explanations.values_mut() {
+        kept.stale = true;
+        kept.trouble = None;
+    }
+    for kept in app.stacks.files.values_mut() {
+        kept.stale = true;
+        kept.trouble = None;
+    }
+}
+
+/// Follows an event: what it is about is asked for again.
+fn event_came(app: &mut App, event: Event) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    if let Some(id) = event.subject.strip_prefix("run/").and_then(|id| id.split('/').next()?.parse::<RunRef>().ok()) {
+        effects.push(Effect::LoadRun(id));
+    } else if event.event_type.starts_with("dev.terrace.estate.") {
+        stale(app);
+        effects.extend(Fact::ALL.into_iter().filter(|f| !matches!(f, Fact::Runs | Fact::Events)).map(Effect::Load));
+        if let Some(comparison) = &app.stacks.comparison {
+            effects.push(Effect::Compare(comparison.sides.clone()));
+        }
+    }
+    if app.view == View::Events && app.events.tab == Tab::Audit {
+        effects.push(Effect::Load(Fact::Audit));
+    }
+    app.events.put(event);
+    if app.events.tab == Tab::Live {
+        app.events.arrange();
+    }
+    effects
+}
+
+/// A second has passed: what runs is looked at again, what changed is remembered.
+pub(super) fn tick(app: &mut App) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    if app.link == Link::Live {
+        let alive = app.runs.list.items().iter().any(|run| is_alive(run.state));
+        if alive && app.now.as_second() % 3 == 0 {
+            effects.push(Effect::Load(Fact::Runs));
+        }
+        let log = &app.runs.log;
+        let broken = log.trouble.is_some() || (log.ended && app.run().is_some_and(|run| is_alive(run.state)));
+        if let (Some(run), true) = (log.run, broken) {
+            effects.push(Effect::FollowLog(run, log.buffer.received()));
+        }
+    }
+    let memory = app.memory();
+    if memory != app.remembered {
+        app.remembered = memory.clone();
+        effects.push(Effect::Remember(Box::new(memory)));
+    }
+    effects
+}

@@ -1,0 +1,112 @@
+//! The line at the bottom: what works now, with which key; or what was just said.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use crate::tui::action::{Action, Place};
+use crate::tui::app::App;
+use crate::tui::keymap::write_sequence;
+use crate::tui::theme::Meaning;
+use crate::tui::widgets::text;
+
+/// Which actions are hinted at in a place, the most wanted first.
+fn wanted(place: Place) -> &'static [(Action, &'static str)] {
+    use Action::*;
+    match place {
+        Place::Stacks => &[
+            (Plan, "plan"),
+            (Apply, "apply"),
+            (Workflow, "workflow"),
+            (Command, "command"),
+            (Filter, "filter"),
+            (Mark, "mark"),
+            (Diff, "diff"),
+            (Edit, "edit"),
+            (Group, "group"),
+            (NextTab, "tab"),
+            (Copy, "copy"),
+        ],
+        Place::Catalog => &[
+            (Filter, "filter"),
+            (Group, "group"),
+            (NextTab, "tab"),
+            (Plan, "plan"),
+            (Edit, "edit"),
+            (NextPane, "other pane"),
+            (Copy, "copy"),
+        ],
+        Place::Runs => &[
+            (Confirm, "confirm"),
+            (Resolve, "resolve"),
+            (Cancel, "cancel"),
+            (Retry, "retry"),
+            (Filter, "filter"),
+            (NextPane, "log"),
+            (NextError, "next error"),
+            (Follow, "follow"),
+            (CopyCommand, "copy command"),
+            (Save, "save"),
+        ],
+        Place::Log => &[
+            (Confirm, "confirm"),
+            (Cancel, "cancel"),
+            (FindInLog, "search"),
+            (NextMatch, "next"),
+            (NextError, "next error"),
+            (FilterLog, "only"),
+            (Follow, "follow"),
+            (Wrap, "wrap"),
+            (Times, "numbers"),
+            (NextStep, "step"),
+            (Copy, "copy"),
+            (Save, "save"),
+            (Retry, "retry"),
+        ],
+        Place::Events => &[(Open, "open the run"), (Filter, "filter"), (NextTab, "live/audit"), (CopyCommand, "copy command")],
+        Place::Anywhere => &[],
+    }
+}
+
+/// Draws the line.
+pub fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
+    let theme = &*app.theme;
+    if let Some(notice) = &app.notice {
+        let (mark, meaning) = if notice.failed { (" ✗ ", Meaning::Failed) } else { (" ", Meaning::Accent) };
+        let line = Line::styled(format!("{mark}{}", notice.text), theme.style(meaning));
+        frame.buffer_mut().set_line(area.x, area.y, &text::fit(line, area.width), area.width);
+        return;
+    }
+    let place = app.place();
+    let tail = [(Action::Palette, "palette"), (Action::Help, "help")];
+    let hint = |action: Action, word: &str| -> Option<(String, String)> {
+        Some((app.keymap.key(action, place)?, word.to_owned()))
+    };
+    let fixed: Vec<_> = tail.iter().filter_map(|(action, word)| hint(*action, word)).collect();
+    let mut room = usize::from(area.width).saturating_sub(1);
+    room = room.saturating_sub(fixed.iter().map(|(k, w)| text::width(k) + w.len() + 3).sum());
+    let mut shown = Vec::new();
+    if !app.pressed.is_empty() {
+        shown.push((write_sequence(&app.pressed), "…".to_owned()));
+    }
+    for (action, word) in wanted(place) {
+        if action.enabled(app).is_err() {
+            continue;
+        }
+        if let Some(hint) = hint(*action, word) {
+            let wide = text::width(&hint.0) + hint.1.len() + 3;
+            if wide > room {
+                break;
+            }
+            room -= wide;
+            shown.push(hint);
+        }
+    }
+    shown.extend(fixed);
+    let mut spans = vec![Span::raw(" ")];
+    for (key, word) in shown {
+        spans.push(Span::styled(key, theme.style(Meaning::Key)));
+        spans.push(Span::styled(format!(" {word}  "), theme.style(Meaning::Dim)));
+    }
+    frame.buffer_mut().set_line(area.x, area.y, &Line::from(spans), area.width);
+}
