@@ -16,3 +16,4 @@ pub mod atmos;
 pub mod cli;
 pub mod domain;
 pub mod platform;
+pub mod tui;

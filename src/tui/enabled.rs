@@ -178,10 +178,8 @@ impl App {
             (None, None, None) => (Marked::Instance(self.stacks.before.clone()?), self.tree_mark()?),
             _ => return None,
         };
-        let same_kind = matches!(
-            (&a, &b),
-            (Marked::Instance(_), Marked::Instance(_)) | (Marked::Stack(_), Marked::Stack(_))
-        );
+        let same_kind =
+            matches!((&a, &b), (Marked::Instance(_), Marked::Instance(_)) | (Marked::Stack(_), Marked::Stack(_)));
         (a != b && same_kind).then(|| super::message::Sides { a: a.side(), b: b.side() })
     }
 

@@ -40,10 +40,7 @@ pub fn panes(app: &App) -> Option<Panes> {
     } else if width < PORTRAIT {
         let above = (u32::from(body.height) * u32::from(app.split.clamp(25, 75)) / 100) as u16;
         let above = above.clamp(5, body.height.saturating_sub(6).max(5));
-        (
-            Rect { height: above, ..body },
-            Rect { y: body.y + above, height: body.height - above, ..body },
-        )
+        (Rect { height: above, ..body }, Rect { y: body.y + above, height: body.height - above, ..body })
     } else {
         let left = (u32::from(width) * u32::from(app.split) / 100) as u16;
         let left = left.clamp(24, width - 40);
@@ -55,10 +52,5 @@ pub fn panes(app: &App) -> Option<Panes> {
 /// Returns the space inside a pane's frame.
 #[must_use]
 pub fn inside(area: Rect) -> Rect {
-    Rect {
-        x: area.x + 1,
-        y: area.y + 1,
-        width: area.width.saturating_sub(2),
-        height: area.height.saturating_sub(2),
-    }
+    Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: area.height.saturating_sub(2) }
 }

@@ -66,7 +66,10 @@ pub fn svg(buffer: &Buffer, light: bool) -> String {
             let wide = f32::from(x - start) * CELL.0;
             if let Some(bg) = bg.filter(|bg| bg != ground) {
                 let high = CELL.1;
-                let _ = writeln!(out, "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{wide:.1}\" height=\"{high:.1}\" fill=\"{bg}\"/>");
+                let _ = writeln!(
+                    out,
+                    "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{wide:.1}\" height=\"{high:.1}\" fill=\"{bg}\"/>"
+                );
             }
             if text.trim().is_empty() {
                 continue;

@@ -193,10 +193,8 @@ impl Theme {
     ///
     /// Where the file is not TOML, or names a meaning, colour or modifier that does not exist.
     pub fn merge(&mut self, file: &str, text: &str) -> Result<(), ThemeError> {
-        let entries: BTreeMap<String, Entry> = toml::from_str(text).map_err(|e| ThemeError::Syntax {
-            file: file.to_owned(),
-            message: e.to_string().trim_end().to_owned(),
-        })?;
+        let entries: BTreeMap<String, Entry> = toml::from_str(text)
+            .map_err(|e| ThemeError::Syntax { file: file.to_owned(), message: e.to_string().trim_end().to_owned() })?;
         for (name, entry) in entries {
             let Some(meaning) = Meaning::ALL.iter().copied().find(|meaning| meaning.name() == name) else {
                 let suggestion = nearest(&name, Meaning::ALL.iter().map(|m| m.name()));
@@ -288,9 +286,7 @@ fn nearest_indexed(r: u8, g: u8, b: u8) -> u8 {
     let mean = ((u16::from(r) + u16::from(g) + u16::from(b)) / 3) as u8;
     let step = (mean.saturating_sub(3) / 10).min(23);
     let grey = 8 + 10 * step;
-    let far = |c: [u8; 3]| -> u32 {
-        [r, g, b].iter().zip(c).map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum()
-    };
+    let far = |c: [u8; 3]| -> u32 { [r, g, b].iter().zip(c).map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum() };
     if far([grey; 3]) < far(cube) { 232 + step } else { 16 + 36 * lr + 6 * lg + lb }
 }
 

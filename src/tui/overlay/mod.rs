@@ -29,7 +29,7 @@ pub enum Overlay {
     /// A list to choose from: palette, workflows, problems, what a search found.
     Picker(Picker),
     /// A line or a text to type.
-    Prompt(Prompt),
+    Prompt(Box<Prompt>),
 }
 
 /// Draws what lies over the view.
@@ -49,12 +49,7 @@ fn boxed(frame: &mut Frame<'_>, width: u16, height: u16, title: &str, theme: &Th
     let screen = frame.area();
     let width = width.min(screen.width.saturating_sub(2)).max(screen.width.min(10));
     let height = height.min(screen.height.saturating_sub(2)).max(screen.height.min(3));
-    let area = Rect {
-        x: (screen.width - width) / 2,
-        y: (screen.height - height) / 3,
-        width,
-        height,
-    };
+    let area = Rect { x: (screen.width - width) / 2, y: (screen.height - height) / 3, width, height };
     frame.render_widget(Clear, area);
     frame.buffer_mut().set_style(area, theme.style(Meaning::Text));
     frame.buffer_mut().set_style(area, theme.style(Meaning::Overlay));
@@ -64,5 +59,9 @@ fn boxed(frame: &mut Frame<'_>, width: u16, height: u16, title: &str, theme: &Th
         .title(ratatui::text::Line::styled(format!(" {title} "), theme.style(Meaning::Title)));
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    Rect { x: inner.x + u16::from(inner.width > 4), width: inner.width.saturating_sub(2).max(inner.width.min(1)), ..inner }
+    Rect {
+        x: inner.x + u16::from(inner.width > 4),
+        width: inner.width.saturating_sub(2).max(inner.width.min(1)),
+        ..inner
+    }
 }

@@ -194,8 +194,13 @@ pub fn draw(app: &App, picker: &Picker, frame: &mut Frame<'_>) {
     let why = picker.chosen().and_then(|choice| choice.enabled.err());
     let foot = match (why, picker.kind) {
         (Some(why), _) => Line::styled(format!("not now: {why}"), theme.style(Meaning::Warning)),
-        (None, PickerKind::Problems) => Line::styled(format!("{count}enter opens the line · esc closes"), theme.style(Meaning::Dim)),
-        (None, PickerKind::Search) => Line::styled(format!("{count}enter goes there · ctrl-e opens the line · esc closes"), theme.style(Meaning::Dim)),
+        (None, PickerKind::Problems) => {
+            Line::styled(format!("{count}enter opens the line · esc closes"), theme.style(Meaning::Dim))
+        }
+        (None, PickerKind::Search) => Line::styled(
+            format!("{count}enter goes there · ctrl-e opens the line · esc closes"),
+            theme.style(Meaning::Dim),
+        ),
         _ => Line::styled(format!("{count}enter does it · esc closes"), theme.style(Meaning::Dim)),
     };
     frame.buffer_mut().set_line(area.x, area.bottom() - 1, &text::fit(foot, area.width), area.width);
@@ -210,7 +215,10 @@ fn row(picker: &Picker, index: usize) -> Row {
     } else if !choice.about.is_empty() {
         row.below = vec![piece(format!("  {}", choice.about), Meaning::Dim)];
     }
-    row.right(vec![piece(choice.right.clone(), if picker.kind == PickerKind::Palette { Meaning::Key } else { Meaning::Source })])
+    row.right(vec![piece(
+        choice.right.clone(),
+        if picker.kind == PickerKind::Palette { Meaning::Key } else { Meaning::Source },
+    )])
 }
 
 /// Returns how many lines a row takes.

@@ -95,7 +95,8 @@ pub fn draw(app: &App, prompt: &Prompt, frame: &mut Frame<'_>) {
         if area.height < 3 {
             return;
         }
-        let about = Line::styled("What you type after `atmos`; Terrace runs it and keeps its log.", theme.style(Meaning::Dim));
+        let about =
+            Line::styled("What you type after `atmos`; Terrace runs it and keeps its log.", theme.style(Meaning::Dim));
         frame.buffer_mut().set_line(area.x, area.y, &about, area.width);
         let input = Rect { y: area.y + 2, height: area.height.saturating_sub(4), ..area };
         frame.buffer_mut().set_string(input.x, input.y, "$ atmos ", theme.style(Meaning::Dim));

@@ -39,7 +39,11 @@ pub(super) fn act(app: &mut App, action: Action) -> Vec<Effect> {
         Action::Abstract => {
             app.stacks.show_abstract = !app.stacks.show_abstract;
             navigate::rebuild(app);
-            app.say(if app.stacks.show_abstract { "abstract components are shown" } else { "abstract components are hidden" });
+            app.say(if app.stacks.show_abstract {
+                "abstract components are shown"
+            } else {
+                "abstract components are hidden"
+            });
         }
         Action::Problems => app.overlays.push(Overlay::Picker(asking::problems(app))),
         Action::Search => app.overlays.push(Overlay::Picker(asking::search())),
@@ -159,7 +163,7 @@ pub(super) fn act(app: &mut App, action: Action) -> Vec<Effect> {
 }
 
 fn prompt(app: &mut App, kind: PromptKind, typed: &str) {
-    app.overlays.push(Overlay::Prompt(Prompt::new(kind, typed)));
+    app.overlays.push(Overlay::Prompt(Box::new(Prompt::new(kind, typed))));
 }
 
 fn show(app: &mut App, view: View) {
@@ -219,7 +223,9 @@ fn copy(app: &mut App) -> Vec<Effect> {
         (View::Catalog, Focus::List) => app.service().map(|service| service.name.clone()),
         (View::Runs, Focus::List) => app.run().map(|run| format!("run/{}", run.id)),
         (View::Events, Focus::List) => app.command(),
-        (_, Focus::Detail) => app.detail_row().map(|row| row.copy.clone().unwrap_or_else(|| row.plain().trim().to_owned())),
+        (_, Focus::Detail) => {
+            app.detail_row().map(|row| row.copy.clone().unwrap_or_else(|| row.plain().trim().to_owned()))
+        }
     };
     match copied {
         Some(text) => {
@@ -320,11 +326,8 @@ fn next_step(app: &mut App) {
     let log = &app.runs.log;
     let here = log.row(log.at);
     let running = run.state == RunState::Running;
-    let places: Vec<(u64, String)> = run
-        .steps
-        .iter()
-        .filter_map(|step| Some((log.buffer.row_at(step.log_offset?), step.name.clone())))
-        .collect();
+    let places: Vec<(u64, String)> =
+        run.steps.iter().filter_map(|step| Some((log.buffer.row_at(step.log_offset?), step.name.clone()))).collect();
     let next = places.iter().find(|(row, _)| *row > here).or(places.first()).cloned();
     match next {
         Some((row, name)) => {

@@ -102,11 +102,8 @@ fn pick(app: &mut App, event: KeyEvent, closes: bool, ctrl: bool) -> Vec<Effect>
         KeyCode::Char('e') if ctrl && list.kind == PickerKind::Search => {
             let place = list.chosen().map(|choice| choice.right.clone()).unwrap_or_default();
             if let Some((file, line)) = place.rsplit_once(':') {
-                let source = crate::domain::stack::Source {
-                    file: file.to_owned(),
-                    line: line.parse().unwrap_or(1),
-                    column: 1,
-                };
+                let source =
+                    crate::domain::stack::Source { file: file.to_owned(), line: line.parse().unwrap_or(1), column: 1 };
                 return vec![Effect::Edit(source)];
             }
         }
@@ -179,7 +176,8 @@ fn choose(app: &mut App) -> Vec<Effect> {
                 return start::workflow(app, index, None);
             }
             let stack = start::likely_stack(app);
-            app.overlays.push(Overlay::Prompt(crate::tui::overlay::Prompt::new(PromptKind::WorkflowStack(index), &stack)));
+            let prompt = crate::tui::overlay::Prompt::new(PromptKind::WorkflowStack(index), &stack);
+            app.overlays.push(Overlay::Prompt(Box::new(prompt)));
             Vec::new()
         }
         Then::Resume(id, from) => match app.runs.find(id).cloned() {

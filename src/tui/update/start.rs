@@ -92,8 +92,7 @@ pub(super) fn apply(app: &mut App) -> Vec<Effect> {
         [] => Vec::new(),
         [key] => {
             let request = commands::request(app, RunKind::Apply, key);
-            let mut dialog =
-                Dialog::new(format!("Apply {}", key.component), "plan it, then ask me", Vec::new());
+            let mut dialog = Dialog::new(format!("Apply {}", key.component), "plan it, then ask me", Vec::new());
             dialog.line(format!("{} in {}", key.component, key.stack), Meaning::Strong);
             dialog.line("", Meaning::Text);
             dialog.line(
@@ -144,7 +143,8 @@ pub(super) fn destroy(app: &mut App) -> Vec<Effect> {
     list(&mut dialog, &keys);
     dialog.line("", Meaning::Text);
     dialog.line("The end of all its resources is planned first; you see that plan and are asked again.", Meaning::Text);
-    let needed: Vec<_> = app.dependencies.items().iter().filter(|d| keys.iter().any(|k| k.reference() == d.to)).collect();
+    let needed: Vec<_> =
+        app.dependencies.items().iter().filter(|d| keys.iter().any(|k| k.reference() == d.to)).collect();
     if !needed.is_empty() {
         let names: Vec<String> = needed.iter().take(4).map(|d| d.from.to_string()).collect();
         dialog.line(format!("⚠ needed by {}", names.join(", ")), Meaning::Warning);
@@ -209,7 +209,8 @@ pub(super) fn confirm(app: &mut App) -> Vec<Effect> {
     let Some(run) = app.run().cloned() else { return Vec::new() };
     let verb = if run.kind == RunKind::Destroy { "Destroy" } else { "Apply" };
     let effects = vec![Effect::Confirm(run.id, run.version)];
-    let mut dialog = Dialog::new(format!("{verb} #{}: {}", run.number, subject(&run)), "apply exactly this plan", effects);
+    let mut dialog =
+        Dialog::new(format!("{verb} #{}: {}", run.number, subject(&run)), "apply exactly this plan", effects);
     let destroyed = run.summary.as_ref().map_or(0, |plan| plan.destroy);
     match &run.summary {
         Some(plan) => {
@@ -265,9 +266,14 @@ pub(super) fn cancel(app: &mut App) -> Vec<Effect> {
         }
         RunState::Running => {
             dialog.danger = run.kind == RunKind::Workflow || run.changing_command;
-            dialog.line("The running step gets an interrupt; later steps do not run. What is done stays done.", Meaning::Text);
+            dialog.line(
+                "The running step gets an interrupt; later steps do not run. What is done stays done.",
+                Meaning::Text,
+            );
         }
-        RunState::AwaitingConfirmation => dialog.line("Its plan is dropped and its lock given back. Nothing was changed.", Meaning::Text),
+        RunState::AwaitingConfirmation => {
+            dialog.line("Its plan is dropped and its lock given back. Nothing was changed.", Meaning::Text)
+        }
         RunState::Queued => dialog.line("It leaves the queue. Nothing was changed.", Meaning::Text),
         _ => dialog.line("Nothing was changed so far, and nothing will be.", Meaning::Text),
     }

@@ -13,9 +13,11 @@ use crate::tui::widgets::{age, text};
 pub fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let theme = &*app.theme;
     let facts = facts(app);
-    // Facts give way from the left: whether it is live is the last to go.
+    let crumbs = crumbs(app);
+    // Where one is comes first; facts give way from the left, and whether it is live is the last to go.
     let mut right: Vec<Span<'_>> = Vec::new();
-    let room = usize::from(area.width) * 2 / 3;
+    let width = usize::from(area.width);
+    let room = width.saturating_sub(crumbs.width() + 2).clamp(width / 3, width * 2 / 3);
     for (text, meaning) in facts.into_iter().rev() {
         let wide = text::width(&text) + 3;
         let used: usize = right.iter().map(|s: &Span<'_>| s.width()).sum();
@@ -30,7 +32,7 @@ pub fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let right = Line::from(right);
     let wide = right.width() as u16 + 1;
     let left_room = area.width.saturating_sub(wide + 2);
-    let left = text::fit(crumbs(app), left_room);
+    let left = text::fit(crumbs, left_room);
     frame.buffer_mut().set_line(area.x, area.y, &left, left_room);
     frame.buffer_mut().set_line(area.right().saturating_sub(wide), area.y, &right, wide);
 }

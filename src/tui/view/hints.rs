@@ -63,7 +63,9 @@ fn wanted(place: Place) -> &'static [(Action, &'static str)] {
             (Save, "save"),
             (Retry, "retry"),
         ],
-        Place::Events => &[(Open, "open the run"), (Filter, "filter"), (NextTab, "live/audit"), (CopyCommand, "copy command")],
+        Place::Events => {
+            &[(Open, "open the run"), (Filter, "filter"), (NextTab, "live/audit"), (CopyCommand, "copy command")]
+        }
         Place::Anywhere => &[],
     }
 }

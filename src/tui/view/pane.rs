@@ -28,9 +28,7 @@ pub fn list(app: &App, frame: &mut Frame<'_>, area: Rect) {
             let title = Top::Title(format!("Services by {}", app.catalog.grouping.name()));
             (title, &app.catalog.filter, app.catalog.list.at, app.catalog.list.trouble.as_ref())
         }
-        View::Runs => {
-            (Top::Title("Runs".into()), &app.runs.filter, app.runs.list.at, app.runs.list.trouble.as_ref())
-        }
+        View::Runs => (Top::Title("Runs".into()), &app.runs.filter, app.runs.list.at, app.runs.list.trouble.as_ref()),
         View::Events => {
             let tab = app.events.tab as usize;
             let top = Top::Tabs(events::Tab::ALL.iter().map(|t| t.title()).collect(), tab);
@@ -234,7 +232,8 @@ fn run_pane(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let Some(run) = app.run() else {
         let inner = border::draw(frame, area, &Top::Title("Log".into()), "", focused, theme);
         let set = app.runs.items.get(app.runs.cursor.at).is_some();
-        let lines = if set { vec![("Select a run of the set to see its log.".to_owned(), Meaning::Dim)] } else { Vec::new() };
+        let lines =
+            if set { vec![("Select a run of the set to see its log.".to_owned(), Meaning::Dim)] } else { Vec::new() };
         border::empty(frame, inner, &lines, theme);
         return;
     };

@@ -101,7 +101,10 @@ impl Writer {
             }
             '\0'..='\u{1f}' => char::from_u32(0x2400 + c as u32).unwrap_or('�'),
             '\u{7f}' => '␡',
-            '\u{80}'..='\u{9f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+            '\u{80}'..='\u{9f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
             | '\u{feff}' => '�',
             c => c,
         };
@@ -137,8 +140,7 @@ fn split_escape(bytes: &[u8]) -> (Escape<'_>, &[u8]) {
             match body.iter().position(|b| !(0x20..0x40).contains(b)) {
                 Some(end) if (0x40..0x7f).contains(&body[end]) => {
                     let plain = body[..end].iter().all(|b| b.is_ascii_digit() || matches!(b, b';' | b':'));
-                    let escape =
-                        if body[end] == b'm' && plain { Escape::Sgr(&body[..end]) } else { Escape::Other };
+                    let escape = if body[end] == b'm' && plain { Escape::Sgr(&body[..end]) } else { Escape::Other };
                     (escape, &body[end + 1..])
                 }
                 Some(end) => (Escape::Other, &body[end..]),
@@ -148,7 +150,7 @@ fn split_escape(bytes: &[u8]) -> (Escape<'_>, &[u8]) {
         // OSC, DCS, SOS, PM, APC: up to BEL or ST; a cut one hides no more than the introducer.
         Some(b']' | b'P' | b'X' | b'^' | b'_') => {
             let body = &bytes[2..];
-            match body.iter().position(|b| matches!(b, 0x07 | ESC | b'\n')) {
+            match body.iter().position(|b| matches!(*b, 0x07 | ESC | b'\n')) {
                 Some(end) if body[end] == 0x07 => (Escape::Other, &body[end + 1..]),
                 Some(end) if body[end] == ESC && body.get(end + 1) == Some(&b'\\') => (Escape::Other, &body[end + 2..]),
                 Some(end) => (Escape::Other, &body[end..]),

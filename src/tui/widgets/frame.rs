@@ -86,6 +86,12 @@ pub fn empty(frame: &mut Frame<'_>, area: Rect, lines: &[(String, Meaning)], the
             break;
         }
         let x = area.x + area.width.saturating_sub(text::width(line) as u16) / 2;
-        frame.buffer_mut().set_stringn(x, y, line, usize::from(area.right() - x.min(area.right())), theme.style(*meaning));
+        frame.buffer_mut().set_stringn(
+            x,
+            y,
+            line,
+            usize::from(area.right() - x.min(area.right())),
+            theme.style(*meaning),
+        );
     }
 }

@@ -20,10 +20,8 @@ struct Grammars {
 
 fn grammars() -> &'static Grammars {
     static GRAMMARS: OnceLock<Grammars> = OnceLock::new();
-    GRAMMARS.get_or_init(|| Grammars {
-        syntaxes: SyntaxSet::load_defaults_newlines(),
-        themes: ThemeSet::load_defaults(),
-    })
+    GRAMMARS
+        .get_or_init(|| Grammars { syntaxes: SyntaxSet::load_defaults_newlines(), themes: ThemeSet::load_defaults() })
 }
 
 /// Returns a file's lines, in colours where its kind is known and there are colours.

@@ -194,10 +194,8 @@ pub fn scrollbar(frame: &mut Frame<'_>, area: Rect, top: usize, len: usize, them
     let at = (height - thumb) * top.min(len - height) / (len - height).max(1);
     for y in 0..height {
         let inside = (at..at + thumb).contains(&y);
-        if let Some(cell) = frame.buffer_mut().cell_mut((area.right(), area.y + y as u16)) {
-            if inside {
-                cell.set_symbol("▐").set_style(theme.style(Meaning::Dim));
-            }
+        if let Some(cell) = frame.buffer_mut().cell_mut((area.right(), area.y + y as u16)).filter(|_| inside) {
+            cell.set_symbol("▐").set_style(theme.style(Meaning::Dim));
         }
     }
 }
@@ -236,10 +234,10 @@ fn draw_row(frame: &mut Frame<'_>, area: Rect, row: &Row, selected: bool, focuse
     };
     let left = line(&row.left);
     let right = line(&row.right);
-    let (left_width, right_width) = (left.width() as u16, right.width() as u16);
+    let right_width = right.width() as u16;
     let x = match row.right_at {
         _ if right_width == 0 => inner.right(),
-        Some(at) if at + right_width <= inner.width && left_width < at => inner.x + at,
+        Some(at) if at + right_width <= inner.width => inner.x + at,
         _ => (inner.right().saturating_sub(right_width)).max(inner.x + inner.width / 3),
     };
     let room = if right_width == 0 { inner.width } else { (x - inner.x).saturating_sub(1) };

@@ -43,7 +43,10 @@ impl Page {
             Event::End(tag) => self.end(tag),
             Event::Text(text) if self.code => {
                 for line in text.lines() {
-                    self.rows.push(Row::of(vec![piece("  │ ", Meaning::Border), piece(line.replace('\t', "    "), Meaning::Value)]));
+                    self.rows.push(Row::of(vec![
+                        piece("  │ ", Meaning::Border),
+                        piece(line.replace('\t', "    "), Meaning::Value),
+                    ]));
                 }
             }
             Event::Text(text) | Event::Html(text) | Event::InlineHtml(text) => {
@@ -203,12 +206,9 @@ impl Page {
                     used = text::width(&indent);
                 }
                 used += text::width(word);
+                let begun = line.len() > 1;
                 match line.last_mut() {
-                    Some(last) if last.meaning == part.meaning && line.len() > 1 => {
-                        if let Some(last) = line.last_mut() {
-                            last.text.push_str(word);
-                        }
-                    }
+                    Some(last) if begun && last.meaning == part.meaning => last.text.push_str(word),
                     _ => line.push(piece(word, part.meaning)),
                 }
             }

@@ -71,7 +71,11 @@ pub fn fit(line: Line<'_>, columns: u16) -> Line<'_> {
             continue;
         }
         // Something follows or this is too long: either way it ends here, with a mark.
-        let cut = if width == left { clip(&format!("{} ", span.content), left).into_owned() } else { clip(&span.content, left).into_owned() };
+        let cut = if width == left {
+            clip(&format!("{} ", span.content), left).into_owned()
+        } else {
+            clip(&span.content, left).into_owned()
+        };
         spans.push(Span::styled(cut, span.style));
         break;
     }
@@ -166,7 +170,7 @@ pub fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(c);

@@ -45,11 +45,14 @@ fn about(service: &Service, width: u16) -> Vec<Row> {
     fact("tier", &service.tier);
     fact("lifecycle", &service.lifecycle);
     let folder = Source { file: service.folder.clone(), line: 1, column: 1 };
-    rows.push(Row::of(vec![
-        piece("folder     ", Meaning::Dim),
-        piece(folder.file.clone(), if service.exists { Meaning::Text } else { Meaning::Failed }),
-        piece(if service.exists { "" } else { "  ✗ is not there" }, Meaning::Failed),
-    ]).copied(folder.file));
+    rows.push(
+        Row::of(vec![
+            piece("folder     ", Meaning::Dim),
+            piece(folder.file.clone(), if service.exists { Meaning::Text } else { Meaning::Failed }),
+            piece(if service.exists { "" } else { "  ✗ is not there" }, Meaning::Failed),
+        ])
+        .copied(folder.file),
+    );
     if service.instances.is_empty() {
         rows.push(Row::text("No stack uses it.", Meaning::Warning));
     }

@@ -23,7 +23,11 @@ pub fn side(app: &App) -> String {
     let log = &app.runs.log;
     let mut parts = Vec::new();
     if let Some(filter) = &log.filter {
-        parts.push(format!("only /{}/ {}", filter.search.query, text::count(filter.matches as usize, "match").replace("matchs", "matches")));
+        parts.push(format!(
+            "only /{}/ {}",
+            filter.search.query,
+            text::count(filter.matches as usize, "match").replace("matchs", "matches")
+        ));
     }
     if log.follow {
         parts.push("following".into());

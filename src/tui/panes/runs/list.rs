@@ -107,10 +107,11 @@ fn note(app: &App, run: &Run) -> Option<(String, Meaning)> {
     }
     if needs_person(run.state) {
         let plan = run.summary.as_ref().map(plan_text).unwrap_or_default();
-        let next = match (run.state, app.keymap.key(crate::tui::action::Action::Confirm, crate::tui::action::Place::Runs)) {
-            (RunState::AwaitingConfirmation, Some(key)) => format!(" · {key} confirms"),
-            _ => run.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default(),
-        };
+        let next =
+            match (run.state, app.keymap.key(crate::tui::action::Action::Confirm, crate::tui::action::Place::Runs)) {
+                (RunState::AwaitingConfirmation, Some(key)) => format!(" · {key} confirms"),
+                _ => run.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default(),
+            };
         return Some((format!("{plan} {}{next}", state_name(run.state)).trim().to_owned(), Meaning::Accent));
     }
     if !is_alive(run.state) && run.state != RunState::Succeeded && run.state != RunState::NoChanges {

@@ -138,8 +138,7 @@ impl LogView {
             self.top += 1;
         }
         // Fill the screen from above where the end is reached.
-        let below: usize =
-            (self.at + 1..self.len()).take(lines).map(|place| self.height(place, columns)).sum();
+        let below: usize = (self.at + 1..self.len()).take(lines).map(|place| self.height(place, columns)).sum();
         let mut total = used + below;
         while self.top > 0 {
             let above = self.height(self.top - 1, columns);

@@ -250,7 +250,12 @@ pub fn subject(run: &Run) -> String {
     match (&run.component, &run.stack, run.kind) {
         (Some(component), Some(stack), _) => format!("{component} {stack}"),
         (Some(component), None, _) => component.clone(),
-        _ => run.command.trim_start_matches("terrace ").trim_start_matches("workflow ").trim_start_matches("atmos ").to_owned(),
+        _ => run
+            .command
+            .trim_start_matches("terrace ")
+            .trim_start_matches("workflow ")
+            .trim_start_matches("atmos ")
+            .to_owned(),
     }
 }
 

@@ -99,11 +99,8 @@ fn instance(app: &App, width: u16) -> Vec<Row> {
     let widest = lines.iter().filter(|row| !row.right.is_empty()).map(|row| text::width(&row.plain())).max();
     // Sources stand below each other, not further right than they need to.
     let inner = usize::from(width);
-    let longest = lines
-        .iter()
-        .map(|row| row.right.iter().map(|p| text::width(&p.text)).sum::<usize>())
-        .max()
-        .unwrap_or(0);
+    let longest =
+        lines.iter().map(|row| row.right.iter().map(|p| text::width(&p.text)).sum::<usize>()).max().unwrap_or(0);
     let at = (widest.unwrap_or(0) + 2).clamp(inner / 3, (inner / 2).max(inner.saturating_sub(longest + 1)));
     for row in &mut lines {
         row.right_at = Some(at as u16);
@@ -130,6 +127,7 @@ fn leaf(value: &ExplainedValue) -> Row {
         piece("  ".repeat(depth), Meaning::Text),
         piece(name, Meaning::Name),
         piece(separator, Meaning::Dim),
+        piece(if value.unevaluated { "◌ " } else { "" }, Meaning::Warning),
         piece(shown, meaning),
     ];
     let mut right: Vec<Piece> = Vec::new();
@@ -140,9 +138,6 @@ fn leaf(value: &ExplainedValue) -> Row {
     }
     if value.chain.len() > 1 {
         right.push(piece(format!(" ⤴ {}", value.chain.len() - 1), Meaning::Accent));
-    }
-    if value.unevaluated {
-        right.push(piece(" ◌ not evaluated", Meaning::Warning));
     }
     let copy = match &value.value {
         serde_json::Value::String(text) => text.clone(),
@@ -168,6 +163,10 @@ pub fn value_of<'a>(app: &'a App, row: &Row) -> Option<&'a ExplainedValue> {
 #[must_use]
 pub fn footer(app: &App, row: &Row) -> Vec<Piece> {
     let Some(value) = value_of(app, row) else { return Vec::new() };
+    if value.unevaluated {
+        let text = text::value(&value.value);
+        return vec![piece("◌ not evaluated: ", Meaning::Warning), piece(text, Meaning::Text)];
+    }
     let Some((winner, lost)) = value.chain.split_last() else { return Vec::new() };
     let Some(last) = lost.last() else {
         return vec![piece(format!("set by {}", winner.section), Meaning::Dim)];
@@ -186,8 +185,9 @@ fn fact(name: &str, value: impl Into<String>) -> Row {
 fn stack(app: &App, name: &str) -> Vec<Row> {
     let stack = app.stack_list.items().iter().find(|s| s.stack == name);
     let files = stack.map(|s| s.files.clone()).unwrap_or_default();
-    let mut rows =
-        diagnostics(app, |d| d.stack.as_deref() == Some(name) || d.source.as_ref().is_some_and(|s| files.contains(&s.file)));
+    let mut rows = diagnostics(app, |d| {
+        d.stack.as_deref() == Some(name) || d.source.as_ref().is_some_and(|s| files.contains(&s.file))
+    });
     rows.push(fact("stack", name).copied(name));
     for file in &files {
         let source = crate::domain::stack::Source { file: file.clone(), line: 1, column: 1 };

@@ -225,7 +225,9 @@ pub fn tree_row(app: &App, index: usize) -> Row {
     };
     let marked = match (&node.of, instance) {
         (Of::Stack(name), _) => app.marks.contains(&Marked::Stack(name.clone())),
-        (_, Some(instance)) if !app.marks.is_empty() => app.marks.contains(&Marked::Instance(InstanceKey::of(instance))),
+        (_, Some(instance)) if !app.marks.is_empty() => {
+            app.marks.contains(&Marked::Instance(InstanceKey::of(instance)))
+        }
         _ => false,
     };
     let meaning = match (&node.of, instance) {
@@ -277,10 +279,7 @@ pub fn tree_row(app: &App, index: usize) -> Row {
 
 /// Tells whether another row has the same component and stack, so that only the file tells them apart.
 fn is_doubled(app: &App, instance: &InstanceSummary) -> bool {
-    app.stack_list
-        .items()
-        .iter()
-        .any(|stack| stack.files.len() > 1 && stack.stack == instance.stack)
+    app.stack_list.items().iter().any(|stack| stack.files.len() > 1 && stack.stack == instance.stack)
         && app
             .instances
             .items()

@@ -211,7 +211,7 @@ impl Tree {
         for child in children {
             let (below, wrong) = self.sum(child);
             count += below;
-            errors = errors.max(0) + wrong;
+            errors += wrong;
         }
         if !matches!(self.nodes[node].of, Of::Stack(_)) || self.nodes[node].errors == 0 {
             self.nodes[node].errors = errors;
@@ -305,7 +305,8 @@ impl Tree {
         sorted.sort_by_key(|i| &facts.instances[*i].stack);
         for i in sorted {
             let instance = &facts.instances[i];
-            let child = self.add(Some(node), format!("by-{}", instance_id(instance)), instance.stack.clone(), Of::Instance(i));
+            let child =
+                self.add(Some(node), format!("by-{}", instance_id(instance)), instance.stack.clone(), Of::Instance(i));
             self.nodes[child].errors = instance.errors;
         }
     }
@@ -466,7 +467,7 @@ mod tests {
 
     #[test]
     fn a_filter_unfolds_what_it_finds_and_hides_the_rest() {
-        let mut tree = built(Grouping::Stacks, "PROD db");
+        let mut tree = built(Grouping::Stacks, "PROD ue2 db");
         tree.unfold(&BTreeSet::new(), true);
         assert_eq!(labels(&tree), ["ue2", "  prod", "    orders-db"]);
         let mut tree = built(Grouping::Inheritance, "orders-db ue2");
