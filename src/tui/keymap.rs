@@ -251,6 +251,25 @@ impl Keymap {
     }
 }
 
+/// Returns the table of actions with their default keys as Markdown, for the README.
+///
+/// # Errors
+///
+/// Where the default keymap has a mistake.
+pub fn markdown() -> Result<String, KeymapError> {
+    let keymap = Keymap::shipped("default")?;
+    let mut out = String::from("| key | what it does | where |\n|---|---|---|\n");
+    for action in Action::ALL.iter().filter(|action| action.is_built()) {
+        let place = action.places()[0];
+        let keys =
+            keymap.keys(*action, place).iter().map(|key| format!("`{}`", key.replace('|', "\\|"))).collect::<Vec<_>>();
+        let keys = if keys.is_empty() { "by `:`".to_owned() } else { keys.join(" ") };
+        let places: Vec<&str> = action.places().iter().map(|place| place.name()).collect();
+        out.push_str(&format!("| {keys} | {} | {} |\n", action.about(), places.join(", ")));
+    }
+    Ok(out)
+}
+
 /// Returns the combination a terminal's key event stands for.
 ///
 /// Shift is kept where it tells two keys apart (`shift-tab`, capital letters) and dropped where the character
@@ -381,6 +400,21 @@ mod tests {
                 assert!(keymap.key(*action, place).is_some(), "{name}: no key for {}", action.name());
             }
         }
+    }
+
+    #[test]
+    fn the_table_in_the_readme_is_the_one_of_the_actions() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+        let readme = std::fs::read_to_string(&path).unwrap();
+        let (begin, end) = ("<!-- keys:begin -->\n", "<!-- keys:end -->");
+        let from = readme.find(begin).unwrap() + begin.len();
+        let to = readme.find(end).unwrap();
+        let table = format!("\n{}\n", markdown().unwrap());
+        if std::env::var_os("TERRACE_WRITE_DOCS").is_some() {
+            std::fs::write(&path, format!("{}{table}{}", &readme[..from], &readme[to..])).unwrap();
+            return;
+        }
+        assert_eq!(&readme[from..to], table, "TERRACE_WRITE_DOCS=1 cargo test --lib tui::keymap writes it");
     }
 
     #[test]

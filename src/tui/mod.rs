@@ -7,6 +7,8 @@
 pub mod action;
 pub mod app;
 pub mod commands;
+pub mod config;
+pub mod editor;
 pub mod enabled;
 #[cfg(test)]
 pub mod fixtures;
@@ -18,6 +20,7 @@ pub mod message;
 pub mod overlay;
 pub mod panes;
 pub mod snapshot;
+pub mod terminal;
 pub mod theme;
 pub mod update;
 pub mod view;

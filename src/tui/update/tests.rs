@@ -348,3 +348,50 @@ fn random_keys_never_panic() {
         })
         .unwrap();
 }
+
+#[test]
+#[ignore = "prints screens for people"]
+fn show() {
+    let mut app = on_orders_db(120, 34);
+    let mut failed = run(4, RunState::Failed);
+    failed.reason = Some("the backend is not reachable".into());
+    let mut waiting = run(5, RunState::AwaitingConfirmation);
+    waiting.kind = RunKind::Apply;
+    waiting.summary = Some(PlanSummary { add: 1, change: 0, destroy: 2, replace: 0 });
+    let mut set: Vec<_> = (6..9).map(|n| run(n, RunState::Succeeded)).collect();
+    for run in &mut set {
+        run.set = Some("s".into());
+        run.ended_at = Some(now());
+    }
+    let mut runs = vec![run(2, RunState::Planning), waiting, failed, run(1, RunState::NoChanges)];
+    runs.extend(set);
+    let id = runs[0].id;
+    answer(&mut app, Answer::Runs(Ok(runs)));
+    answer(&mut app, Answer::Log { run: id, offset: 0, bytes: b"x".to_vec() });
+    for keys in [
+        "",
+        "]",
+        "]",
+        "] ] a",
+        "esc [ [ [ g",
+        "g",
+        "g ?",
+        "esc :",
+        "esc !",
+        "esc del",
+        "esc 2",
+        "]",
+        "3",
+        "j j",
+        "tab c",
+        "esc 6",
+        "1 x",
+    ] {
+        press(&mut app, keys);
+        println!("{keys}\n{}", draw(&app));
+    }
+    let mut app = on_orders_db(80, 24);
+    println!("{}", draw(&app));
+    press(&mut app, "3");
+    println!("{}", draw(&app));
+}

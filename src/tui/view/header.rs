@@ -68,14 +68,14 @@ fn crumbs(app: &App) -> Line<'static> {
 fn facts(app: &App) -> Vec<(String, Meaning)> {
     let card = app.card();
     let mut facts = Vec::new();
+    if !card.user.is_empty() {
+        let solo = if card.solo { ", solo" } else { "" };
+        facts.push((format!("{} ({}{solo})", card.user, card.role), Meaning::Dim));
+    }
     match &card.driver {
         Some(driver) => facts.push((driver.clone(), Meaning::Dim)),
         None if app.card.at.is_some() => facts.push(("no atmos, no terraform".into(), Meaning::Warning)),
         None => {}
-    }
-    if !card.user.is_empty() {
-        let solo = if card.solo { ", solo" } else { "" };
-        facts.push((format!("{} ({}{solo})", card.user, card.role), Meaning::Dim));
     }
     let (errors, warnings) = app.problems();
     if errors > 0 {

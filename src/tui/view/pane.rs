@@ -231,10 +231,8 @@ fn run_pane(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let theme = &*app.theme;
     let Some(run) = app.run() else {
         let inner = border::draw(frame, area, &Top::Title("Log".into()), "", focused, theme);
-        let set = app.runs.items.get(app.runs.cursor.at).is_some();
-        let lines =
-            if set { vec![("Select a run of the set to see its log.".to_owned(), Meaning::Dim)] } else { Vec::new() };
-        border::empty(frame, inner, &lines, theme);
+        let rows = runs::list::set_rows(app);
+        list::draw(frame, inner, rows.len(), None, false, theme, |i| rows[i].clone());
         return;
     };
     let side = runs::head::side(app);

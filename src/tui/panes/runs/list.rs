@@ -178,6 +178,40 @@ fn set_row(app: &App, id: &str, runs: &[RunId]) -> Row {
     .copied(id)
 }
 
+/// Returns what there is to know of the selected set: each run with its state, and what it waits for.
+#[must_use]
+pub fn set_rows(app: &App) -> Vec<Row> {
+    let Some(Item::Set { runs, .. }) = app.runs.items.get(app.runs.cursor.at) else { return Vec::new() };
+    let row = |id: &RunId| {
+        let run = app.runs.find(*id)?;
+        let (mark, meaning) = state_mark(run.state);
+        let after: Vec<String> =
+            run.after.iter().filter_map(|id| app.runs.find(*id)).map(|run| format!("#{}", run.number)).collect();
+        let mut row = Row::of(vec![
+            piece(format!("{mark} #{:<4} ", run.number), meaning),
+            piece(subject(run), Meaning::Strong),
+            piece(format!("  {}", state_name(run.state)), meaning),
+            piece(run.summary.as_ref().map(|plan| format!("  {}", plan_text(plan))).unwrap_or_default(), Meaning::Text),
+        ]);
+        if let Some(taken) = duration(run, app.now) {
+            row = row.right(vec![piece(age::clock(taken), Meaning::Dim)]);
+        }
+        let why = run.waiting_for.as_ref().map(|waits| format!("waits for {waits}"));
+        let why = why.or_else(|| run.reason.clone());
+        let after = (!after.is_empty()).then(|| format!("after {}", after.join(", ")));
+        let below: Vec<String> = [after, why].into_iter().flatten().collect();
+        if !below.is_empty() {
+            row.below = vec![piece(format!("    {}", below.join(" · ")), Meaning::Dim)];
+        }
+        Some(row)
+    };
+    let mut rows =
+        vec![Row::text("Runs in the order of their dependencies; what fails stops only what needs it.", Meaning::Dim)];
+    rows.push(Row::blank());
+    rows.extend(runs.iter().filter_map(row));
+    rows
+}
+
 fn run_row(app: &App, run: &Run, depth: u16) -> Row {
     let (mark, meaning) = state_mark(run.state);
     let indent = "  ".repeat(usize::from(depth));
