@@ -8,10 +8,13 @@ pub mod action;
 pub mod app;
 pub mod commands;
 pub mod config;
+pub mod dashboard;
 pub mod editor;
+pub mod effect;
 pub mod enabled;
 #[cfg(test)]
 pub mod fixtures;
+pub mod headless;
 pub mod keymap;
 pub mod layout;
 pub mod log;
