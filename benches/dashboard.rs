@@ -9,11 +9,11 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use serde_json::json;
 use terrace::domain::run::Run;
-use terrace::domain::stack::{InstanceSummary, StackSummary};
+use terrace::domain::stack::{Explanation, InstanceSummary, StackSummary};
 use terrace::tui::app::{App, Setup};
 use terrace::tui::keymap::{Keymap, key_event};
 use terrace::tui::memory::Memory;
-use terrace::tui::message::{Answer, Message};
+use terrace::tui::message::{Answer, Effect, Message};
 use terrace::tui::theme::{Depth, Theme};
 use terrace::tui::update::update;
 use terrace::tui::view::view;
@@ -92,11 +92,18 @@ fn measure(
         feed(app, LINES_A_SECOND / 100);
         let key = key_event(keys[i % keys.len()]).expect("a key");
         let begun = Instant::now();
-        update(app, Message::Key(key));
+        let effects = update(app, Message::Key(key));
         if terminal.draw(|frame| view(app, frame)).is_err() {
             std::process::exit(1);
         }
         taken.push(begun.elapsed());
+        // What the selection asks for is answered before the next key.
+        for effect in effects {
+            if let Effect::Explain(key) = effect {
+                let answer = Answer::Explained(key, Ok(Box::new(explanation())));
+                update(app, Message::Answer(Box::new(answer)));
+            }
+        }
     }
     taken.sort();
     taken
@@ -160,6 +167,22 @@ fn estate() -> (Vec<StackSummary>, Vec<InstanceSummary>) {
         }
     }
     (stacks, instances)
+}
+
+/// An instance with 300 values, each set twice.
+fn explanation() -> Explanation {
+    let source = |line: usize| json!({"file": "stacks/catalog/component.yaml", "line": line, "column": 9});
+    let values: Vec<_> = (0..300)
+        .map(|i| {
+            let entry = |v: &str, line: usize| {
+                json!({"value": v, "source": source(line), "section": format!("components.terraform.c.vars.k{i}"),
+                    "via": "component"})
+            };
+            json!({"path": ["vars", format!("group-{}", i / 10), format!("key-{i}")], "value": "value",
+                "source": source(i + 1), "chain": [entry("old", i + 500), entry("value", i + 1)]})
+        })
+        .collect();
+    serde_json::from_value(json!({"component": "c", "stack": "s", "values": values})).expect("an explanation")
 }
 
 fn run() -> Run {

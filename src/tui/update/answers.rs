@@ -72,6 +72,9 @@ pub(super) fn take(app: &mut App, answer: Answer) -> Vec<Effect> {
             if app.stacks.asked.as_ref() == Some(&key) {
                 app.stacks.asked = None;
             }
+            if let Ok(explanation) = &explanation {
+                app.stacks.note_changes(&key, explanation);
+            }
             app.stacks.shelve(&key).take(explanation.map(|explanation| *explanation), now);
         }
         Answer::Compared(sides, entries) => {

@@ -12,12 +12,15 @@ mod start;
 use crossterm::event::{MouseEvent, MouseEventKind};
 
 use super::action::Action;
-use super::app::{App, Focus};
+use super::app::{App, Focus, View};
 use super::layout;
-use super::message::{Effect, Message};
+use super::message::{Answer, Effect, Message};
 
 /// Changes the state by one message and returns what is wanted from outside.
 pub fn update(app: &mut App, message: Message) -> Vec<Effect> {
+    // A log that goes on behind another view moves nothing that is shown.
+    let unseen =
+        matches!(&message, Message::Answer(answer) if matches!(**answer, Answer::Log { .. })) && app.view != View::Runs;
     let mut effects = match message {
         Message::Key(event) => keys::key(app, event),
         Message::Paste(text) => keys::paste(app, &text),
@@ -34,7 +37,9 @@ pub fn update(app: &mut App, message: Message) -> Vec<Effect> {
         Message::Continue => Vec::new(),
         Message::Answer(answer) => answers::take(app, *answer),
     };
-    settle::settle(app, &mut effects);
+    if !unseen {
+        settle::settle(app, &mut effects);
+    }
     effects
 }
 

@@ -110,6 +110,7 @@ pub(super) fn selected(app: &mut App) {
             let id = app.node().map(|(node, _)| node.id.clone()).unwrap_or_default();
             if id != app.stacks.selected {
                 app.stacks.details = [Cursor::default(); 6];
+                app.stacks.changed.clear();
                 app.stacks.selected = id;
             }
         }

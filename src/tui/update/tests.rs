@@ -1,7 +1,7 @@
 use crate::domain::run::{PlanSummary, RunKind, RunState};
-use crate::tui::app::{Focus, Link, View};
+use crate::tui::app::{Focus, Link};
 use crate::tui::fixtures::{draw, explanation, fresh, now, press, run, tell};
-use crate::tui::message::{Answer, Effect, InstanceKey, Message, Trouble};
+use crate::tui::message::{InstanceKey, Trouble};
 use crate::tui::overlay::Overlay;
 use crate::tui::panes::stacks::Tab;
 
@@ -71,6 +71,24 @@ fn what_is_selected_stays_selected_when_data_arrives() {
     answer(&mut app, Answer::Instances(Ok(told.instances)));
     assert_eq!(app.stacks.selected, before);
     contains(&app, "▸ orders-db");
+}
+
+#[test]
+fn what_a_file_change_changed_is_marked() {
+    let mut app = on_orders_db(120, 40);
+    let mut after = explanation();
+    after.values[1].value = "huge".into();
+    let event = serde_json::from_value(serde_json::json!({
+        "specversion": "1.0", "id": "02", "source": "/terrace/estates/x", "type": "dev.terrace.estate.changed",
+        "subject": "estate", "time": "2026-11-23T09:00:00Z", "datacontenttype": "application/json",
+        "sequence": "2", "command": "terrace", "data": {}}));
+    let effects = answer(&mut app, Answer::Event(Box::new(event.unwrap())));
+    assert!(effects.contains(&Effect::Explain(key())), "{effects:?}");
+    contains(&app, "size: large");
+    answer(&mut app, Answer::Explained(key(), Ok(Box::new(after))));
+    contains(&app, "size: huge  ✎ just changed");
+    press(&mut app, "k");
+    assert!(app.stacks.changed.is_empty());
 }
 
 #[test]

@@ -94,7 +94,11 @@ fn instance(app: &App, width: u16) -> Vec<Row> {
             });
         }
         above = parents;
-        lines.push(leaf(value));
+        let mut row = leaf(value);
+        if app.stacks.changed.contains(&value.path) {
+            row.left.push(piece("  ✎ just changed", Meaning::Accent));
+        }
+        lines.push(row);
     }
     let widest = lines.iter().filter(|row| !row.right.is_empty()).map(|row| text::width(&row.plain())).max();
     // Sources stand below each other, not further right than they need to.
@@ -151,12 +155,7 @@ fn leaf(value: &ExplainedValue) -> Row {
 pub fn value_of<'a>(app: &'a App, row: &Row) -> Option<&'a ExplainedValue> {
     let explanation = app.explanation()?.value.as_ref()?;
     let (source, plain) = (&row.source, row.plain());
-    explanation.values.iter().find(|v| {
-        v.source == *source && {
-            let own = leaf(v);
-            own.plain() == plain
-        }
-    })
+    explanation.values.iter().find(|v| v.source == *source && { plain.starts_with(&leaf(v).plain()) })
 }
 
 /// Returns what the selected value overrides, for the line below the list.

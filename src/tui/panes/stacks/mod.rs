@@ -89,6 +89,8 @@ pub struct Stacks {
     pub leaf_filter: String,
     /// The explanations that came, the latest last.
     pub explanations: BTreeMap<InstanceKey, Kept<Explanation>>,
+    /// What changed when the shown values came again, until another instance is looked at.
+    pub changed: BTreeSet<Vec<PathSegment>>,
     /// In which order they were looked at.
     pub shelf: Vec<InstanceKey>,
     /// The one that was asked for and has not come.
@@ -122,6 +124,7 @@ impl Stacks {
             leaf: Vec::new(),
             leaf_filter: String::new(),
             explanations: BTreeMap::new(),
+            changed: BTreeSet::new(),
             shelf: Vec::new(),
             asked: None,
             files: BTreeMap::new(),
@@ -148,6 +151,15 @@ impl Stacks {
     /// Returns the selection in the tab that is shown.
     pub fn detail(&mut self) -> &mut Cursor {
         &mut self.details[self.tab as usize]
+    }
+
+    /// Notes which values are others than they were before.
+    pub fn note_changes(&mut self, key: &InstanceKey, new: &Explanation) {
+        let Some(old) = self.explanations.get(key).and_then(|kept| kept.value.as_ref()) else { return };
+        let before: BTreeMap<_, _> = old.values.iter().map(|v| (&v.path, (&v.value, &v.source))).collect();
+        let differs =
+            |v: &&crate::domain::stack::ExplainedValue| before.get(&v.path).is_none_or(|(value, _)| **value != v.value);
+        self.changed = new.values.iter().filter(differs).map(|v| v.path.clone()).collect();
     }
 
     /// Puts an explanation on the shelf; the one looked at longest ago falls off a full one.
