@@ -87,6 +87,8 @@ pub(super) fn act(app: &mut App, action: Action) -> Vec<Effect> {
             if app.view == View::Runs && app.runs.log.search.is_some() {
                 let search = app.runs.log.search.clone();
                 seek(app, search, down);
+            } else if app.view == View::Stacks && app.stacks.tab == stacks::Tab::Sources {
+                stacks::sources::turn(app, down);
             } else {
                 navigate::step(app, if down { 1 } else { -1 });
             }

@@ -102,6 +102,7 @@ fn log(app: &mut App, effects: &mut Vec<Effect>) {
     let mut wants = None;
     let mut goes_on = false;
     let log = &mut app.runs.log;
+    goes_on |= log.progress.step(&log.buffer);
     if let Some(filter) = &mut log.filter {
         match filter.step(&log.buffer) {
             Progress::More => goes_on = true,

@@ -60,6 +60,10 @@ fn a_value_stands_beside_its_source_and_what_it_overrode() {
     contains(&app, "vars.size: large");
     contains(&app, "✓ component");
     contains(&app, "overridden");
+    press(&mut app, "n");
+    contains(&app, "vars.storage.gb: 200");
+    press(&mut app, "N N");
+    contains(&app, "vars.engine: postgres");
 }
 
 #[test]

@@ -124,6 +124,10 @@ pub fn below(app: &App, run: &Run) -> Vec<Piece> {
     if let Some(taken) = duration(run, app.now) {
         say(age::clock(taken), Meaning::Text);
     }
+    let planned = run.summary.as_ref().map(|plan| plan.add + plan.change + plan.destroy);
+    if let Some(progress) = log.progress.text(planned) {
+        say(progress, Meaning::Strong);
+    }
     if let Some(plan) = &run.summary {
         say(plan_text(plan), Meaning::Text);
     }

@@ -14,6 +14,7 @@ use crate::tui::message::Trouble;
 use crate::tui::theme::{Meaning, Theme};
 use crate::tui::widgets::{ansi, list, text};
 
+use super::progress::Progress;
 use super::seek::{Filter, Search, Seek};
 
 /// The log pane's state.
@@ -45,6 +46,8 @@ pub struct LogView {
     pub seek: Option<Seek>,
     /// What lines are filtered by.
     pub filter: Option<Filter>,
+    /// How far an apply has come.
+    pub progress: Progress,
     /// A part that was asked for again.
     pub fetching: Option<Wanted>,
 }

@@ -3,6 +3,7 @@
 pub mod head;
 pub mod list;
 pub mod log;
+pub mod progress;
 pub mod seek;
 
 use std::collections::HashMap;

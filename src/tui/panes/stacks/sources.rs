@@ -27,6 +27,17 @@ pub fn value(app: &App) -> Option<&ExplainedValue> {
     values.iter().find(|v| v.path == app.stacks.leaf).or_else(|| values.first())
 }
 
+/// Turns to the next or the previous value.
+pub fn turn(app: &mut App, down: bool) {
+    let Some(values) = app.explanation().and_then(|kept| kept.value.as_ref()).map(|e| &e.values) else { return };
+    let at = values.iter().position(|v| v.path == app.stacks.leaf).unwrap_or(0);
+    let next = if down { at + 1 } else { at.wrapping_sub(1) };
+    if let Some(value) = values.get(next) {
+        app.stacks.leaf = value.path.clone();
+        *app.stacks.detail() = Default::default();
+    }
+}
+
 /// Returns the file that the tab needs to show the winner's surroundings.
 #[must_use]
 pub fn wanted_file(app: &App) -> Option<String> {
