@@ -5,6 +5,7 @@
 //! of every leaf. Nothing here runs a command or fetches anything.
 
 pub mod config;
+pub mod driver;
 pub mod error;
 pub mod estate;
 pub mod files;

@@ -19,6 +19,7 @@ mod demo;
 mod man;
 mod output;
 mod report;
+mod run_host;
 mod terminal;
 
 pub(crate) use context::Context;
@@ -97,7 +98,8 @@ Exit codes: 0 done, 1 it failed, 2 wrong usage or configuration, 3 denied, 4 pla
 /// Runs the command line of this process and returns its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    run(std::env::args_os()).into()
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    run_host::intercept(&arguments).unwrap_or_else(|| run(arguments).into())
 }
 
 fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {

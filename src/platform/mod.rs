@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod error;
 pub mod events;
+pub mod runs;
 pub mod store;
 
 pub use error::PlatformError;

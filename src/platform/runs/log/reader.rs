@@ -1,0 +1,307 @@
+//! Reads a log while it grows: bytes from any offset, lines from any number.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use super::{Mark, RECORD};
+
+/// How much is read at a time while looking for lines.
+const CHUNK: usize = 256 * 1024;
+
+/// One line of a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Its number, from 1.
+    pub number: u64,
+    /// Where it begins in the log.
+    pub offset: u64,
+    /// Its bytes without the newline; cut at the limit of the call.
+    pub bytes: Vec<u8>,
+    /// How many bytes it has in the log.
+    pub length: u64,
+    /// When it came, in milliseconds since 1970 (to some 20 ms).
+    pub millis: Option<u64>,
+    /// How many bytes of output are missing within or right before it (a full disk).
+    pub lost: u64,
+    /// Whether its newline has come.
+    pub complete: bool,
+}
+
+/// A part of a log in lines.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// The lines.
+    pub lines: Vec<Line>,
+    /// Where the next part begins.
+    pub next_offset: u64,
+}
+
+/// Reads a log and its index.
+#[derive(Debug)]
+pub struct LogReader {
+    log: Option<File>,
+    index: Option<File>,
+}
+
+impl LogReader {
+    /// Opens a log; one that is not there yet is empty.
+    ///
+    /// # Errors
+    ///
+    /// Where a file is there and cannot be opened.
+    pub fn open(log: &Path, index: &Path) -> io::Result<Self> {
+        let open = |path: &Path| match File::open(path) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        };
+        Ok(Self { log: open(log)?, index: open(index)? })
+    }
+
+    /// Returns how many bytes the log has now.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says.
+    pub fn bytes(&self) -> io::Result<u64> {
+        self.log.as_ref().map_or(Ok(0), |log| Ok(log.metadata()?.len()))
+    }
+
+    /// Reads at an offset; 0 at the end.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says.
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.log.as_ref().map_or(Ok(0), |log| log.read_at(buffer, offset))
+    }
+
+    /// Reads up to `count` lines, the first of them `from` (1 is the first of the log), each cut at `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says.
+    pub fn lines(&self, from: u64, count: usize, limit: usize) -> io::Result<Lines> {
+        let wanted = from.max(1) - 1;
+        let marks = Marks::new(self.index.as_ref())?;
+        let start = marks.before_line(wanted)?;
+        let (mut at, mut seen) = start.map_or((0, 0), |mark| (mark.offset, mark.lines));
+        let mut found = Lines { lines: Vec::new(), next_offset: at };
+        let mut buffer = vec![0; CHUNK];
+        // Skips to the first wanted line.
+        while seen < wanted {
+            let read = self.read_at(&mut buffer, at)?;
+            if read == 0 {
+                return Ok(found);
+            }
+            match memchr::memchr_iter(b'\n', &buffer[..read])
+                .nth(usize::try_from(wanted - seen - 1).unwrap_or(usize::MAX))
+            {
+                Some(end) => {
+                    at += end as u64 + 1;
+                    seen = wanted;
+                }
+                None => {
+                    seen += memchr::memchr_iter(b'\n', &buffer[..read]).count() as u64;
+                    at += read as u64;
+                }
+            }
+            // Lines that a gap took with it have no bytes: the mark behind the gap says where counting goes on.
+            if let Some(mark) = marks.gap_end_between(at, seen)? {
+                seen = mark.lines.min(wanted);
+            }
+        }
+        found.next_offset = at;
+        let mut open: Option<Line> = None;
+        'reading: while found.lines.len() < count {
+            let read = self.read_at(&mut buffer, at)?;
+            if read == 0 {
+                break;
+            }
+            let mut rest = &buffer[..read];
+            while !rest.is_empty() {
+                let line = match &mut open {
+                    Some(line) => line,
+                    None => open.insert(Line {
+                        number: seen + 1,
+                        offset: at,
+                        bytes: Vec::new(),
+                        length: 0,
+                        millis: marks.millis_at(at)?,
+                        lost: 0,
+                        complete: false,
+                    }),
+                };
+                let (part, ends) = match memchr::memchr(b'\n', rest) {
+                    Some(end) => (&rest[..end], true),
+                    None => (rest, false),
+                };
+                let room = limit.saturating_sub(line.bytes.len());
+                line.bytes.extend_from_slice(&part[..part.len().min(room)]);
+                line.length += part.len() as u64;
+                let step = part.len() + usize::from(ends);
+                at += step as u64;
+                rest = &rest[step..];
+                if ends {
+                    line.complete = true;
+                    line.lost = marks.lost_between(line.offset, at)?;
+                    seen += 1;
+                    found.next_offset = at;
+                    found.lines.extend(open.take());
+                    if found.lines.len() == count {
+                        break 'reading;
+                    }
+                }
+            }
+        }
+        if let Some(mut line) = open.filter(|_| found.lines.len() < count) {
+            line.lost = marks.lost_between(line.offset, at + 1)?;
+            found.lines.push(line);
+        }
+        Ok(found)
+    }
+
+    /// Returns every gap: where, and how many bytes are missing there.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says.
+    pub fn gaps(&self) -> io::Result<Vec<(u64, u64)>> {
+        let marks = Marks::new(self.index.as_ref())?;
+        let mut gaps = Vec::new();
+        for at in 0..marks.count {
+            if let Some(mark) = marks.get(at)?.filter(|mark| mark.lost > 0) {
+                gaps.push((mark.offset, mark.lost));
+            }
+        }
+        Ok(gaps)
+    }
+}
+
+/// The records of an index, read as they are needed.
+struct Marks<'a> {
+    index: Option<&'a File>,
+    count: u64,
+}
+
+impl<'a> Marks<'a> {
+    fn new(index: Option<&'a File>) -> io::Result<Self> {
+        let bytes = index.map_or(Ok(0), |index| Ok::<_, io::Error>(index.metadata()?.len()))?;
+        Ok(Self { index, count: (bytes / RECORD as u64).saturating_sub(1) })
+    }
+
+    fn get(&self, at: u64) -> io::Result<Option<Mark>> {
+        let Some(index) = self.index.filter(|_| at < self.count) else {
+            return Ok(None);
+        };
+        let mut bytes = [0; RECORD];
+        index.read_exact_at(&mut bytes, (at + 1) * RECORD as u64)?;
+        Ok(Mark::from_bytes(&bytes))
+    }
+
+    /// How many of the records fulfil what holds for all up to some point.
+    fn partition(&self, holds: impl Fn(&Mark) -> bool) -> io::Result<u64> {
+        let (mut low, mut high) = (0, self.count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.get(middle)?.is_some_and(|mark| holds(&mark)) { low = middle + 1 } else { high = middle }
+        }
+        Ok(low)
+    }
+
+    /// The last mark before which fewer newlines came than `line`.
+    fn before_line(&self, line: u64) -> io::Result<Option<Mark>> {
+        let end = self.partition(|mark| mark.lines < line)?;
+        if end == 0 { Ok(None) } else { self.get(end - 1) }
+    }
+
+    fn millis_at(&self, offset: u64) -> io::Result<Option<u64>> {
+        let end = self.partition(|mark| mark.offset <= offset)?;
+        if end == 0 { Ok(None) } else { Ok(self.get(end - 1)?.map(|mark| mark.millis)) }
+    }
+
+    /// The mark behind a gap that lies exactly at `offset`, where it counts more lines than were seen.
+    fn gap_end_between(&self, offset: u64, seen: u64) -> io::Result<Option<Mark>> {
+        let end = self.partition(|mark| mark.offset <= offset)?;
+        if end < 2 {
+            return Ok(None);
+        }
+        let (gap, after) = (self.get(end - 2)?, self.get(end - 1)?);
+        let is_gap = gap.is_some_and(|gap| gap.lost > 0 && gap.offset == offset);
+        Ok(after.filter(|mark| is_gap && mark.offset == offset && mark.lines > seen))
+    }
+
+    fn lost_between(&self, from: u64, to: u64) -> io::Result<u64> {
+        let mut at = self.partition(|mark| mark.offset < from)?;
+        let mut lost = 0;
+        while let Some(mark) = self.get(at)?.filter(|mark| mark.offset < to) {
+            lost += mark.lost;
+            at += 1;
+        }
+        Ok(lost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::LogWriter;
+    use super::*;
+
+    fn pair(temp: &Path) -> (LogWriter, LogReader) {
+        let (log, index) = (temp.join("log"), temp.join("index"));
+        let writer = LogWriter::create(&log, &index).expect("made");
+        (writer, LogReader::open(&log, &index).expect("opened"))
+    }
+
+    #[test]
+    fn lines_are_found_from_any_number_while_the_log_grows() {
+        let temp = tempfile::tempdir().expect("temp");
+        let (mut writer, reader) = pair(temp.path());
+        for number in 1..=50_000 {
+            writer.append(format!("line {number}\n").as_bytes());
+        }
+        writer.append(b"unfinished");
+        assert_eq!(writer.lines(), 50_001);
+        for from in [1, 2, 9_999, 31_337, 50_000] {
+            let found = reader.lines(from, 2, 100).expect("read");
+            assert_eq!(found.lines[0].number, from);
+            assert_eq!(found.lines[0].bytes, format!("line {from}").as_bytes());
+            assert!(found.lines[0].millis.is_some());
+        }
+        let last = reader.lines(50_001, 10, 100).expect("read");
+        assert_eq!(last.lines.len(), 1);
+        assert_eq!(last.lines[0].bytes, b"unfinished");
+        assert!(!last.lines[0].complete);
+        assert!(reader.lines(50_002, 1, 100).expect("read").lines.is_empty());
+    }
+
+    #[test]
+    fn a_line_of_50_mb_is_cut_and_what_follows_is_found() {
+        let temp = tempfile::tempdir().expect("temp");
+        let (mut writer, reader) = pair(temp.path());
+        writer.append(b"first\n");
+        for _ in 0..50 {
+            writer.append(&vec![b'x'; 1024 * 1024]);
+        }
+        writer.append(b"\n\xff\xfe after\n");
+        let found = reader.lines(2, 5, 80).expect("read");
+        assert_eq!(found.lines[0].length, 50 * 1024 * 1024);
+        assert_eq!(found.lines[0].bytes.len(), 80);
+        assert_eq!(found.lines[1].bytes, b"\xff\xfe after");
+        assert_eq!(reader.lines(3, 1, 80).expect("read").lines[0].bytes, b"\xff\xfe after");
+    }
+
+    #[test]
+    fn a_torn_index_is_no_harm() {
+        let temp = tempfile::tempdir().expect("temp");
+        let (mut writer, reader) = pair(temp.path());
+        for number in 1..=10_000 {
+            writer.append(format!("line {number}\n").as_bytes());
+        }
+        let index = std::fs::OpenOptions::new().write(true).open(temp.path().join("index")).expect("opened");
+        index.set_len(RECORD as u64 + 7).expect("torn");
+        assert_eq!(reader.lines(5_000, 1, 80).expect("read").lines[0].bytes, b"line 5000");
+    }
+}

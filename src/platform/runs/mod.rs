@@ -1,0 +1,11 @@
+//! Runs: accepting, ordering, locking, executing, taking over, ending.
+//!
+//! Each run has a supervisor of its own ([`supervisor`], a process) that needs nobody. It writes a [`journal`] and a
+//! [`log`] into the run's [`folder`]; the platform copies the journal into its store and speaks to the supervisor by
+//! [`protocol`]. Rules of states are in [`crate::domain::run`], commands and files in [`crate::atmos::driver`].
+
+pub mod folder;
+pub mod journal;
+pub mod log;
+pub mod protocol;
+pub mod supervisor;
