@@ -1,0 +1,85 @@
+//! Which tools there are: Atmos, and Terraform or OpenTofu.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::domain::run::DriverKind;
+
+/// The tools that runs can use.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tools {
+    /// The Atmos binary; none where it is not installed (or `ATMOS_BIN=none` says so).
+    pub atmos: Option<PathBuf>,
+    /// Terraform, else OpenTofu.
+    pub terraform: Option<PathBuf>,
+}
+
+impl Tools {
+    /// Looks for the tools: `ATMOS_BIN` before the setting of `platform/terrace.yaml` before the PATH.
+    ///
+    /// `variable` reads the environment of whoever asks.
+    #[must_use]
+    pub fn find(variable: &dyn Fn(&str) -> Option<String>, setting: Option<&str>) -> Self {
+        let path = variable("PATH").unwrap_or_default();
+        let atmos = match variable("ATMOS_BIN").filter(|value| !value.is_empty()).or_else(|| setting.map(str::to_owned))
+        {
+            Some(none) if none == "none" => None,
+            Some(named) => on_path(&named, &path),
+            None => on_path("atmos", &path),
+        };
+        let terraform = on_path("terraform", &path).or_else(|| on_path("tofu", &path));
+        Self { atmos, terraform }
+    }
+
+    /// Returns the driver for a run: the one that was asked for, else Atmos where it is installed.
+    #[must_use]
+    pub fn driver(&self, asked: Option<DriverKind>) -> DriverKind {
+        asked.unwrap_or(if self.atmos.is_some() { DriverKind::Atmos } else { DriverKind::Terraform })
+    }
+}
+
+/// Finds an executable by name on a PATH, or checks the one that a path names.
+#[must_use]
+pub fn on_path(program: &str, path: &str) -> Option<PathBuf> {
+    let executable = |file: &Path| file.is_file() && rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok();
+    if program.contains('/') {
+        return Some(PathBuf::from(program)).filter(|file| executable(file));
+    }
+    std::env::split_paths(path).map(|folder| folder.join(program)).find(|file| executable(file))
+}
+
+/// Asks a tool for its version: `terraform 1.11.4`, `atmos 1.226.0`.
+///
+/// Takes some 50 ms, so the answer is worth keeping for as long as the binary does not change.
+#[must_use]
+pub fn version(program: &Path) -> Option<String> {
+    let name = program.file_name()?.to_string_lossy().into_owned();
+    let output = Command::new(program).arg("version").env("CHECKPOINT_DISABLE", "1").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let is_number = |word: &&str| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.');
+    let words = text.split_whitespace().map(|word| word.trim_start_matches('v'));
+    let found =
+        words.map(|word| word.trim_matches(|c: char| !c.is_ascii_alphanumeric() && c != '.')).find(is_number)?;
+    Some(format!("{name} {found}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn none_means_not_installed_and_the_variable_comes_first() {
+        let with = |atmos: &'static str| {
+            move |name: &str| match name {
+                "ATMOS_BIN" => Some(atmos.to_owned()),
+                "PATH" => Some("/usr/bin:/bin".to_owned()),
+                _ => None,
+            }
+        };
+        assert_eq!(Tools::find(&with("none"), Some("/bin/sh")).atmos, None);
+        assert_eq!(Tools::find(&with("/bin/sh"), Some("none")).atmos, Some(PathBuf::from("/bin/sh")));
+        let without = |name: &str| (name == "PATH").then(|| "/bin".to_owned());
+        assert_eq!(Tools::find(&without, Some("/bin/sh")).atmos, Some(PathBuf::from("/bin/sh")));
+        assert_eq!(Tools::find(&without, None).driver(None), DriverKind::Terraform);
+    }
+}
