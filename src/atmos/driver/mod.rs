@@ -3,11 +3,13 @@
 //! A driver turns an instance (a [`super::RunTarget`]) into a [`script::Script`], which the run's supervisor follows.
 //! Nothing here runs a plan or writes a file. The facts are from recordings of the real Atmos.
 
+pub mod commands;
 pub mod files;
 pub mod instance;
 pub mod planfile;
 pub mod script;
 pub mod tools;
+pub mod workflow;
 
 /// Returns a command line that a person can copy into a shell.
 #[must_use]

@@ -4,8 +4,14 @@
 //! [`log`] into the run's [`folder`]; the platform copies the journal into its store and speaks to the supervisor by
 //! [`protocol`]. Rules of states are in [`crate::domain::run`], commands and files in [`crate::atmos::driver`].
 
+pub mod configuration;
+pub mod error;
+pub mod findings;
 pub mod folder;
+mod hand;
 pub mod journal;
 pub mod log;
 pub mod protocol;
 pub mod supervisor;
+
+pub use error::RunError;

@@ -27,6 +27,7 @@
 //! `where id = ? and version = ?`; no row touched means [`PlatformError::Stale`].
 
 mod record;
+mod run;
 pub mod sqlite;
 
 use std::fmt::Debug;
@@ -41,6 +42,7 @@ use crate::domain::audit::AuditRecord;
 use crate::domain::event::Event;
 
 pub use record::{AuditQuery, EventQuery, KeyFingerprint, Order, RecordReads, RecordWrites, Remembered};
+pub use run::{HeldLock, KeptRun, RunQuery, RunReads, RunWrites};
 
 /// What a transaction tells of: events and audit records, in order.
 #[derive(Debug, Clone)]
@@ -71,6 +73,13 @@ impl Change {
         self
     }
 
+    /// Tells of one more thing that was seen in the same transaction.
+    #[must_use]
+    pub fn and_observed(mut self, event: EventDraft) -> Self {
+        self.events.push(event);
+        self
+    }
+
     /// Returns when it happened, what is to be streamed, and what is to be audited.
     #[must_use]
     pub fn into_parts(self) -> (Timestamp, Vec<EventDraft>, Vec<AuditDraft>) {
@@ -89,7 +98,7 @@ pub struct Committed {
 
 /// A database that keeps what happened, shared by all services.
 #[async_trait]
-pub trait Store: Debug + Send + Sync + RecordReads {
+pub trait Store: Debug + Send + Sync + RecordReads + RunReads {
     /// Begins a transaction and takes the write lock; waits for others to finish theirs.
     async fn begin(&self) -> Result<Box<dyn Tx>, PlatformError>;
 
@@ -105,7 +114,7 @@ pub trait Store: Debug + Send + Sync + RecordReads {
 
 /// One transaction under the write lock; dropped without a commit, it undoes everything.
 #[async_trait]
-pub trait Tx: Send + RecordWrites {
+pub trait Tx: Send + RecordWrites + RunWrites {
     /// Commits rows, events and audit records as one, then rings the bell.
     async fn commit(self: Box<Self>, change: Change) -> Result<Committed, PlatformError>;
 

@@ -5,6 +5,7 @@
 
 mod open;
 mod record;
+mod run;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

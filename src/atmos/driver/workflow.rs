@@ -1,0 +1,230 @@
+//! Workflows: read strictly, and turned into steps that Terrace runs itself where all are of type `atmos` or `shell`.
+//!
+//! A key that is not understood is refused with its file and line: Atmos would run a misspelt `command` as empty.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use indexmap::IndexMap;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::atmos::AtmosError;
+use crate::domain::stack::Source;
+
+/// A file of workflows.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WorkflowFile {
+    /// What it is called.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// What it is for.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Its workflows, in the order of the file.
+    pub workflows: IndexMap<String, Workflow>,
+}
+
+/// One workflow.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workflow {
+    /// What it does.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// The stack of steps that name none.
+    #[serde(default)]
+    pub stack: Option<String>,
+    /// The environment of all its steps.
+    #[serde(default)]
+    pub env: BTreeMap<String, Value>,
+    /// The folder of its shell steps, relative to the estate's root.
+    #[serde(default)]
+    pub working_directory: Option<String>,
+    /// Its steps.
+    pub steps: Vec<Step>,
+}
+
+/// One step as it is written.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// The Atmos arguments or the shell command; steps of other types may have none.
+    #[serde(default)]
+    pub command: Option<String>,
+    /// Its name; steps without one are called `step1`, `step2`, …
+    #[serde(default)]
+    pub name: Option<String>,
+    /// `atmos` where it is not given.
+    #[serde(default, rename = "type")]
+    pub kind: Option<String>,
+    /// Its stack.
+    #[serde(default)]
+    pub stack: Option<String>,
+    /// Its environment.
+    #[serde(default)]
+    pub env: BTreeMap<String, Value>,
+    /// Its folder.
+    #[serde(default)]
+    pub working_directory: Option<String>,
+    /// Repeats it: only Atmos does that.
+    #[serde(default)]
+    pub retry: Option<Value>,
+    /// Authenticates first: only Atmos does that.
+    #[serde(default)]
+    pub identity: Option<Value>,
+}
+
+impl Step {
+    /// Returns its type.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        self.kind.as_deref().unwrap_or("atmos")
+    }
+
+    /// Tells whether Terrace can run it itself.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        matches!(self.kind(), "atmos" | "shell") && self.retry.is_none() && self.identity.is_none()
+    }
+}
+
+impl Workflow {
+    /// Returns the name of a step.
+    #[must_use]
+    pub fn step_name(&self, index: usize) -> String {
+        let given = self.steps.get(index).and_then(|step| step.name.clone());
+        given.unwrap_or_else(|| format!("step{}", index + 1))
+    }
+
+    /// Tells whether Terrace can run all its steps itself.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.steps.iter().all(Step::is_plain)
+    }
+}
+
+/// Reads one workflow of a file below `folder`; the file's name may leave `.yaml` out.
+///
+/// # Errors
+///
+/// A file or workflow that is not there (with those that are), unknown keys (with their place), a step without a
+/// command.
+pub fn read(root: &Path, folder: &Path, file: &str, name: &str) -> Result<Workflow, AtmosError> {
+    let mut path = folder.join(file);
+    if !path.is_file() {
+        path = ["yaml", "yml"]
+            .into_iter()
+            .map(|end| folder.join(format!("{file}.{end}")))
+            .find(|path| path.is_file())
+            .ok_or_else(|| {
+                AtmosError::new(
+                    "no-workflow-file",
+                    format!("there is no workflow file '{file}' in {}", folder.display()),
+                )
+                .hint("`terrace list workflows` shows what there is")
+            })?;
+    }
+    let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| AtmosError::new("workflow-unreadable", format!("cannot read {shown}: {error}")))?;
+    let parsed: WorkflowFile = serde_yaml::from_str(&text).map_err(|error| {
+        let place = error.location().map(|at| Source {
+            file: shown.clone(),
+            line: u32::try_from(at.line()).unwrap_or(u32::MAX),
+            column: u32::try_from(at.column()).unwrap_or(u32::MAX),
+        });
+        let cause = AtmosError::new("workflow-not-understood", format!("{shown}: {error}"))
+            .hint("a misspelt key would be ignored by Atmos, and its step run as empty; correct it first");
+        match place {
+            Some(place) => cause.at(place),
+            None => cause,
+        }
+    })?;
+    let names: Vec<&str> = parsed.workflows.keys().map(String::as_str).collect();
+    let found = parsed.workflows.get(name).cloned().ok_or_else(|| {
+        AtmosError::new("no-workflow", format!("no workflow '{name}' in {shown}"))
+            .hint(format!("it has: {}", names.join(", ")))
+    })?;
+    for (index, step) in found.steps.iter().enumerate() {
+        if step.is_plain() && step.command.as_deref().is_none_or(|command| command.trim().is_empty()) {
+            let step = found.step_name(index);
+            return Err(AtmosError::new(
+                "step-without-command",
+                format!("{shown}: step '{step}' of '{name}' has no command"),
+            )
+            .hint("give it a `command`"));
+        }
+    }
+    Ok(found)
+}
+
+/// The stack of a step of type `atmos`: the command line's, the step's, the workflow's, then the command's own `-s`.
+#[must_use]
+pub fn stack_of(step: &Step, workflow: &Workflow, given: Option<&str>) -> Option<String> {
+    let words = split(step.command.as_deref().unwrap_or_default());
+    let own = super::commands::flag(&words, &["-s", "--stack"]);
+    given.map(str::to_owned).or_else(|| step.stack.clone()).or_else(|| workflow.stack.clone()).or(own)
+}
+
+/// Splits a command into words as a shell would: blanks, quotes, backslashes.
+#[must_use]
+pub fn split(command: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut letters = command.chars();
+    let mut quote = None;
+    while let Some(letter) = letters.next() {
+        match (quote, letter) {
+            (Some(open), letter) if letter == open => quote = None,
+            (Some('\''), letter) => word.get_or_insert_default().push(letter),
+            (_, '\\') => word.get_or_insert_default().extend(letters.next()),
+            (Some(_), letter) => word.get_or_insert_default().push(letter),
+            (None, '\'' | '"') => {
+                quote = Some(letter);
+                word.get_or_insert_default();
+            }
+            (None, letter) if letter.is_whitespace() => words.extend(word.take()),
+            (None, letter) => word.get_or_insert_default().push(letter),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_split_as_a_shell_does() {
+        assert_eq!(
+            split(r#"terraform plan 'a b' -var "x=\"1\"" c\ d"#),
+            ["terraform", "plan", "a b", "-var", "x=\"1\"", "c d"]
+        );
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_line() {
+        let temp = tempfile::tempdir().expect("temp");
+        let text = "workflows:\n  up:\n    steps:\n      - comand: terraform plan x\n        name: x\n";
+        std::fs::write(temp.path().join("deploy.yaml"), text).expect("written");
+        let error = read(temp.path(), temp.path(), "deploy", "up").expect_err("refused");
+        assert_eq!(error.code, "workflow-not-understood");
+        assert!(error.message.contains("comand"), "{}", error.message);
+        assert_eq!(error.source_at.map(|at| (at.file, at.line)), Some(("deploy.yaml".to_owned(), 4)));
+    }
+
+    #[test]
+    fn the_stack_of_a_step_follows_atmos() {
+        let text = "steps:\n  - command: terraform plan x -s own\n  - command: terraform plan x\n    stack: steps\n";
+        let mut workflow: Workflow = serde_yaml::from_str(text).expect("a workflow");
+        let at = |workflow: &Workflow, step: usize, given| stack_of(&workflow.steps[step], workflow, given);
+        assert_eq!(at(&workflow, 0, None).as_deref(), Some("own"));
+        assert_eq!(at(&workflow, 1, None).as_deref(), Some("steps"));
+        workflow.stack = Some("whole".to_owned());
+        assert_eq!(at(&workflow, 0, None).as_deref(), Some("whole"));
+        assert_eq!(at(&workflow, 1, Some("given")).as_deref(), Some("given"));
+    }
+}

@@ -1,0 +1,66 @@
+//! What runs need of the estate: its instances as a run sees them, what needs what, where workflows lie.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::error::RunError;
+use crate::atmos::{AtmosError, Estate, RunTarget};
+use crate::domain::stack::{Dependency, InstanceSummary};
+
+/// One resolved configuration.
+pub trait Configuration: Send + Sync {
+    /// Returns the estate's root.
+    fn root(&self) -> &Path;
+
+    /// Returns an instance as a run sees it.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none of that name, with what was perhaps meant.
+    fn target(&self, component: &str, stack: &str, stack_file: Option<&str>) -> Result<RunTarget, AtmosError>;
+
+    /// Returns every instance.
+    fn instances(&self) -> Vec<InstanceSummary>;
+
+    /// Returns what needs what.
+    fn dependencies(&self) -> Vec<Dependency>;
+
+    /// Returns the folder of workflow files.
+    fn workflows(&self) -> PathBuf;
+}
+
+/// Where the current configuration comes from.
+#[async_trait]
+pub trait Configurations: Send + Sync {
+    /// Returns the configuration as the files are now.
+    async fn current(&self) -> Result<Arc<dyn Configuration>, RunError>;
+}
+
+impl Configuration for Estate {
+    fn root(&self) -> &Path {
+        Estate::root(self)
+    }
+
+    fn target(&self, component: &str, stack: &str, stack_file: Option<&str>) -> Result<RunTarget, AtmosError> {
+        let id = self.find(component, stack, stack_file)?;
+        self.run_target(id).ok_or_else(|| {
+            AtmosError::new("not-runnable", format!("what a run of {component}@{stack} needs cannot be resolved"))
+                .hint("`terrace check` lists the problems of the estate")
+        })
+    }
+
+    fn instances(&self) -> Vec<InstanceSummary> {
+        Estate::instances(self)
+    }
+
+    fn dependencies(&self) -> Vec<Dependency> {
+        Estate::dependencies(self)
+    }
+
+    fn workflows(&self) -> PathBuf {
+        let configured = self.config().workflows_path.clone();
+        configured.unwrap_or_else(|| Estate::root(self).join("stacks/workflows"))
+    }
+}
