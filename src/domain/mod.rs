@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod event;
 pub mod id;
+pub mod policy;
 pub mod run;
 pub mod service;
 pub mod stack;

@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod error;
 pub mod events;
+pub mod policies;
 pub mod runs;
 pub mod store;
 

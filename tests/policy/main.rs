@@ -1,0 +1,4 @@
+//! Policy, golden paths and requests, held from outside the library.
+
+mod bundle;
+mod dialects;
