@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::ColorChoice;
 
 use super::output::Paint;
-use super::{Format, Global};
+use super::{Failure, Format, Global};
+use crate::atmos::{Estate, LoadOptions};
 
 /// The global options, made ready.
 #[derive(Debug)]
@@ -44,6 +45,17 @@ impl Context {
         Context { global: Global { directory: Some(directory), ..self.global.clone() } }
     }
 
+    /// Returns the estate's root: `-C`, or the nearest folder upwards with an `atmos.yaml`.
+    pub(crate) fn root(&self) -> Result<PathBuf, Failure> {
+        Ok(Estate::discover(self.directory())?)
+    }
+
+    /// Resolves the estate in this process, from the files as they are now.
+    pub(crate) fn estate(&self) -> Result<Estate, Failure> {
+        let options = LoadOptions { trusted: self.trust(), env: environment(), ..LoadOptions::default() };
+        Ok(Estate::load(&self.root()?, &options)?)
+    }
+
     /// Returns how to colour standard output.
     pub(crate) fn paint_stdout(&self) -> Paint {
         Paint::new(self.coloured(std::io::stdout().is_terminal()))
@@ -64,4 +76,11 @@ impl Context {
             }
         }
     }
+}
+
+/// Returns what Atmos and templates may read of the environment; variables that are not text are left out.
+fn environment() -> std::collections::BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }

@@ -13,9 +13,14 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod check;
 mod completions;
 mod context;
 mod demo;
+mod describe;
+mod diagnostics;
+mod explain;
+mod list;
 mod man;
 mod output;
 mod report;
@@ -49,6 +54,10 @@ macro_rules! commands {
 
 commands! {
     Demo => demo::Demo,
+    List => list::List,
+    Explain => explain::Explain,
+    Describe => describe::Describe,
+    Check => check::Check,
     Completions => completions::Completions,
     Man => man::Man,
 }
@@ -122,6 +131,11 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         Ok(exit) => exit,
         Err(error) => report::print(&error, &context),
     }
+}
+
+/// Returns the runtime that a command waits in; commands that only read files need none.
+fn runtime() -> color_eyre::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
 }
 
 /// Opens the dashboard for the estate at the context's folder.

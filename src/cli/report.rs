@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use color_eyre::Report;
 
 use super::Context;
+use crate::atmos::AtmosError;
 
 /// What a command returns: how it ended, or why it could not.
 pub(crate) type Outcome = color_eyre::Result<Exit>;
@@ -61,6 +62,14 @@ impl Failure {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+}
+
+/// What cannot be read or is not there was named or configured wrongly.
+impl From<AtmosError> for Failure {
+    fn from(error: AtmosError) -> Self {
+        let place = error.source_at.as_ref().map(|at| format!("{}:{}:{}: ", at.file, at.line, at.column));
+        Failure { exit: Exit::Usage, message: place.unwrap_or_default() + &error.message, hint: error.hint }
     }
 }
 

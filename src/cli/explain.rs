@@ -1,0 +1,159 @@
+//! `terrace explain`: which line set each value, and what that overrode.
+
+use std::io::{self, Write};
+
+use super::output::{Paint, plain};
+use super::{Context, Exit, Failure, Outcome};
+use crate::atmos::{Estate, InstanceId};
+use crate::domain::stack::{ExplainedValue, Explanation, PathSegment, Source, Via};
+
+/// Says for each value of an instance which file and line set it
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  terrace explain orders-db -s plat-ue2-prod
+  terrace explain orders-db -s plat-ue2-prod --path vars.size
+  terrace explain orders-db -s plat-ue2-prod --path '[\"vars\", \"a key.with dots\"]'")]
+pub(crate) struct Explain {
+    /// The component
+    component: String,
+    /// The stack
+    #[arg(short, long)]
+    stack: String,
+    /// The stack file, where two make one stack name
+    #[arg(long, value_name = "FILE")]
+    stack_file: Option<String>,
+    /// Only what stands at or below this path: vars.tags, or a JSON list where a key has dots
+    #[arg(long)]
+    path: Option<String>,
+}
+
+impl Explain {
+    pub(crate) fn execute(self, context: &Context) -> Outcome {
+        let estate = context.estate()?;
+        let id = estate.find(&self.component, &self.stack, self.stack_file.as_deref()).map_err(Failure::from)?;
+        let explanation = match &self.path {
+            None => estate.explain(id, None),
+            Some(path) => below(&estate, id, path)?,
+        };
+        super::output::print(context, &explanation, |out, paint| write(out, paint, &explanation))?;
+        Ok(Exit::Done)
+    }
+}
+
+/// Explains what stands at a path as a person types it: `0` may be a key or a place in a list.
+fn below(estate: &Estate, id: InstanceId, path: &str) -> Result<Explanation, Failure> {
+    let readings = readings(path)?;
+    for reading in &readings {
+        let explanation = estate.explain(id, Some(reading));
+        if !explanation.values.is_empty() {
+            return Ok(explanation);
+        }
+    }
+    let failure = Failure::usage(format!("nothing stands at '{path}'"));
+    for reading in readings {
+        let in_vars: Vec<PathSegment> = std::iter::once(PathSegment::Key("vars".into())).chain(reading).collect();
+        if !estate.explain(id, Some(&in_vars)).values.is_empty() {
+            return Err(failure.hint(format!("did you mean 'vars.{path}'?")));
+        }
+    }
+    Err(failure.hint("a path begins with its section, as in vars.size; without --path, every value is listed"))
+}
+
+fn readings(path: &str) -> Result<Vec<Vec<PathSegment>>, Failure> {
+    if path.starts_with('[') {
+        let segments = serde_json::from_str(path).map_err(|error| {
+            Failure::usage(format!("'{path}' is no JSON list of keys and numbers: {error}"))
+                .hint(r#"such as ["vars", "a.b", 0]"#)
+        })?;
+        return Ok(vec![segments]);
+    }
+    let keys = path.split('.').map(|key| PathSegment::Key(key.to_owned())).collect();
+    let indices = path
+        .split('.')
+        .map(|key| key.parse().map_or_else(|_| PathSegment::Key(key.to_owned()), PathSegment::Index))
+        .collect();
+    Ok(if keys == indices { vec![keys] } else { vec![keys, indices] })
+}
+
+fn write(out: &mut dyn Write, paint: Paint, explanation: &Explanation) -> io::Result<()> {
+    let title = format!("{} in {}", explanation.component, explanation.stack);
+    writeln!(out, "{}", paint.bold(plain(&title)))?;
+    if explanation.values.is_empty() {
+        return writeln!(out, "  nothing is set");
+    }
+    let lines: Vec<(String, String, &ExplainedValue)> =
+        explanation.values.iter().map(|value| (dotted(&value.path), shown(&value.value), value)).collect();
+    // Columns stay together for most lines; the few very long ones stick out.
+    let widest =
+        |most: usize, widths: &mut dyn Iterator<Item = usize>| widths.filter(|w| *w <= most).max().unwrap_or(0);
+    let paths = widest(48, &mut lines.iter().map(|(path, _, _)| path.chars().count()));
+    let values = widest(32, &mut lines.iter().map(|(_, value, _)| value.chars().count()));
+    for (path, value, explained) in &lines {
+        let from = match (&explained.source, &explained.computed) {
+            (Some(source), _) => paint.hint(place(source)),
+            (None, Some(computed)) => paint.dim(format!("computed: {computed}")),
+            (None, None) => paint.dim("no line wrote it"),
+        };
+        let mark = if explained.unevaluated { paint.warning("  as written, not evaluated") } else { String::new() };
+        writeln!(out, "  {path:paths$}  {value:values$}  {from}{mark}")?;
+        let overridden = explained.chain.len().saturating_sub(1);
+        for entry in explained.chain.iter().take(overridden).rev() {
+            let text = format!("overrides {}", shown(&entry.value));
+            let line = format!("  {:paths$}  {text:values$}  {} ({})", "", place(&entry.source), via(entry.via));
+            writeln!(out, "{}", paint.dim(line))?;
+        }
+    }
+    Ok(())
+}
+
+fn place(source: &Source) -> String {
+    format!("{}:{}", plain(&source.file), source.line)
+}
+
+fn dotted(path: &[PathSegment]) -> String {
+    let words = path.iter().map(|segment| match segment {
+        PathSegment::Key(key) if key.is_empty() || key.contains('.') => format!("{key:?}"),
+        PathSegment::Key(key) => plain(key),
+        PathSegment::Index(index) => index.to_string(),
+    });
+    words.collect::<Vec<_>>().join(".")
+}
+
+/// Shows a value on one line, cut where it is long: `--format json` has it whole.
+fn shown(value: &serde_json::Value) -> String {
+    const MOST: usize = 60;
+    let text = match value {
+        serde_json::Value::String(text) if !text.is_empty() && text.trim() == text => plain(text),
+        other => plain(&other.to_string()),
+    };
+    if text.chars().count() <= MOST { text } else { text.chars().take(MOST - 1).chain(['…']).collect() }
+}
+
+fn via(via: Via) -> &'static str {
+    match via {
+        Via::Config => "atmos.yaml",
+        Via::Global => "the stack's top level",
+        Via::Type => "the type's section",
+        Via::Inherits => "inherited",
+        Via::Component => "the component",
+        Via::Overrides => "overrides",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_read_as_keys_and_as_places_in_lists() {
+        let key = |key: &str| PathSegment::Key(key.to_owned());
+        assert_eq!(readings("vars.size").unwrap(), [vec![key("vars"), key("size")]]);
+        assert_eq!(
+            readings("vars.0").unwrap(),
+            [vec![key("vars"), key("0")], vec![key("vars"), PathSegment::Index(0)]]
+        );
+        assert_eq!(readings(r#"["vars", "a.b", 1]"#).unwrap(), [vec![key("vars"), key("a.b"), PathSegment::Index(1)]]);
+        assert!(readings("[vars").is_err());
+    }
+}
