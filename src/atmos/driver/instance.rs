@@ -341,3 +341,72 @@ fn by_atmos(tools: &Tools, target: &RunTarget, places: &Places, asked: &Asked<'_
     }
     writer.script
 }
+
+/// Adds `terraform VERB` for an instance to a script, with everything that Atmos does before and after.
+///
+/// `apply` here is a workflow's own (`-auto-approve` and all), as it is written.
+pub fn verb(
+    script: &mut Script,
+    tools: &Tools,
+    target: &RunTarget,
+    places: &Places,
+    name: &str,
+    verb: &[String],
+    rest: Vec<String>,
+) {
+    let terraform = program(tools, target);
+    let mut writer = Writer::new(target.folder.clone(), environment(target, places, false));
+    writer.script = std::mem::take(script);
+    for folder in [&places.data, &places.cache] {
+        writer.push(Action::Folder { path: folder.clone() });
+    }
+    writer.script.actions.extend(files::prepare(target, &|_| false, true));
+    writer.push(Action::Remove { path: places.data.join("environment") });
+    let word = verb.first().map_or("", String::as_str);
+    let mut argv = vec![terraform.clone()];
+    argv.extend(if word == "deploy" { words(&["apply"]) } else { verb.to_vec() });
+    let saved = rest.iter().any(|word| word.starts_with("--planfile"));
+    if matches!(word, "plan" | "apply" | "deploy" | "destroy") && !saved {
+        argv.extend(["-var-file".to_owned(), target.varfile.clone()]);
+    }
+    if word == "plan" && !rest.iter().any(|word| word.starts_with("-out")) {
+        argv.extend(["-out".to_owned(), target.planfile.clone()]);
+    }
+    if word == "deploy" && !rest.iter().any(|word| word == "-auto-approve") {
+        argv.push("-auto-approve".to_owned());
+    }
+    argv.extend(rest);
+    writer.step(name, &argv);
+    if word != "init" && word != "fmt" {
+        hidden_beginning(&mut writer, &terraform, target);
+    }
+    let mut exec = writer.exec(argv, Output::Log);
+    if word == "plan" {
+        exec.success = vec![0, 2];
+    }
+    writer.push(Action::Exec(exec));
+    if matches!(word, "apply" | "deploy") {
+        writer.push(Action::Remove { path: target.folder.join(&target.varfile) });
+    }
+    if word != "plan" && word != "show" && !saved {
+        writer.push(Action::Remove { path: target.folder.join(&target.planfile) });
+    }
+    *script = writer.script;
+}
+
+/// `init` and the workspace as part of the step that needs them.
+fn hidden_beginning(writer: &mut Writer, terraform: &str, target: &RunTarget) {
+    let steps = writer.script.steps.len();
+    begin(writer, terraform, target);
+    writer.script.steps.truncate(steps);
+    for action in &mut writer.script.actions {
+        if let Action::Exec(exec) = action
+            && exec.step >= steps
+        {
+            exec.step = steps - 1;
+            if let Some(otherwise) = &mut exec.otherwise {
+                otherwise.step = steps - 1;
+            }
+        }
+    }
+}

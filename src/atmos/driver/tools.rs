@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::domain::run::DriverKind;
 
 /// The tools that runs can use.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Tools {
     /// The Atmos binary; none where it is not installed (or `ATMOS_BIN=none` says so).
     pub atmos: Option<PathBuf>,

@@ -7,6 +7,7 @@
 //!   journal                    what happened, one JSON line each; what decides is synced
 //!   log, log.index             the output, byte for byte, and where its lines are
 //!   supervisor.log             what the supervisor itself had to say (empty as a rule)
+//!   tools.json                 which tools it uses
 //!   plan.tfplan, plan.json     the plan and what it holds, mode 0600
 //!   data/                      TF_DATA_DIR
 //! ```
@@ -86,6 +87,12 @@ impl RunFolder {
     #[must_use]
     pub fn plan_json(&self) -> PathBuf {
         self.path.join("plan.json")
+    }
+
+    /// Returns the note of which tools the run uses.
+    #[must_use]
+    pub fn tools(&self) -> PathBuf {
+        self.path.join("tools.json")
     }
 
     /// Returns the run's own `TF_DATA_DIR`.

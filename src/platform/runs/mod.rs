@@ -6,12 +6,17 @@
 
 pub mod configuration;
 pub mod error;
+mod executor;
 pub mod findings;
 pub mod folder;
 mod hand;
 pub mod journal;
 pub mod log;
 pub mod protocol;
+pub mod service;
 pub mod supervisor;
+mod takeover;
+mod work;
 
 pub use error::RunError;
+pub use service::{FollowedLog, Resolution, RunService, RunSettings};

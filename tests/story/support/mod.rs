@@ -1,3 +1,4 @@
 //! What the stories share.
 
 pub(crate) mod host;
+pub(crate) mod platform;

@@ -1,0 +1,463 @@
+//! From a request to a script: what is to be done, what it locks, what it stands on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::json;
+
+use super::configuration::Configuration;
+use super::error::RunError;
+use super::folder::RunFolder;
+use crate::atmos::driver::instance::{self, Asked, Places};
+use crate::atmos::driver::script::{Action, Exec, Output, Script, StepTitle};
+use crate::atmos::driver::tools::{self, Tools};
+use crate::atmos::driver::{commands, files, quote, workflow};
+use crate::atmos::{AtmosError, RunTarget};
+use crate::domain::id::Digest;
+use crate::domain::run::lock::LockKey;
+use crate::domain::run::{DriverKind, RunKind, RunRequest, RunStep, StepState, StoodOn};
+use crate::domain::stack::InstanceRef;
+
+/// A request that was looked at: it can be run.
+#[derive(Debug, Clone)]
+pub(super) struct Work {
+    /// Who drives.
+    pub(super) driver: DriverKind,
+    /// What a person would type.
+    pub(super) command: String,
+    /// What the supervisor does.
+    pub(super) script: Script,
+    /// What it locks.
+    pub(super) locks: Vec<LockKey>,
+    /// The instances it concerns.
+    pub(super) targets: Vec<InstanceRef>,
+    /// The workspace, for a run of one instance.
+    pub(super) workspace: Option<String>,
+    /// For a command: whether it may change something.
+    pub(super) changes: bool,
+    /// What it stands on.
+    pub(super) stood_on: StoodOn,
+}
+
+impl Work {
+    /// Returns the steps as the run shows them before any has begun.
+    pub(super) fn steps(&self) -> Vec<RunStep> {
+        let step = |title: &StepTitle| RunStep {
+            name: title.name.clone(),
+            command: title.command.clone(),
+            state: if title.skipped { StepState::Skipped } else { StepState::Pending },
+            log_offset: None,
+            exit_code: None,
+        };
+        self.script.steps.iter().map(step).collect()
+    }
+}
+
+/// What making a script needs besides the request.
+pub(super) struct Ground<'a> {
+    pub(super) configuration: &'a dyn Configuration,
+    pub(super) tools: &'a Tools,
+    pub(super) folder: &'a RunFolder,
+    pub(super) cache: &'a Path,
+    /// For how many seconds a plan waits for a yes.
+    pub(super) seconds: u64,
+}
+
+impl Ground<'_> {
+    /// Looks at a request and writes its script. Reads files and asks Git, so it blocks for some milliseconds.
+    pub(super) fn prepare(&self, request: &RunRequest) -> Result<Work, RunError> {
+        match request.kind {
+            RunKind::Plan | RunKind::Apply | RunKind::Destroy | RunKind::Drift => self.instance(request),
+            RunKind::Workflow => self.workflow(request),
+            RunKind::Command => self.command(request),
+        }
+    }
+
+    fn places(&self) -> Places {
+        Places {
+            root: self.configuration.root().to_owned(),
+            plan: self.folder.plan(),
+            plan_json: self.folder.plan_json(),
+            data: self.folder.data(),
+            cache: self.cache.to_owned(),
+        }
+    }
+
+    fn target(&self, request: &RunRequest) -> Result<RunTarget, RunError> {
+        let needs = |what: &str| RunError::invalid(format!("a {} needs a {what}", request.kind));
+        let component = request.component.as_deref().ok_or_else(|| needs("component"))?;
+        let stack = request.stack.as_deref().ok_or_else(|| needs("stack"))?;
+        Ok(self.configuration.target(component, stack, request.stack_file.as_deref())?)
+    }
+
+    fn instance(&self, request: &RunRequest) -> Result<Work, RunError> {
+        let target = self.target(request)?;
+        let driver = self.tools.driver(request.driver);
+        let root = self.configuration.root();
+        let tracked = tracked(root, &files::touched(&target));
+        let asked = Asked {
+            kind: request.kind,
+            args: &request.args,
+            yes: request.yes,
+            seconds: self.seconds,
+            tracked: &|path| tracked.contains(path),
+        };
+        let script = instance::script(driver, self.tools, &target, &self.places(), &asked)?;
+        Ok(Work {
+            driver,
+            command: instance::typed(&target, request.kind, &request.args),
+            script,
+            locks: instance::locks(&target, root),
+            targets: vec![reference(&target)],
+            workspace: target.workspace.clone(),
+            changes: request.kind.applies(),
+            stood_on: self.stood_on(driver, Some(&target)),
+        })
+    }
+
+    fn command(&self, request: &RunRequest) -> Result<Work, RunError> {
+        let words = &request.args;
+        let row = commands::find(words);
+        if words.is_empty() {
+            return Err(RunError::invalid(
+                "which Atmos command? such as `terrace atmos describe component network -s dev`",
+            ));
+        }
+        if let Some(commands::Way::Refused(why)) = row.map(|row| row.way) {
+            return Err(RunError::Invalid {
+                message: format!("`atmos {}` is not run from here: {why}", row.map_or("", |row| row.words)),
+                hint: Some("docs/atmos-commands.md lists every command".to_owned()),
+            });
+        }
+        let driver = self.tools.driver(request.driver);
+        let at = commands::instance(words);
+        let target = at.as_ref().and_then(|(c, s)| self.configuration.target(c, s, request.stack_file.as_deref()).ok());
+        let terminal = request.interactive || row.is_some_and(|row| row.way == commands::Way::Terminal);
+        let mut script = Script::default();
+        match driver {
+            DriverKind::Atmos => self.atmos_step(&mut script, "atmos", words, target.as_ref(), &BTreeMap::new())?,
+            DriverKind::Terraform => {
+                let target = target.as_ref().filter(|_| row.is_some_and(|row| row.without_atmos));
+                let target = target.ok_or_else(|| only_atmos(words))?;
+                self.terraform_step(&mut script, "terraform", words, target, false)?;
+            }
+        }
+        if let Some(Action::Exec(exec)) =
+            script.actions.iter_mut().rev().find(|action| matches!(action, Action::Exec(_)))
+        {
+            exec.terminal = terminal;
+        }
+        let mut typed = vec!["terrace".to_owned(), "atmos".to_owned()];
+        typed.extend(words.iter().cloned());
+        Ok(Work {
+            driver,
+            command: quote(&typed),
+            script,
+            locks: target.iter().flat_map(|target| instance::locks(target, self.configuration.root())).collect(),
+            targets: target.iter().map(reference).collect(),
+            workspace: target.as_ref().and_then(|target| target.workspace.clone()),
+            changes: row.is_none_or(|row| row.changes),
+            stood_on: self.stood_on(driver, target.as_ref()),
+        })
+    }
+
+    fn workflow(&self, request: &RunRequest) -> Result<Work, RunError> {
+        let missing = |what: &str| RunError::invalid(format!("a workflow needs {what}"));
+        let name = request.workflow.as_deref().ok_or_else(|| missing("a name"))?;
+        let file = request.workflow_file.as_deref().ok_or_else(|| missing("a file (-f FILE)"))?;
+        let root = self.configuration.root();
+        let read = workflow::read(root, &self.configuration.workflows(), file, name)?;
+        let driver = self.tools.driver(request.driver);
+        let mut typed = ["terrace", "workflow", name, "-f", file].map(str::to_owned).to_vec();
+        if let Some(stack) = &request.stack {
+            typed.extend(["-s".to_owned(), stack.clone()]);
+        }
+        let mut script = Script::default();
+        let mut targets = Vec::new();
+        if read.is_plain() {
+            let from = self.first_step(&read, name, request)?;
+            for (index, step) in read.steps.iter().enumerate() {
+                if index < from {
+                    script.steps.push(StepTitle {
+                        name: read.step_name(index),
+                        command: step.command.clone().unwrap_or_default(),
+                        skipped: true,
+                    });
+                    continue;
+                }
+                targets.extend(self.workflow_step(&mut script, &read, index, step, request, driver)?);
+            }
+        } else if driver == DriverKind::Atmos {
+            let mut words = ["workflow", name, "-f", file].map(str::to_owned).to_vec();
+            if let Some(stack) = &request.stack {
+                words.extend(["-s".to_owned(), stack.clone()]);
+            }
+            if let Some(step) = &request.from_step {
+                words.extend(["--from-step".to_owned(), step.clone()]);
+            }
+            self.atmos_step(&mut script, name, &words, None, &BTreeMap::new())?;
+        } else {
+            let other = read.steps.iter().find(|step| !step.is_plain()).map_or("", workflow::Step::kind).to_owned();
+            return Err(AtmosError::new(
+                "only-atmos",
+                format!("workflow '{name}' has steps that only Atmos can run ({other})"),
+            )
+            .hint("install atmos, or set ATMOS_BIN")
+            .into());
+        }
+        let locks: BTreeSet<LockKey> = targets.iter().flat_map(|target| instance::locks(target, root)).collect();
+        let references: BTreeSet<InstanceRef> = targets.iter().map(reference).collect();
+        Ok(Work {
+            driver,
+            command: quote(&typed),
+            script,
+            locks: locks.into_iter().collect(),
+            targets: references.into_iter().collect(),
+            workspace: None,
+            changes: true,
+            stood_on: self.stood_on(driver, None),
+        })
+    }
+
+    fn first_step(&self, read: &workflow::Workflow, name: &str, request: &RunRequest) -> Result<usize, RunError> {
+        let Some(from) = &request.from_step else {
+            return Ok(0);
+        };
+        (0..read.steps.len()).find(|index| read.step_name(*index) == *from).ok_or_else(|| {
+            let names: Vec<String> = (0..read.steps.len()).map(|index| read.step_name(index)).collect();
+            RunError::Invalid {
+                message: format!("workflow '{name}' has no step '{from}'"),
+                hint: Some(format!("its steps: {}", names.join(", "))),
+            }
+        })
+    }
+
+    /// Adds one step of a workflow; returns the instance it is about, where it is about one.
+    fn workflow_step(
+        &self,
+        script: &mut Script,
+        read: &workflow::Workflow,
+        index: usize,
+        step: &workflow::Step,
+        request: &RunRequest,
+        driver: DriverKind,
+    ) -> Result<Option<RunTarget>, RunError> {
+        let name = read.step_name(index);
+        let command = step.command.clone().unwrap_or_default();
+        let env: BTreeMap<String, Option<String>> = read
+            .env
+            .iter()
+            .chain(&step.env)
+            .map(|(name, value)| (name.clone(), Some(files::env_text(value))))
+            .collect();
+        if step.kind() == "shell" {
+            if command.contains("{{") {
+                return Err(AtmosError::new(
+                    "only-atmos",
+                    format!("step '{name}' is a template, which Atmos renders first"),
+                )
+                .hint("--driver atmos runs the workflow, where Atmos is installed")
+                .into());
+            }
+            let folder = step.working_directory.as_ref().or(read.working_directory.as_ref());
+            let root = self.configuration.root();
+            let folder = folder.map_or_else(|| root.to_owned(), |folder| root.join(folder));
+            script.steps.push(StepTitle { name, command: command.clone(), skipped: false });
+            let argv = ["bash", "-c", &command].map(str::to_owned).to_vec();
+            script.actions.push(Action::Exec(exec(script.steps.len() - 1, argv, folder, env)));
+            return Ok(None);
+        }
+        let mut words = workflow::split(&command);
+        let stack = workflow::stack_of(step, read, request.stack.as_deref());
+        if let Some(stack) = &stack {
+            words = without_stack(words);
+            let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+            words.splice(end..end, ["-s".to_owned(), stack.clone()]);
+        }
+        let target = match commands::instance(&words) {
+            Some((component, stack)) => Some(self.configuration.target(&component, &stack, None)?),
+            None => None,
+        };
+        match (driver, &target) {
+            (DriverKind::Atmos, target) => self.atmos_step(script, &name, &words, target.as_ref(), &env)?,
+            (DriverKind::Terraform, Some(target)) => self.terraform_step(script, &name, &words, target, true)?,
+            (DriverKind::Terraform, None) => return Err(only_atmos(&words).into()),
+        }
+        Ok(target)
+    }
+
+    /// Lets Atmos run a command line.
+    fn atmos_step(
+        &self,
+        script: &mut Script,
+        name: &str,
+        words: &[String],
+        target: Option<&RunTarget>,
+        env: &BTreeMap<String, Option<String>>,
+    ) -> Result<(), RunError> {
+        let atmos = self.tools.atmos.as_ref().ok_or_else(|| {
+            AtmosError::new("atmos-missing", "atmos is not installed").hint("install it, or set ATMOS_BIN")
+        })?;
+        let data = self.folder.data();
+        script.actions.push(Action::Folder { path: data.clone() });
+        self.keep(script, target);
+        let mut argv = vec![atmos.display().to_string()];
+        argv.extend(words.iter().cloned());
+        let mut shown = vec!["atmos".to_owned()];
+        shown.extend(words.iter().cloned());
+        script.steps.push(StepTitle { name: name.to_owned(), command: quote(&shown), skipped: false });
+        let mut env = env.clone();
+        env.insert("TF_DATA_DIR".to_owned(), Some(data.display().to_string()));
+        let root = self.configuration.root().to_owned();
+        script.actions.push(Action::Exec(exec(script.steps.len() - 1, argv, root, env)));
+        Ok(())
+    }
+
+    /// Does what Atmos would do for `terraform VERB COMPONENT -s STACK ARGS`.
+    fn terraform_step(
+        &self,
+        script: &mut Script,
+        name: &str,
+        words: &[String],
+        target: &RunTarget,
+        in_workflow: bool,
+    ) -> Result<(), RunError> {
+        let row = commands::find(words);
+        let verb = words.get(1).map_or("", String::as_str);
+        let changes = in_workflow && matches!(verb, "plan" | "apply" | "deploy" | "destroy");
+        if words.first().is_none_or(|word| word != "terraform")
+            || !(changes || row.is_some_and(|row| row.without_atmos))
+        {
+            return Err(only_atmos(words).into());
+        }
+        let kind = match verb {
+            "apply" | "deploy" => RunKind::Apply,
+            "destroy" => RunKind::Destroy,
+            _ => RunKind::Plan,
+        };
+        instance::check(DriverKind::Terraform, self.tools, target, kind)?;
+        self.keep(script, Some(target));
+        let mut places = self.places();
+        // Instances of a workflow do not share a data folder either.
+        places.data = places.data.join(Digest::of(format!("{}@{}", target.component, target.stack).as_bytes()).short());
+        let verbs = row.map_or(2, |row| row.words.split(' ').count()).max(2);
+        let mut rest = without_stack(words[verbs..].to_vec());
+        if let Some(at) = rest.iter().position(|word| *word == target.component) {
+            rest.remove(at);
+        }
+        rest.retain(|word| word != "--" && word != "--skip-init");
+        instance::verb(script, self.tools, target, &places, name, &words[1..verbs], rest);
+        Ok(())
+    }
+
+    fn keep(&self, script: &mut Script, target: Option<&RunTarget>) {
+        let touched = target.map(files::touched).unwrap_or_default();
+        let tracked = tracked(self.configuration.root(), &touched);
+        script.actions.extend(tracked.into_iter().map(|path| Action::Keep { path }));
+    }
+
+    /// Says what a run stands on.
+    fn stood_on(&self, driver: DriverKind, target: Option<&RunTarget>) -> StoodOn {
+        let root = self.configuration.root();
+        let status = git(root, &["status", "--porcelain=v2", "--branch", "--untracked-files=no"]);
+        let commit = status.as_deref().and_then(|text| {
+            let line = text.lines().find_map(|line| line.strip_prefix("# branch.oid "))?;
+            (line != "(initial)").then(|| line.to_owned())
+        });
+        let dirty = status.as_deref().is_some_and(|text| text.lines().any(|line| !line.starts_with('#')));
+        let tree_digest = dirty.then(|| git(root, &["diff", "HEAD"])).flatten().map(|diff| Digest::of(diff.as_bytes()));
+        let config_digest = target.map(|target| {
+            let about = json!({
+                "vars": target.vars, "env": target.env, "backend_type": target.backend_type, "backend": target.backend,
+                "providers": target.providers, "required_providers": target.required_providers,
+                "required_version": target.required_version, "workspace": target.workspace,
+            });
+            Digest::of(files::json_text(&about).as_bytes())
+        });
+        let tools = match driver {
+            DriverKind::Atmos => vec![self.tools.atmos.as_deref(), self.tools.terraform.as_deref()],
+            DriverKind::Terraform => vec![self.tools.terraform.as_deref()],
+        };
+        let tools = tools.into_iter().flatten().filter_map(version).collect();
+        StoodOn { commit, dirty, tree_digest, config_digest, tools }
+    }
+}
+
+/// Asks a tool for its version once for as long as the file stays the same.
+fn version(program: &Path) -> Option<String> {
+    type Known = std::sync::Mutex<BTreeMap<(PathBuf, Option<std::time::SystemTime>), Option<String>>>;
+    static KNOWN: Known = Known::new(BTreeMap::new());
+    let key = (program.to_owned(), std::fs::metadata(program).and_then(|about| about.modified()).ok());
+    let known = |key| KNOWN.lock().ok().and_then(|known| known.get(key).cloned());
+    known(&key).unwrap_or_else(|| {
+        let found = tools::version(program);
+        if let Ok(mut known) = KNOWN.lock() {
+            known.insert(key, found.clone());
+        }
+        found
+    })
+}
+
+fn reference(target: &RunTarget) -> InstanceRef {
+    InstanceRef { component: target.component.clone(), stack: target.stack.clone() }
+}
+
+fn exec(step: usize, argv: Vec<String>, folder: PathBuf, env: BTreeMap<String, Option<String>>) -> Exec {
+    Exec {
+        step,
+        argv,
+        folder,
+        env,
+        output: Output::Log,
+        success: vec![0],
+        otherwise: None,
+        applies: None,
+        terminal: false,
+    }
+}
+
+fn only_atmos(words: &[String]) -> AtmosError {
+    AtmosError::new("only-atmos", format!("only Atmos can run `atmos {}`", quote(words)))
+        .hint("install atmos, or set ATMOS_BIN; docs/atmos-commands.md lists what works without it")
+}
+
+/// Takes `-s STACK` out of a command line, wherever it stands before `--`.
+fn without_stack(words: Vec<String>) -> Vec<String> {
+    let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+    let mut kept = Vec::with_capacity(words.len());
+    let mut skip = false;
+    for (index, word) in words.into_iter().enumerate() {
+        if std::mem::take(&mut skip) {
+            continue;
+        }
+        if index < end && (word == "-s" || word == "--stack") {
+            skip = true;
+        } else if index < end && (word.starts_with("-s=") || word.starts_with("--stack=")) {
+        } else {
+            kept.push(word);
+        }
+    }
+    kept
+}
+
+fn git(root: &Path, arguments: &[&str]) -> Option<String> {
+    let mut command = Command::new("git");
+    command.arg("-C").arg(root).args(["-c", "core.fsmonitor=false"]).args(arguments);
+    // Reading never takes the index's lock from somebody who works there.
+    let output = command.env("GIT_OPTIONAL_LOCKS", "0").output().ok().filter(|output| output.status.success())?;
+    String::from_utf8(output.stdout).ok()
+}
+
+/// Returns those of the files that Git tracks.
+fn tracked(root: &Path, paths: &[PathBuf]) -> BTreeSet<PathBuf> {
+    let relative: Vec<&str> =
+        paths.iter().filter_map(|path| path.strip_prefix(root).ok()).filter_map(Path::to_str).collect();
+    if relative.is_empty() {
+        return BTreeSet::new();
+    }
+    let mut arguments = vec!["ls-files", "-z", "--"];
+    arguments.extend(relative);
+    let found = git(root, &arguments).unwrap_or_default();
+    found.split('\0').filter(|name| !name.is_empty()).map(|name| root.join(name)).collect()
+}

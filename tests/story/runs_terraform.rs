@@ -1,0 +1,283 @@
+//! Runs through the service with real Terraform.
+
+use terrace::domain::id::{Digest, RunRef};
+use terrace::domain::run::{PlanSummary, RunKind, RunState, SetRequest, StepState};
+use terrace::domain::stack::InstanceRef;
+use terrace::platform::runs::{Resolution, RunError};
+use terrace::platform::store::{AuditQuery, EventQuery};
+
+use crate::support::platform::{World, alice, no_terraform, request};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_shows_what_it_would_do_and_touches_nothing_tracked() {
+    if no_terraform() {
+        return;
+    }
+    let world = World::new();
+    let platform = world.platform().await;
+    let run = platform.create(request(RunKind::Plan, "app", "dev")).await;
+    assert_eq!((run.number, run.state), (1, RunState::Queued));
+    let run = platform.end(&run).await;
+    assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
+    assert_eq!(run.summary, Some(PlanSummary { add: 1, change: 0, destroy: 0, replace: 0 }));
+    assert_eq!(run.workspace.as_deref(), Some("dev-app"));
+    assert_eq!(run.steps.iter().map(|step| step.name.as_str()).collect::<Vec<_>>(), ["init", "workspace", "plan"]);
+    assert!(run.steps.iter().all(|step| step.state == StepState::Succeeded));
+    assert!(run.steps[2].command.starts_with("terraform plan -var-file dev-app.terraform.tfvars.json -out "));
+    assert_eq!(run.command, "terrace plan app -s dev");
+    let log = String::from_utf8_lossy(&world.log(&run)).into_owned();
+    assert!(log.contains("1 to add, 0 to change, 0 to destroy"), "{log}");
+    assert!(!log.contains("Created and switched"), "the output of the workspace's selection is hidden: {log}");
+    assert_eq!(run.log_bytes, world.log(&run).len() as u64);
+    assert_eq!(world.git(&["status", "--porcelain", "--untracked-files=no"]), "");
+    assert!(run.stood_on.commit.is_some() && !run.stood_on.dirty && run.stood_on.config_digest.is_some());
+    assert!(run.stood_on.tools.iter().any(|tool| tool.starts_with("terraform 1.")), "{:?}", run.stood_on.tools);
+    assert!(platform.store.run_locks().await.expect("locks").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_apply_waits_for_a_yes_to_exactly_its_plan_and_is_done_once() {
+    if no_terraform() {
+        return;
+    }
+    let world = World::new();
+    let platform = world.platform().await;
+    let run = platform.create(request(RunKind::Apply, "net", "dev")).await;
+    let run = platform.until(&run, RunState::AwaitingConfirmation).await;
+    let held = platform.store.run_locks().await.expect("locks");
+    assert_eq!(held.len(), 1, "the folder is free, the state is not: {held:?}");
+    let other = Digest::of(b"another plan");
+    let refused = platform.runs.confirm(&alice(), &RunRef::Id(run.id), Some(&other)).await.expect_err("refused");
+    assert_eq!(refused.code(), "other-plan");
+    let digest = run.plan_digest.clone();
+    platform.runs.confirm(&alice(), &RunRef::Id(run.id), digest.as_ref()).await.expect("confirmed");
+    let run = platform.end(&run).await;
+    assert_eq!(run.state, RunState::Succeeded, "{run:#?}\n{}", String::from_utf8_lossy(&world.log(&run)));
+    assert_eq!(run.confirmed_by.as_deref(), Some("alice"));
+    assert!(world.root().join("components/terraform/network/terraform.tfstate.d/dev-net/terraform.tfstate").exists());
+    assert!(platform.store.run_locks().await.expect("locks").is_empty());
+    assert!(platform.runs.confirm(&alice(), &RunRef::Id(run.id), None).await.is_err());
+
+    let again = platform.create(request(RunKind::Apply, "net", "dev")).await;
+    let again = platform.end(&again).await;
+    assert_eq!(again.state, RunState::NoChanges, "{again:#?}");
+
+    let audit = platform.store.audit(&AuditQuery { limit: 100, ..AuditQuery::default() }).await.expect("audit");
+    let actions: Vec<&str> = audit
+        .iter()
+        .rev()
+        .filter(|record| record.object == format!("run/{}", run.id))
+        .map(|record| record.action.as_str())
+        .collect();
+    assert_eq!(actions, ["run.queued", "run.started", "run.planned", "run.confirmed", "run.applying", "run.succeeded"]);
+    let events = platform.store.events(&EventQuery { limit: 1000, ..EventQuery::default() }).await.expect("events");
+    for action in actions {
+        let verb = action.trim_start_matches("run.");
+        let told = events.iter().filter(|event| event.subject == format!("run/{}", run.id));
+        assert_eq!(told.filter(|event| event.event_type == format!("dev.terrace.run.{verb}")).count(), 1, "{verb}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_plan_file_is_not_applied() {
+    if no_terraform() {
+        return;
+    }
+    let world = World::new();
+    let platform = world.platform().await;
+    let run = platform.create(request(RunKind::Apply, "net", "dev")).await;
+    let run = platform.until(&run, RunState::AwaitingConfirmation).await;
+    let plan = world.run_folder(&run).join("plan.tfplan");
+    let mut bytes = std::fs::read(&plan).expect("a plan");
+    bytes.push(0);
+    std::fs::write(&plan, bytes).expect("changed");
+    platform.runs.confirm(&alice(), &RunRef::Id(run.id), None).await.expect("confirmed");
+    let run = platform.end(&run).await;
+    assert_eq!(run.state, RunState::Failed, "{run:#?}");
+    assert!(run.reason.as_deref().is_some_and(|reason| reason.contains("nothing was applied")), "{:?}", run.reason);
+    assert!(!world.root().join("components/terraform/network/terraform.tfstate.d/dev-net/terraform.tfstate").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stale_plan_is_said_to_be_stale() {
+    if no_terraform() {
+        return;
+    }
+    let world = World::new();
+    let platform = world.platform().await;
+    let run = platform.create(request(RunKind::Apply, "net", "dev")).await;
+    let run = platform.until(&run, RunState::AwaitingConfirmation).await;
+    // Somebody else applies meanwhile, past our locks.
+    let folder = world.root().join("components/terraform/network");
+    let script = "terraform init -no-color >/dev/null && terraform workspace select dev-net && terraform apply -auto-approve -var-file dev-net.terraform.tfvars.json";
+    let output = std::process::Command::new("sh").args(["-c", script]).current_dir(&folder).output().expect("ran");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    platform.runs.confirm(&alice(), &RunRef::Id(run.id), None).await.expect("confirmed");
+    let run = platform.end(&run).await;
+    assert_eq!(run.state, RunState::Stale, "{run:#?}");
+    assert_eq!(run.next.as_deref(), Some("terrace apply net -s dev"));
+    assert!(platform.store.run_locks().await.expect("locks").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_of_one_folder_do_not_disturb_each_other() {
+    if no_terraform() {
+        return;
+    }
+    let world = World::new();
+    let platform = world.platform().await;
+    for component in ["app", "cache"] {
+        let run = platform.create(crate::runs_terraform::yes(RunKind::Apply, component, "dev")).await;
+        let run = platform.end(&run).await;
+        assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
+    }
+    let mut runs = Vec::new();
+    for at in 0..6 {
+        runs.push(platform.create(request(RunKind::Plan, if at % 2 == 0 { "app" } else { "cache" }, "dev")).await);
+    }
+    for run in runs {
+        let run = platform.end(&run).await;
+        assert_eq!(run.state, RunState::NoChanges, "a plan saw another instance's state: {run:#?}");
+    }
+}
+
+/// A request that is confirmed ahead.
+pub(crate) fn yes(kind: RunKind, component: &str, stack: &str) -> terrace::domain::run::RunRequest {
+    terrace::domain::run::RunRequest { yes: true, ..request(kind, component, stack) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_set_goes_in_order_and_a_failure_stops_what_needs_it_and_only_that() {
+    if no_terraform() {
+        return;
+    }
+    let world = World::new();
+    let platform = world.platform().await;
+    let at = |component: &str| InstanceRef { component: component.to_owned(), stack: "dev".to_owned() };
+    let set = SetRequest {
+        kind: RunKind::Apply,
+        targets: ["app", "cache", "broken", "net"].map(at).to_vec(),
+        stack: None,
+        affected_since: None,
+        parallel: Some(2),
+        yes: true,
+        driver: Some(terrace::domain::run::DriverKind::Terraform),
+        env: std::env::vars().collect(),
+        set_env: std::collections::BTreeMap::new(),
+    };
+    let set = platform.runs.create_set(&alice(), &set).await.expect("accepted");
+    let mut ended = std::collections::BTreeMap::new();
+    for run in &set.runs {
+        let run = platform.end(run).await;
+        ended.insert(run.component.clone().expect("a component"), run);
+    }
+    let state = |component: &str| ended[component].state;
+    assert_eq!((state("net"), state("app")), (RunState::Succeeded, RunState::Succeeded), "{ended:#?}");
+    assert_eq!((state("broken"), state("cache")), (RunState::Failed, RunState::Canceled));
+    assert!(ended["app"].started_at > ended["net"].ended_at);
+    assert!(ended["cache"].started_at.is_none());
+    assert!(ended["cache"].reason.as_deref().is_some_and(|reason| reason.contains("broken@dev")));
+    assert!(platform.store.run_locks().await.expect("locks").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_supervisor_makes_an_apply_unknown_and_a_person_settles_it() {
+    if no_terraform() {
+        return;
+    }
+    let world = World::new();
+    let platform = world.platform().await;
+    let run = platform.create(yes(RunKind::Apply, "slow", "dev")).await;
+    let run = platform.until(&run, RunState::Applying).await;
+    kill_supervisor(&world, &run);
+    let run = platform.end(&run).await;
+    assert_eq!(run.state, RunState::Unknown, "{run:#?}");
+    assert_eq!(platform.store.run_locks().await.expect("locks").len(), 1, "it keeps its state");
+    assert!(platform.runs.retry(&alice(), &RunRef::Id(run.id), Default::default(), Default::default()).await.is_err());
+
+    let waits = platform.create(request(RunKind::Apply, "slow", "dev")).await;
+    let waits = platform.wait(&waits, "to wait", |run| run.waiting_for.is_some()).await;
+    assert!(waits.waiting_for.as_deref().is_some_and(|why| why.contains("terrace runs resolve")), "{waits:#?}");
+    let refused = crate::support::platform::request(RunKind::Apply, "slow", "dev");
+    let refused = terrace::domain::run::RunRequest { no_wait: true, ..refused };
+    assert!(matches!(platform.runs.create(&alice(), refused, None).await, Err(RunError::WouldWait(_))));
+
+    let settle = |done| Resolution { done, note: None, env: std::env::vars().collect() };
+    let which = RunRef::Number(run.number);
+    let too_early = crate::support::host::DEADLINE;
+    let begin = std::time::Instant::now();
+    // Terraform itself may need a moment to notice that nobody reads its output any more.
+    let look = loop {
+        match platform.runs.resolve(&alice(), &which, &settle(None)).await {
+            Ok(look) => break look,
+            Err(error) => assert!(begin.elapsed() < too_early, "{error}"),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    assert!(platform.runs.resolve(&alice(), &which, &settle(Some(false))).await.is_err(), "first the look");
+    let look = platform.end(&look).await;
+    assert!(look.state.is_success(), "{look:#?}\n{}", String::from_utf8_lossy(&world.log(&look)));
+    let settled = platform.runs.resolve(&alice(), &which, &settle(Some(false))).await.expect("settled");
+    assert_eq!(settled.state, RunState::Failed);
+    let waits = platform.until(&waits, RunState::AwaitingConfirmation).await;
+    platform.runs.cancel(&alice(), &RunRef::Id(waits.id)).await.expect("canceled");
+    let waits = platform.end(&waits).await;
+    assert_eq!(waits.state, RunState::Canceled);
+    assert!(platform.store.run_locks().await.expect("locks").is_empty());
+}
+
+/// Ends a run's supervisor as nothing should.
+pub(crate) fn kill_supervisor(world: &World, run: &terrace::domain::run::Run) {
+    use terrace::platform::runs::journal::{Note, read};
+    let entries = read(&world.run_folder(run).join("journal"), 0).expect("a journal");
+    let Note::Ready { pid, .. } = entries[0].note else { panic!("no supervisor noted itself: {entries:#?}") };
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).expect("a pid")).expect("a pid");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("killed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn canceling_an_apply_lets_terraform_save_its_state() {
+    if no_terraform() {
+        return;
+    }
+    let world = World::new();
+    let platform = world.platform().await;
+    let run = platform.create(yes(RunKind::Apply, "slow", "dev")).await;
+    platform.wait(&run, "beats", |_| world.root().join("components/terraform/slow/beats").exists()).await;
+    platform.runs.cancel(&alice(), &RunRef::Id(run.id)).await.expect("asked");
+    let run = platform.end(&run).await;
+    assert_eq!(run.state, RunState::Canceled, "{run:#?}");
+    let log = String::from_utf8_lossy(&world.log(&run)).into_owned();
+    assert!(log.contains("Interrupt received"), "{log}");
+    assert!(platform.store.run_locks().await.expect("locks").is_empty());
+    assert!(
+        !world.root().join("components/terraform/slow/terraform.tfstate.d/dev/.terraform.tfstate.lock.info").exists()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_locked_component_can_be_planned_and_not_changed() {
+    let world = World::new();
+    let platform = world.platform().await;
+    let refused = platform.runs.create(&alice(), request(RunKind::Apply, "locked", "dev"), None).await;
+    assert_eq!(
+        refused.expect_err("refused").code(),
+        if no_terraform() { "terraform-missing" } else { "component-locked" }
+    );
+    assert!(platform.runs.live().await.expect("runs").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn destroy_applies_the_plan_of_an_end() {
+    if no_terraform() {
+        return;
+    }
+    let world = World::new();
+    let platform = world.platform().await;
+    let run = platform.create(yes(RunKind::Apply, "net", "prod")).await;
+    assert_eq!(platform.end(&run).await.state, RunState::Succeeded);
+    let run = platform.create(yes(RunKind::Destroy, "net", "prod")).await;
+    let run = platform.end(&run).await;
+    assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
+    assert_eq!(run.summary, Some(PlanSummary { add: 0, change: 0, destroy: 1, replace: 0 }));
+}

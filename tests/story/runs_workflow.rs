@@ -1,0 +1,62 @@
+//! Workflows through the service: steps, places in the log, resuming.
+
+use serde_json::json;
+use terrace::domain::run::{RunRequest, RunState, StepState};
+
+use crate::support::platform::{World, alice};
+
+fn workflow(name: &str, from: Option<&str>) -> RunRequest {
+    let mut request: RunRequest = serde_json::from_value(
+        json!({"kind": "workflow", "workflow": name, "workflow_file": "deploy", "from_step": from, "driver": "terraform"}),
+    )
+    .expect("a request");
+    request.env = std::env::vars().collect();
+    request.set_env.insert("GREETING".to_owned(), "hello".to_owned());
+    request
+}
+
+const FILE: &str = "workflows:
+  shells:
+    steps:
+      - {name: first, type: shell, command: 'echo $GREETING from first'}
+      - {name: second, type: shell, command: 'test -e go && echo second'}
+      - {type: shell, command: 'echo third'}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn steps_have_their_places_and_a_workflow_resumes() {
+    let world = World::new();
+    world.write("stacks/workflows/deploy.yaml", FILE);
+    let platform = world.platform().await;
+    let run = platform.create(workflow("shells", None)).await;
+    let run = platform.end(&run).await;
+    assert_eq!(run.state, RunState::Failed);
+    assert_eq!(world.log(&run), b"hello from first\n");
+    let states: Vec<StepState> = run.steps.iter().map(|step| step.state).collect();
+    assert_eq!(states, [StepState::Succeeded, StepState::Failed, StepState::Skipped]);
+    assert_eq!(run.steps[1].log_offset, Some(17));
+    assert_eq!(run.steps[1].exit_code, Some(1));
+    world.write("go", "");
+    let run = platform.create(workflow("shells", Some("second"))).await;
+    let run = platform.end(&run).await;
+    assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
+    assert_eq!(world.log(&run), b"second\nthird\n");
+    let states: Vec<StepState> = run.steps.iter().map(|step| step.state).collect();
+    assert_eq!(states, [StepState::Skipped, StepState::Succeeded, StepState::Succeeded]);
+    let document = std::fs::read(world.state().join("terrace.db")).expect("the database");
+    let wal = std::fs::read(world.state().join("terrace.db-wal")).unwrap_or_default();
+    for bytes in [document, wal] {
+        assert!(!String::from_utf8_lossy(&bytes).contains("GREETING\":"), "the environment is not stored");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_misspelt_key_never_runs_as_empty() {
+    let world = World::new();
+    world
+        .write("stacks/workflows/deploy.yaml", "workflows:\n  bad:\n    steps:\n      - comand: terraform destroy x\n");
+    let platform = world.platform().await;
+    let refused = platform.runs.create(&alice(), workflow("bad", None), None).await.expect_err("refused");
+    assert_eq!(refused.code(), "workflow-not-understood");
+    assert!(platform.runs.list(&Default::default()).await.expect("runs").is_empty());
+}
