@@ -26,6 +26,13 @@ deny contains finding if {
 	}
 }
 
+warn contains finding if {
+	count(lib.destroyed) > 0
+	not protected
+	not is_string(input.instance.stage)
+	finding := {"message": sprintf("%d resources would be destroyed, and the stage is not known", [count(lib.destroyed)])}
+}
+
 approvals contains need if {
 	protected
 	requested

@@ -34,3 +34,8 @@ test_request_needs_two if {
 	some need in rule.approvals with input as document(["delete"], {"stage": "prod", "protected": false}, {"number": 7})
 	need.count == 2
 }
+
+test_warns_where_the_stage_is_not_known if {
+	count(rule.warn) == 1 with input as document(["delete"], {"stage": null, "protected": false}, null)
+	count(rule.warn) == 0 with input as document(["delete"], {"stage": "dev", "protected": false}, null)
+}

@@ -23,6 +23,7 @@ mod explain;
 mod list;
 mod man;
 mod output;
+mod policy;
 mod report;
 mod run_host;
 mod terminal;
@@ -58,6 +59,7 @@ commands! {
     Explain => explain::Explain,
     Describe => describe::Describe,
     Check => check::Check,
+    Policy => policy::Policy,
     Completions => completions::Completions,
     Man => man::Man,
 }

@@ -1,4 +1,5 @@
 //! Policy, golden paths and requests, held from outside the library.
 
 mod bundle;
+mod command;
 mod dialects;

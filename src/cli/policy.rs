@@ -1,0 +1,180 @@
+//! `terrace policy`: which rules are in force, what they say of a plan, and whether their own tests hold.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::output::{self, Paint, Table, plain};
+use super::{Context, Exit, Failure, Outcome};
+use crate::domain::policy::{Gate, Outcome as Decision, PolicyTest, RuleInfo, Verdict, Weight};
+use crate::platform::policies::{Bundle, InstanceFacts, PlanInput, read_plan};
+
+/// Shows the rules in force, judges a plan, runs the tests of policies
+#[derive(Debug, clap::Args)]
+pub(crate) struct Policy {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Lists the rules in force: those of platform/policies and those that Terrace brings along
+    List,
+    /// Says what the rules say of a plan; exits with 3 where they deny
+    Check(Check),
+    /// Runs the tests of the policies: rules test_… in files …_test.rego
+    Test(Test),
+}
+
+#[derive(Debug, clap::Args)]
+struct Check {
+    /// The plan as `terraform show -json` prints it
+    #[arg(long, value_name = "FILE")]
+    plan: PathBuf,
+    /// The team that owns what is planned; switches of this team apply
+    #[arg(long)]
+    team: Option<String>,
+    /// The stage it is planned for, such as prod
+    #[arg(long)]
+    stage: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Test {
+    /// Runs the tests of the rules that Terrace brings along instead
+    #[arg(long)]
+    builtin: bool,
+}
+
+impl Policy {
+    pub(crate) fn execute(self, context: &Context) -> Outcome {
+        let bundle = Arc::new(Bundle::load(&context.root()?));
+        match self.what {
+            What::List => list(context, &bundle),
+            What::Check(check) => check.execute(context, &bundle),
+            What::Test(test) => test.execute(context, &bundle),
+        }
+    }
+}
+
+fn list(context: &Context, bundle: &Bundle) -> Outcome {
+    let rules = bundle.rules();
+    output::print(context, &rules, |out, paint| {
+        let mut table = Table::new(&["rule", "asked at", "off for", "file", "what holds"]);
+        for rule in rules {
+            table.row(vec![rule.code.clone(), gates(rule), off_for(rule), rule.policy.clone(), rule.title.clone()]);
+        }
+        table.write(out, paint, "no rules")
+    })?;
+    let paint = context.paint_stderr();
+    let mut err = io::stderr().lock();
+    for problem in bundle.problems() {
+        let place = problem.location.as_ref().map(|at| format!("{}:{}:{}: ", at.file, at.line, at.column));
+        let line = format!("{}{} ({})", place.unwrap_or_default(), plain(&problem.message), problem.code);
+        writeln!(err, "{}", if problem.weight == Weight::Deny { paint.error(line) } else { paint.warning(line) })?;
+    }
+    writeln!(err, "bundle {}", bundle.digest().short())?;
+    let denies = bundle.problems().iter().any(|problem| problem.weight == Weight::Deny);
+    Ok(if denies { Exit::Failed } else { Exit::Done })
+}
+
+fn gates(rule: &RuleInfo) -> String {
+    let names: Vec<&str> = rule.gates.iter().map(|gate| gate.name()).collect();
+    if names.is_empty() { "-".to_owned() } else { names.join(" ") }
+}
+
+fn off_for(rule: &RuleInfo) -> String {
+    let teams: Vec<&str> =
+        rule.switched_off.iter().map(|switch| switch.team.as_deref().unwrap_or("everyone")).collect();
+    if teams.is_empty() { "-".to_owned() } else { teams.join(" ") }
+}
+
+impl Check {
+    fn execute(self, context: &Context, bundle: &Arc<Bundle>) -> Outcome {
+        let bytes = std::fs::read(&self.plan)
+            .map_err(|error| Failure::usage(format!("cannot read the plan {}: {error}", self.plan.display())))?;
+        let plan = read_plan(&bytes)
+            .map_err(|error| Failure::usage(format!("{}: {error}", self.plan.display())).hint(error.hint))?;
+        let input = PlanInput {
+            plan,
+            instance: InstanceFacts { team: self.team, stage: self.stage, ..InstanceFacts::default() },
+            estimate: None,
+            budget: None,
+            request: None,
+            actor: Default::default(),
+            run: None,
+            config: bundle.config().settings.clone(),
+        };
+        let verdict = bundle.judge(Gate::Plan, &input.document());
+        output::print(context, &verdict, |out, paint| write_verdict(out, paint, &verdict))?;
+        Ok(if verdict.outcome == Decision::Deny { Exit::Denied } else { Exit::Done })
+    }
+}
+
+/// Writes a verdict for people: what speaks against it, with the fix below each, then what it comes to.
+fn write_verdict(out: &mut dyn Write, paint: Paint, verdict: &Verdict) -> io::Result<()> {
+    for finding in &verdict.findings {
+        let (mark, code) = match finding.weight {
+            Weight::Deny => ("✗", paint.error(&finding.code)),
+            Weight::Warn => ("⚠", paint.warning(&finding.code)),
+        };
+        writeln!(out, "{mark} {code}: {}", plain(&finding.message))?;
+        if let Some(at) = &finding.location {
+            writeln!(out, "    {}", paint.dim(format!("{}:{}:{}", at.file, at.line, at.column)))?;
+        }
+        if let Some(fix) = &finding.fix {
+            writeln!(out, "    {} {}", paint.hint("fix:"), plain(fix))?;
+        }
+    }
+    for need in &verdict.approvals {
+        let group = need.group.as_deref().unwrap_or("the owning team's approvers");
+        writeln!(out, "● needs {} of {}: {}", need.count, plain(group), plain(&need.message))?;
+    }
+    for switch in &verdict.switched_off {
+        let team = switch.team.as_deref().map_or(String::new(), |team| format!(" for {team}"));
+        writeln!(out, "─ {} is off{}: {}", plain(&switch.rule), plain(&team), plain(&switch.reason))?;
+    }
+    let (denies, warns) = (verdict.denials().count(), verdict.warnings().count());
+    let outcome = match verdict.outcome {
+        Decision::Allow => paint.good("allowed"),
+        Decision::Warn => paint.warning("allowed, with warnings"),
+        Decision::NeedsApproval => paint.warning("needs approval"),
+        Decision::Deny => paint.error("denied"),
+    };
+    writeln!(
+        out,
+        "{outcome}: {denies} deny, {warns} warn, {} passed · bundle {}",
+        verdict.passed,
+        verdict.bundle.short()
+    )
+}
+
+impl Test {
+    fn execute(self, context: &Context, bundle: &Bundle) -> Outcome {
+        let tests = bundle.test(self.builtin);
+        output::print(context, &tests, |out, paint| tests.iter().try_for_each(|test| write_test(out, paint, test)))?;
+        let failed = tests.iter().filter(|test| !test.passed).count();
+        let mut err = io::stderr().lock();
+        // A file that does not parse holds tests that nobody ran.
+        let broken: Vec<_> =
+            bundle.problems().iter().filter(|problem| problem.code != "policy-switch-unknown").collect();
+        for problem in &broken {
+            let place = problem.location.as_ref().map(|at| format!("{}:{}:{}: ", at.file, at.line, at.column));
+            writeln!(err, "{}{}", place.unwrap_or_default(), plain(&problem.message))?;
+        }
+        writeln!(err, "{} passed, {failed} failed", tests.len() - failed)?;
+        Ok(if failed > 0 || !broken.is_empty() { Exit::Failed } else { Exit::Done })
+    }
+}
+
+fn write_test(out: &mut dyn Write, paint: Paint, test: &PolicyTest) -> io::Result<()> {
+    let place = format!("{}:{}", test.policy, test.line);
+    let name = plain(test.name.trim_start_matches("data."));
+    if test.passed {
+        writeln!(out, "{} {name} {}", paint.good("✓"), paint.dim(place))?;
+    } else {
+        let reason = test.reason.as_deref().unwrap_or("it does not hold");
+        writeln!(out, "{} {name} {place}: {}", paint.error("✗"), plain(reason))?;
+    }
+    test.output.iter().try_for_each(|line| writeln!(out, "    {}", plain(line)))
+}
