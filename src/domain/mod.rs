@@ -4,10 +4,15 @@
 //! in as arguments. The types derive `serde` and `utoipa::ToSchema`, because the wire shows them as they are.
 
 pub mod audit;
+pub mod estimate;
 pub mod event;
 pub mod id;
+pub mod money;
+pub mod plan;
 pub mod policy;
+pub mod price;
 pub mod run;
 pub mod service;
 pub mod stack;
 pub mod team;
+pub mod usage;
