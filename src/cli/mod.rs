@@ -19,6 +19,7 @@ mod context;
 mod demo;
 mod describe;
 mod diagnostics;
+mod estimate;
 mod explain;
 mod list;
 mod man;
@@ -60,6 +61,7 @@ commands! {
     Describe => describe::Describe,
     Check => check::Check,
     Policy => policy::Policy,
+    Estimate => estimate::Estimate,
     Completions => completions::Completions,
     Man => man::Man,
 }

@@ -147,10 +147,8 @@ impl Exact {
         let Some(count) = i128::try_from(weights.len()).ok().filter(|count| *count > 0) else { return Vec::new() };
         let total = self.rescaled(self.scale.max(12)).unwrap_or(self);
         let scale = weights.iter().map(|weight| weight.scale).max().unwrap_or(0);
-        let mut parts: Vec<i128> = weights
-            .iter()
-            .map(|weight| weight.rescaled(scale).map_or(0, |weight| weight.mantissa.max(0)))
-            .collect();
+        let mut parts: Vec<i128> =
+            weights.iter().map(|weight| weight.rescaled(scale).map_or(0, |weight| weight.mantissa.max(0))).collect();
         // The products must fit: weights are brought down to 15 digits, which moves a share by less than 1 in 10^14.
         while parts.iter().try_fold(0i128, |sum, part| sum.checked_add(*part)).is_none_or(|sum| sum > 10i128.pow(15)) {
             parts.iter_mut().for_each(|part| *part /= 10);
@@ -443,7 +441,8 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_decimal() {
-        for text in ["", "NULL", "1,000.00", "$5", "1.2.3", "-", ".", "1e", "12345678901234567890123456789012345678901"] {
+        for text in ["", "NULL", "1,000.00", "$5", "1.2.3", "-", ".", "1e", "12345678901234567890123456789012345678901"]
+        {
             assert!(text.parse::<Exact>().is_err(), "{text}");
         }
         assert!("1e9999".parse::<Exact>().is_err());

@@ -76,7 +76,8 @@ impl Plan {
         if bytes.starts_with(b"PK") {
             return Err(not("this is a plan file itself, which only Terraform can read".into()));
         }
-        let document: Value = serde_json::from_slice(bytes).map_err(|error| not(format!("this is no JSON: {error}")))?;
+        let document: Value =
+            serde_json::from_slice(bytes).map_err(|error| not(format!("this is no JSON: {error}")))?;
         let Some(version) = document.get("format_version").and_then(Value::as_str) else {
             return Err(not("this JSON is no output of terraform show -json: it has no format_version".into()));
         };

@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod error;
+pub mod estimates;
 pub mod events;
 pub mod policies;
 pub mod runs;

@@ -105,7 +105,8 @@ impl Estimate {
     #[must_use]
     pub fn of(plan: &Plan, usage: &Usage, pricing: &Pricing<'_>) -> Self {
         let mut warnings = usage.warnings.clone();
-        let resources = plan.resources.iter().map(|resource| pricing.resource(resource, usage, &mut warnings)).collect();
+        let resources =
+            plan.resources.iter().map(|resource| pricing.resource(resource, usage, &mut warnings)).collect();
         for stranger in usage.strangers(|name| plan.resources.iter().any(|r| super::price::matches(name, &r.address))) {
             warnings.push(format!("the usage file has figures for '{stranger}', which the plan does not have"));
         }
@@ -123,9 +124,9 @@ impl Estimate {
             })
             .collect();
         let total = |side: fn(&ResourceEstimate) -> &Money| {
-            let reasons = resources.iter().flat_map(|resource| {
-                side(resource).unknown.iter().map(|why| format!("{}: {why}", resource.address))
-            });
+            let reasons = resources
+                .iter()
+                .flat_map(|resource| side(resource).unknown.iter().map(|why| format!("{}: {why}", resource.address)));
             Money {
                 amount: sum(resources.iter().filter_map(|resource| side(resource).amount)),
                 currency: currency.clone(),

@@ -136,7 +136,9 @@ impl<'a> Pricing<'a> {
             for (label, block, index) in blocks {
                 let scope = Here { side, block, index };
                 match component.when.as_ref().map_or(Ok(true), |when| when.truth(&scope)) {
-                    Ok(true) => self.by_component(component, (source, currency), &scope, label, &mut lines, &mut missing),
+                    Ok(true) => {
+                        self.by_component(component, (source, currency), &scope, label, &mut lines, &mut missing)
+                    }
                     Ok(false) => {}
                     Err(why) => note(&mut lines.unknown, explain(&why, source)),
                 }
@@ -247,7 +249,10 @@ impl<'a> Pricing<'a> {
         let point = self.own.point(&key, side.region).or_else(|| self.book.point(&key, side.region));
         if let Some(point) = point {
             if point.currency != self.currency {
-                return Err(format!("'{name}' is priced in {}, and there is no rate to {}", point.currency, self.currency));
+                return Err(format!(
+                    "'{name}' is priced in {}, and there is no rate to {}",
+                    point.currency, self.currency
+                ));
             }
             return Ok((point.price, PriceSource::clone(&point.source)));
         }
@@ -261,7 +266,10 @@ impl<'a> Pricing<'a> {
                 format!("no price for '{name}' in {region}; there is one for {}", regions.join(", "))
             }
             (None, false) => {
-                format!("no price for '{name}', because its region is not known; there is one for {}", regions.join(", "))
+                format!(
+                    "no price for '{name}', because its region is not known; there is one for {}",
+                    regions.join(", ")
+                )
             }
         })
     }
@@ -320,7 +328,8 @@ fn unread_figures(rule: &Rule, side: Side<'_>, lines: &mut Lines, warnings: &mut
         component.when.iter().chain(&component.price).for_each(|formula| add(formula.paths()));
     }
     let known = |path: &str| {
-        read.iter().any(|read| read == path || path.starts_with(&format!("{read}."))) || rule.ignores.iter().any(|p| matches(p, path))
+        read.iter().any(|read| read == path || path.starts_with(&format!("{read}.")))
+            || rule.ignores.iter().any(|p| matches(p, path))
     };
     let mut leaves = Vec::new();
     collect_leaves(side.usage, String::new(), &mut leaves);
@@ -329,7 +338,8 @@ fn unread_figures(rule: &Rule, side: Side<'_>, lines: &mut Lines, warnings: &mut
         if value.is_number() && !zero {
             note(&mut lines.unknown, format!("the usage figure {path} is priced by no rule"));
         } else if !zero {
-            let warning = format!("{}: the usage figure {path} means nothing to the price rules of {}", side.address, side.kind);
+            let warning =
+                format!("{}: the usage figure {path} means nothing to the price rules of {}", side.address, side.kind);
             note(warnings, warning);
         }
     }
@@ -350,7 +360,8 @@ fn collect_leaves<'a>(value: &'a Json, path: String, into: &mut Vec<(String, &'a
 /// Returns the region a resource is in: its own attribute, else its provider's configuration.
 fn region(resource: &PlannedResource, values: &Json) -> Option<String> {
     let text = |key: &str| values.get(key).and_then(Json::as_str).filter(|text| !text.is_empty());
-    let zone = |zone: &str| zone.rsplit_once('-').filter(|(_, last)| last.len() == 1).map(|(region, _)| region.to_owned());
+    let zone =
+        |zone: &str| zone.rsplit_once('-').filter(|(_, last)| last.len() == 1).map(|(region, _)| region.to_owned());
     if resource.kind.starts_with("azurerm_") {
         return text("location").map(|location| location.to_lowercase().replace(' ', ""));
     }

@@ -185,7 +185,9 @@ impl Book {
         let lines = rule_lines(text);
         for (index, rule) in rules.rules.into_iter().enumerate() {
             let line = lines.get(index).copied();
-            if let Some(component) = rule.components.iter().find(|component| component.block.is_some() && component.each.is_some()) {
+            if let Some(component) =
+                rule.components.iter().find(|component| component.block.is_some() && component.each.is_some())
+            {
                 let message = format!("component '{}' has both 'block' and 'each'", component.name.text());
                 return Err(BookError { file: file.to_owned(), line, message });
             }
@@ -219,7 +221,8 @@ impl Book {
             line: line.and_then(|line| usize::try_from(line).ok()),
             message,
         };
-        let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).trim(csv::Trim::All).from_reader(text.as_bytes());
+        let mut reader =
+            csv::ReaderBuilder::new().comment(Some(b'#')).trim(csv::Trim::All).from_reader(text.as_bytes());
         let header = reader.headers().map_err(|error| wrong(Some(1), error.to_string()))?.clone();
         let column = |name: &str| header.iter().position(|column| column.eq_ignore_ascii_case(name));
         let need = |name: &str| column(name).ok_or_else(|| wrong(Some(1), format!("there is no column '{name}'")));
@@ -234,9 +237,7 @@ impl Book {
             let record = record.map_err(|error| wrong(error.position().map(csv::Position::line), error.to_string()))?;
             let line = record.position().map(csv::Position::line);
             let cell = |index: usize| record.get(index).unwrap_or_default();
-            let given = |index: usize| {
-                optional[index].map(cell).filter(|text| !text.is_empty()).map(str::to_owned)
-            };
+            let given = |index: usize| optional[index].map(cell).filter(|text| !text.is_empty()).map(str::to_owned);
             let amount: Exact = cell(price).parse().map_err(|error| wrong(line, format!("the price: {error}")))?;
             let amount = Decimal::try_from_i128_with_scale(amount.mantissa(), amount.scale())
                 .map_err(|_| wrong(line, format!("the price {amount} has more than 28 digits")))?;
@@ -275,7 +276,10 @@ impl Book {
     }
 
     /// Returns the rules for a resource type, in order, each with its source and currency.
-    pub fn rules_for<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = (&'a Rule, &'a Arc<PriceSource>, &'a Currency)> {
+    pub fn rules_for<'a>(
+        &'a self,
+        kind: &'a str,
+    ) -> impl Iterator<Item = (&'a Rule, &'a Arc<PriceSource>, &'a Currency)> {
         self.rules
             .iter()
             .filter(move |(rule, _, _)| matches(&rule.resource, kind))
@@ -377,7 +381,8 @@ mod tests {
         assert_eq!(point.source.date.as_deref(), Some("2026-08"));
         assert!(book.point(&key("acme_box", "Box", "hours"), Some("us-1")).is_none());
         assert!(book.point(&key("acme_dns", "Zone", "months"), Some("anywhere")).is_some());
-        let error = book.add_points("a.csv", "resource_type,cost_component,unit,region,unit_price\na,b,c,d,x\n", &source);
+        let error =
+            book.add_points("a.csv", "resource_type,cost_component,unit,region,unit_price\na,b,c,d,x\n", &source);
         assert_eq!(error.unwrap_err().line, Some(2));
     }
 }

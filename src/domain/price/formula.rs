@@ -648,7 +648,8 @@ impl Reader<'_> {
     }
 
     fn call(&mut self, name: &str, depth: usize) -> Result<Node, String> {
-        let function = Function::named(name).ok_or_else(|| self.wrong(&format!("calls '{name}', which is unknown,")))?;
+        let function =
+            Function::named(name).ok_or_else(|| self.wrong(&format!("calls '{name}', which is unknown,")))?;
         let arguments = self.list(")", depth)?;
         if !function.takes(arguments.len()) {
             return Err(self.wrong(&format!("gives {} argument(s) to '{name}'", arguments.len())));

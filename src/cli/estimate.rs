@@ -1,0 +1,130 @@
+//! `terrace estimate`: what a plan costs a month.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use super::output::{Paint, plain, print};
+use super::{Context, Exit, Failure, Outcome};
+use crate::atmos::Estate;
+use crate::domain::estimate::{ComponentEstimate, Estimate as Figures, ResourceEstimate};
+use crate::domain::money::{Money, grouped};
+use crate::platform::estimates::{self, EstimateRequest};
+
+/// Says what a plan costs a month: before, after, by resource and cost component
+///
+/// What has no price is listed as unknown and makes the total an "at least". Prices come from the estate's
+/// platform/prices.yaml and platform/prices/*.csv, then from --infracost, then from the book in this program.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: terraform show -json tfplan > plan.json && terrace estimate --plan plan.json")]
+pub(crate) struct Estimate {
+    /// The output of `terraform show -json` for a plan or a state, or of `infracost breakdown --format json`
+    #[arg(long, value_name = "FILE")]
+    plan: PathBuf,
+    /// Usage figures, in the format of Infracost's usage file
+    #[arg(long, value_name = "FILE")]
+    usage: Option<PathBuf>,
+    /// Infracost's JSON output for the same plan; its figures go before the book in this program
+    #[arg(long, value_name = "FILE")]
+    infracost: Option<PathBuf>,
+}
+
+impl Estimate {
+    pub(crate) fn execute(self, context: &Context) -> Outcome {
+        // a plan can be priced anywhere; an estate adds its own prices
+        let root = Estate::discover(context.directory()).ok();
+        let request = EstimateRequest { plan: self.plan, usage: self.usage, infracost: self.infracost };
+        let figures = estimates::estimate(root.as_deref(), &request).map_err(|error| {
+            let failure = Failure::usage(error.to_string());
+            match error.hint() {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            }
+        })?;
+        for warning in &figures.warnings {
+            writeln!(io::stderr().lock(), "{} {}", context.paint_stderr().warning("warning:"), plain(warning))?;
+        }
+        print(context, &figures, |out, paint| write(out, paint, &figures))?;
+        Ok(Exit::Done)
+    }
+}
+
+/// Widths of the columns of numbers.
+const NUMBER: usize = 16;
+const UNIT: usize = 14;
+
+fn write(out: &mut dyn Write, paint: Paint, figures: &Figures) -> io::Result<()> {
+    let shown: Vec<&ResourceEstimate> = figures.resources.iter().filter(|resource| !is_free(resource)).collect();
+    let lines = shown.iter().flat_map(|resource| all_lines(resource));
+    let name = lines.map(|line| plain(&line.name).chars().count() + 4).max().unwrap_or(0).clamp(24, 72);
+    for resource in &shown {
+        let delta =
+            if resource.delta == resource.monthly { String::new() } else { format!("  ({})", signed(&resource.delta)) };
+        let address = plain(&resource.address);
+        writeln!(out, "{}  {}{delta}", paint.bold(address), resource.monthly)?;
+        let mut block: Option<&str> = None;
+        let components =
+            if resource.components.is_empty() { &resource.components_before } else { &resource.components };
+        for line in components {
+            if line.block.as_deref() != block {
+                block = line.block.as_deref();
+                if let Some(block) = block {
+                    writeln!(out, "  {}", plain(block))?;
+                }
+            }
+            write_line(out, paint, line, name)?;
+        }
+    }
+    let free = figures.resources.len() - shown.len();
+    if free > 0 {
+        writeln!(out, "{}", paint.dim(format!("{free} more cost nothing by themselves")))?;
+    }
+    if !figures.resources.is_empty() {
+        writeln!(out)?;
+    }
+    for unknown in &figures.unknown {
+        writeln!(out, "{} {}: {}", paint.warning("unknown"), plain(&unknown.address), plain(&unknown.why))?;
+    }
+    writeln!(out, "before   {}", figures.before)?;
+    writeln!(out, "after    {}  ({} without usage)", paint.bold(&figures.after), figures.fixed)?;
+    writeln!(out, "delta    {} a month", signed(&figures.delta))
+}
+
+fn is_free(resource: &ResourceEstimate) -> bool {
+    resource.components.is_empty()
+        && resource.components_before.is_empty()
+        && resource.monthly.unknown.is_empty()
+        && resource.before.unknown.is_empty()
+}
+
+fn all_lines(resource: &ResourceEstimate) -> impl Iterator<Item = &ComponentEstimate> {
+    resource.components.iter().chain(&resource.components_before)
+}
+
+fn write_line(out: &mut dyn Write, paint: Paint, line: &ComponentEstimate, width: usize) -> io::Result<()> {
+    let indent = if line.block.is_some() { "    " } else { "  " };
+    let name = plain(&line.name);
+    let pad = " ".repeat((width + 2).saturating_sub(indent.len() + name.chars().count()));
+    let quantity = line.quantity.map_or_else(|| "?".to_owned(), grouped);
+    let money = line.monthly.amount.map_or_else(|| "unknown".to_owned(), |amount| grouped(amount.rounded(2)));
+    let unit = plain(&line.unit);
+    let source = line.source.as_ref().map(|source| source.date.clone().unwrap_or_else(|| source.name.clone()));
+    let price = match line.price {
+        Some(price) => format!("at {price}{}", source.map(|source| format!(", {source}")).unwrap_or_default()),
+        None => String::new(),
+    };
+    let text = format!("{indent}{name}{pad}{quantity:>NUMBER$} {unit:<UNIT$} {money:>NUMBER$}");
+    writeln!(out, "{}", format!("{text}  {}", paint.dim(price)).trim_end())
+}
+
+/// Writes a difference with its sign.
+fn signed(money: &Money) -> String {
+    match money.amount {
+        Some(amount) if amount.is_negative() => money.to_string(),
+        Some(amount) if amount.is_zero() && money.unknown.is_empty() => money.to_string(),
+        Some(amount) => {
+            let known = format!("+{} {}", grouped(amount.rounded(2)), money.currency);
+            if money.unknown.is_empty() { known } else { format!("at least {known}") }
+        }
+        None => "unknown".to_owned(),
+    }
+}
