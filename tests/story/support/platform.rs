@@ -168,11 +168,17 @@ impl World {
 
 /// Starts the service over the folders below `base`.
 pub(crate) async fn start(base: &Path) -> Platform {
+    start_with(base, 4).await
+}
+
+/// The same, with so many runs at a time.
+pub(crate) async fn start_with(base: &Path, parallel: usize) -> Platform {
     let state = base.join("state");
     let store = SqliteStore::open(&state.join("terrace.db"), "/terrace/estates/test").await.expect("store");
     let store: Arc<dyn Store> = Arc::new(store);
     let configurations = Arc::new(Always(Arc::new(Fixed { root: base.join("estate") })));
     let mut settings = RunSettings::new(state.join("runs"), env!("CARGO_BIN_EXE_terrace").into(), base.join("cache"));
+    settings.parallel = parallel;
     settings.patience = Patience { interrupt: 3_000, terminate: 500, linger: 500 };
     let runs = RunService::start(Arc::clone(&store), configurations, settings).await.expect("started");
     Platform { runs, store }
