@@ -281,3 +281,62 @@ async fn destroy_applies_the_plan_of_an_end() {
     assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
     assert_eq!(run.summary, Some(PlanSummary { add: 0, change: 0, destroy: 1, replace: 0 }));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_declared_local_backend_with_state_needs_no_migration() {
+    if no_terraform() {
+        return;
+    }
+    let world = World::new();
+    world.write("components/terraform/network/backend.tf", "terraform {\n  backend \"local\" {}\n}\n");
+    let platform = world.platform().await;
+    let run = platform.create(yes(RunKind::Apply, "net", "dev")).await;
+    let run = platform.end(&run).await;
+    assert_eq!(run.state, RunState::Succeeded, "{run:#?}\n{}", String::from_utf8_lossy(&world.log(&run)));
+    let run = platform.create(yes(RunKind::Apply, "net", "dev")).await;
+    let run = platform.end(&run).await;
+    assert_eq!(run.state, RunState::NoChanges, "{run:#?}\n{}", String::from_utf8_lossy(&world.log(&run)));
+}
+
+/// What Atmos would do, as far as runs need it: a stand-in over real Terraform.
+const ATMOS: &str = r#"#!/bin/sh
+echo "$@" >> "$(dirname "$0")/calls"
+[ "$1" = version ] && { echo "atmos 1.226.0"; exit 0; }
+shift; verb=$1; component=$2; stack=$4; shift 4
+cd components/terraform/network || exit 1
+terraform init -no-color >/dev/null || exit 1
+terraform workspace select -or-create "$stack-$component" >/dev/null || exit 1
+case $verb in
+plan) exec terraform plan -no-color -var "name=$component-$stack" "$@" ;;
+apply) exec terraform apply -no-color "$2" ;;
+esac
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_atmos_driver_plans_into_a_file_and_applies_that_file() {
+    if no_terraform() {
+        return;
+    }
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::new();
+    let atmos = world.temp.path().join("bin/atmos");
+    std::fs::create_dir_all(atmos.parent().expect("a parent")).expect("made");
+    std::fs::write(&atmos, ATMOS).expect("written");
+    std::fs::set_permissions(&atmos, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    let platform = world.platform().await;
+    let mut asked = request(RunKind::Apply, "net", "dev");
+    asked.driver = None;
+    asked.env.insert("ATMOS_BIN".to_owned(), atmos.display().to_string());
+    let run = platform.create(asked).await;
+    assert_eq!(run.driver, terrace::domain::run::DriverKind::Atmos);
+    let run = platform.until(&run, RunState::AwaitingConfirmation).await;
+    platform.runs.confirm(&alice(), &RunRef::Id(run.id), run.plan_digest.as_ref()).await.expect("confirmed");
+    let run = platform.end(&run).await;
+    assert_eq!(run.state, RunState::Succeeded, "{run:#?}\n{}", String::from_utf8_lossy(&world.log(&run)));
+    let calls = std::fs::read_to_string(atmos.with_file_name("calls")).expect("calls");
+    let plan = world.run_folder(&run).join("plan.tfplan");
+    let expected =
+        format!("terraform plan net -s dev -out={0}\nterraform apply net -s dev --planfile {0}\n", plan.display());
+    assert!(calls.ends_with(&expected), "{calls}");
+    assert!(run.stood_on.tools.contains(&"atmos 1.226.0".to_owned()), "{:?}", run.stood_on.tools);
+}

@@ -237,7 +237,8 @@ fn by_terraform(tools: &Tools, target: &RunTarget, places: &Places, asked: &Aske
     }
     writer.script.actions.extend(files::prepare(target, asked.tracked, true));
     writer.push(Action::Remove { path: places.data.join("environment") });
-    begin(&mut writer, &terraform, target);
+    let local = note_backend(&mut writer, target, places);
+    begin(&mut writer, &terraform, target, local);
 
     let mut plan = words(&[&terraform, "plan"]);
     plan.extend(words(plan_flags(asked.kind)));
@@ -258,10 +259,19 @@ fn by_terraform(tools: &Tools, target: &RunTarget, places: &Places, asked: &Aske
     writer.script
 }
 
-/// `init` and the selection of the workspace, as Atmos does them.
-pub(super) fn begin(writer: &mut Writer, terraform: &str, target: &RunTarget) {
+/// Writes the note of a declared `local` backend into the fresh data folder; says whether there is one.
+fn note_backend(writer: &mut Writer, target: &RunTarget, places: &Places) -> bool {
+    let note = super::backend::local_note(target);
+    let local = note.is_some();
+    let path = places.data.join("terraform.tfstate");
+    writer.script.actions.extend(note.map(|text| Action::Write { path, text, mode: 0o600 }));
+    local
+}
+
+/// `init` and the selection of the workspace, as Atmos does them; a `local` backend is not reconfigured.
+pub(super) fn begin(writer: &mut Writer, terraform: &str, target: &RunTarget, local: bool) {
     let mut init = words(&[terraform, "init"]);
-    if target.init_run_reconfigure {
+    if target.init_run_reconfigure && !local {
         init.push("-reconfigure".to_owned());
     }
     writer.step("init", &init);
@@ -305,6 +315,7 @@ fn by_atmos(tools: &Tools, target: &RunTarget, places: &Places, asked: &Asked<'_
     let atmos = tools.atmos.as_deref().map_or_else(|| "atmos".to_owned(), path);
     let mut writer = Writer::new(places.root.clone(), environment(target, places, true));
     writer.push(Action::Folder { path: places.data.clone() });
+    note_backend(&mut writer, target, places);
     writer.script.actions.extend(files::prepare(target, asked.tracked, false));
     let instance = |verb: &str| words(&[&atmos, "terraform", verb, &target.component, "-s", &target.stack]);
     let mut plan = instance("plan");
@@ -362,6 +373,7 @@ pub fn verb(
     }
     writer.script.actions.extend(files::prepare(target, &|_| false, true));
     writer.push(Action::Remove { path: places.data.join("environment") });
+    let local = note_backend(&mut writer, target, places);
     let word = verb.first().map_or("", String::as_str);
     let mut argv = vec![terraform.clone()];
     argv.extend(if word == "deploy" { words(&["apply"]) } else { verb.to_vec() });
@@ -378,7 +390,7 @@ pub fn verb(
     argv.extend(rest);
     writer.step(name, &argv);
     if word != "init" && word != "fmt" {
-        hidden_beginning(&mut writer, &terraform, target);
+        hidden_beginning(&mut writer, &terraform, target, local);
     }
     let mut exec = writer.exec(argv, Output::Log);
     if word == "plan" {
@@ -395,9 +407,9 @@ pub fn verb(
 }
 
 /// `init` and the workspace as part of the step that needs them.
-fn hidden_beginning(writer: &mut Writer, terraform: &str, target: &RunTarget) {
+fn hidden_beginning(writer: &mut Writer, terraform: &str, target: &RunTarget, local: bool) {
     let steps = writer.script.steps.len();
-    begin(writer, terraform, target);
+    begin(writer, terraform, target, local);
     writer.script.steps.truncate(steps);
     for action in &mut writer.script.actions {
         if let Action::Exec(exec) = action

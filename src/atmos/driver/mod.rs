@@ -3,6 +3,7 @@
 //! A driver turns an instance (a [`super::RunTarget`]) into a [`script::Script`], which the run's supervisor follows.
 //! Nothing here runs a plan or writes a file. The facts are from recordings of the real Atmos.
 
+pub mod backend;
 pub mod commands;
 pub mod files;
 pub mod instance;

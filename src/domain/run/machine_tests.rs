@@ -114,7 +114,7 @@ impl World {
         let wants = to.holds(self.runs[at].facts.kind);
         self.runs.iter().enumerate().filter(|(other, _)| *other != at).all(|(_, other)| {
             let held = other.facts.state.holds(other.facts.kind);
-            !(wants.state && held.state) && !(wants.folder && held.folder)
+            !(wants.state && held.state || wants.folder && held.folder)
         })
     }
 

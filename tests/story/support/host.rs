@@ -114,11 +114,6 @@ impl Host {
         self.entries()
     }
 
-    /// Waits until an entry is there.
-    pub(crate) fn wait_for(&self, what: &str, is: impl Fn(&Note) -> bool) -> Note {
-        eventually(what, || self.entries().into_iter().map(|entry| entry.note).find(|note| is(note)))
-    }
-
     pub(crate) fn entries(&self) -> Vec<Entry> {
         journal::read(&self.folder.journal(), 0).expect("journal")
     }
