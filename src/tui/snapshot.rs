@@ -26,7 +26,7 @@ pub fn text(buffer: &Buffer) -> String {
     out
 }
 
-const CELL: (f32, f32) = (8.4, 18.0);
+const CELL: (f32, f32) = (8.43, 16.5);
 
 /// Returns a frame as an SVG picture.
 #[must_use]
@@ -56,6 +56,12 @@ pub fn svg(buffer: &Buffer, light: bool) -> String {
             while x < area.right() {
                 let next = &buffer[(x, y)];
                 if (next.fg, next.bg, next.modifier) != (cell.fg, cell.bg, cell.modifier) {
+                    break;
+                }
+                // A symbol that the font may lack stands alone, so that another font takes only it.
+                let plain =
+                    |symbol: &str| symbol.chars().all(|c| c.is_ascii() || ('\u{2500}'..='\u{259f}').contains(&c));
+                if !text.is_empty() && plain(next.symbol()) != plain(&text) {
                     break;
                 }
                 text.push_str(next.symbol());

@@ -215,7 +215,7 @@ fn draw_row(frame: &mut Frame<'_>, area: Rect, row: &Row, selected: bool, focuse
     }
     // On a reversed selection the bar would be a hole: the ground says it.
     let reversed = ground.add_modifier.contains(ratatui::style::Modifier::REVERSED);
-    buffer.set_string(area.x, area.y, bar, if reversed { ground } else { bar_style.patch(ground) });
+    buffer.set_string(area.x, area.y, bar, if reversed { ground } else { ground.patch(bar_style) });
     let inner = Rect { x: area.x + 1, width: area.width.saturating_sub(1), ..area };
     let style = |piece: &Piece| {
         let own = piece.style.unwrap_or_else(|| theme.style(piece.meaning));
