@@ -27,6 +27,7 @@ fn main() {
     let now = Timestamp::now();
     let mut app = App::new(Setup {
         now,
+        zone: jiff::tz::TimeZone::UTC,
         size: (120, 40),
         keymap: Keymap::shipped("default").expect("a shipped keymap"),
         themes: vec![Theme::shipped("dark", Depth::True).expect("a shipped theme")],

@@ -139,14 +139,14 @@ actions! {
     Cancel          "cancel"           "Interrupt the run"                                      [Runs] Changes enabled::run_alive;
     Retry           "retry"            "Start the same run again"                               [Runs] Changes enabled::run_ended;
     Resolve         "resolve"          "Settle a run that was lost while it applied"            [Runs] Changes enabled::run_unknown;
-    Type            "type"             "Type a line into a run that asks"                       [Runs] Changes enabled::run_alive;
+    Type            "type"             "Type a line into a run that asks"                       [Runs] Changes enabled::run_reads;
     FindInLog       "find-in-log"      "Search the log"                                         [Runs] Screen enabled::has_log;
     FilterLog       "filter-log"       "Show only lines that match, with context"               [Runs] Screen enabled::has_log;
     NextError       "next-error"       "Go to the next error"                                   [Runs] Screen enabled::has_log;
     PreviousError   "previous-error"   "Go to the previous error"                               [Runs] Screen enabled::has_log;
     Follow          "follow"           "Follow the end of the log, or stay"                     [Runs] Screen enabled::has_log;
     Wrap            "wrap"             "Wrap long lines, or not"                                [Runs] Screen enabled::has_log;
-    Times           "times"            "Show the line numbers, or not"                          [Runs] Screen enabled::has_log;
+    Times           "times"            "Show when each line came, its number, or neither"       [Runs] Screen enabled::has_log;
     NextStep        "next-step"        "Go to the next step in the log"                         [Runs] Screen enabled::has_log;
     Save            "save"             "Save the whole log to a file"                           [Runs] Screen enabled::has_log;
     // Anywhere.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crokey::KeyCombination;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::domain::id::RunRef;
 use crate::domain::stack::{Dependency, Diagnostic, ImportEdge, InstanceSummary, Severity, StackSummary};
@@ -164,6 +165,8 @@ pub enum Target {
 pub struct App {
     /// The time of the last tick.
     pub now: Timestamp,
+    /// The time zone of who looks.
+    pub zone: TimeZone,
     /// The terminal's size.
     pub size: (u16, u16),
     /// The connection.
@@ -229,6 +232,8 @@ pub struct App {
 pub struct Setup {
     /// The time.
     pub now: Timestamp,
+    /// The time zone of who looks.
+    pub zone: TimeZone,
     /// The terminal's size.
     pub size: (u16, u16),
     /// Which key does what.
@@ -251,11 +256,12 @@ impl App {
     /// Makes the state of a dashboard that has just opened.
     #[must_use]
     pub fn new(setup: Setup) -> Self {
-        let Setup { now, size, keymap, themes, theme, colors, memory, target, name } = setup;
+        let Setup { now, zone, size, keymap, themes, theme, colors, memory, target, name } = setup;
         let chosen = memory.theme.as_ref().and_then(|name| themes.iter().position(|t| t.name == *name));
         let current = themes[chosen.unwrap_or(theme).min(themes.len() - 1)].clone();
         App {
             now,
+            zone,
             size,
             link: Link::Connecting,
             card: Kept { value: Some(Card { name, ..Card::default() }), ..Kept::default() },

@@ -116,6 +116,9 @@ pub fn text(request: &RunRequest) -> String {
             words.extend(request.component.iter().cloned());
         }
     }
+    if let Some(step) = &request.from_step {
+        words.extend(["--from-step".into(), step.clone()]);
+    }
     if let Some(stack) = &request.stack {
         words.extend(["-s".into(), stack.clone()]);
     }
@@ -123,6 +126,27 @@ pub fn text(request: &RunRequest) -> String {
         words.extend(["--stack-file".into(), file.clone()]);
     }
     words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// Returns the request that goes on with a workflow from a step, read from the command of a run of it.
+#[must_use]
+pub fn from_step(command: &str, step: &str) -> Option<RunRequest> {
+    let words = split(command).ok()?;
+    let mut words = words.iter().map(String::as_str);
+    let (Some("terrace"), Some("workflow"), Some(name)) = (words.next(), words.next(), words.next()) else {
+        return None;
+    };
+    let mut request =
+        RunRequest { workflow: Some(name.to_owned()), from_step: Some(step.to_owned()), ..empty(RunKind::Workflow) };
+    while let Some(word) = words.next() {
+        match word {
+            "-f" => request.workflow_file = Some(words.next()?.to_owned()),
+            "-s" => request.stack = Some(words.next()?.to_owned()),
+            "--from-step" => drop(words.next()?),
+            _ => return None,
+        }
+    }
+    Some(request)
 }
 
 /// Writes the command that plans an instance.
@@ -143,5 +167,12 @@ mod tests {
         }
         assert_eq!(split("a \"b c\" \\\n d").unwrap(), ["a", "b c", "d"]);
         assert_eq!(split("a 'b"), Err("a ' is not closed"));
+    }
+
+    #[test]
+    fn a_workflow_goes_on_from_a_step() {
+        let request = from_step("terrace workflow orders -f deploy.yaml -s plat-ue2-dev", "step 2").unwrap();
+        assert_eq!(text(&request), "terrace workflow orders -f deploy.yaml --from-step 'step 2' -s plat-ue2-dev");
+        assert_eq!(from_step("terrace plan orders -s x", "a"), None);
     }
 }

@@ -53,6 +53,7 @@ impl Opening {
         let name = self.root.file_name().map_or_else(|| "/".into(), |name| name.to_string_lossy().into_owned());
         App::new(Setup {
             now: Timestamp::now(),
+            zone: jiff::tz::TimeZone::system(),
             size,
             keymap: self.config.keymap.clone(),
             themes: self.config.themes.clone(),

@@ -1,10 +1,7 @@
 //! Whether an action can be done now, and if not, why not: one small function a condition, named by the table of actions.
 
-use crate::domain::run::RunState;
-
 use super::action::Enabled;
 use super::app::{App, Focus, Link, Marked, View};
-use super::panes::runs::is_alive;
 
 fn when(condition: bool, why_not: &'static str) -> Enabled {
     if condition { Ok(()) } else { Err(why_not) }
@@ -58,27 +55,31 @@ pub fn has_problems(app: &App) -> Enabled {
 /// On a run that shows its plan and waits.
 pub fn waits_for_yes(app: &App) -> Enabled {
     live(app)?;
-    let waits = app.run().is_some_and(|run| run.state == RunState::AwaitingConfirmation);
-    when(waits, "this run does not wait for a yes")
+    when(app.run().is_some_and(|run| run.state.allows().confirm), "this run does not wait for a yes")
 }
 
 /// On a run that has not ended.
 pub fn run_alive(app: &App) -> Enabled {
     live(app)?;
-    when(app.run().is_some_and(|run| is_alive(run.state)), "this run has ended")
+    when(app.run().is_some_and(|run| run.state.allows().cancel), "this run has ended")
+}
+
+/// On a run whose command can be typed into.
+pub fn run_reads(app: &App) -> Enabled {
+    live(app)?;
+    when(app.run().is_some_and(|run| run.state.allows().input), "nothing reads what you type")
 }
 
 /// On a run that has ended.
 pub fn run_ended(app: &App) -> Enabled {
     live(app)?;
-    let ended = app.run().is_some_and(|run| !is_alive(run.state) && run.state != RunState::Unknown);
-    when(ended, "this run has not ended")
+    when(app.run().is_some_and(|run| run.state.allows().retry), "this run has not ended, or is unknown")
 }
 
 /// On a run that was lost while it applied.
 pub fn run_unknown(app: &App) -> Enabled {
     live(app)?;
-    when(app.run().is_some_and(|run| run.state == RunState::Unknown), "nothing is unknown about this run")
+    when(app.run().is_some_and(|run| run.state.allows().resolve), "nothing is unknown about this run")
 }
 
 /// On a run with a log.

@@ -181,6 +181,7 @@ fn template(id: RunId) -> Run {
 pub fn fresh(width: u16, height: u16) -> App {
     App::new(Setup {
         now: now(),
+        zone: jiff::tz::TimeZone::UTC,
         size: (width, height),
         keymap: Keymap::shipped("default").unwrap_or_default(),
         themes: ["dark", "light", "terminal"].iter().filter_map(|n| Theme::shipped(n, Depth::True).ok()).collect(),

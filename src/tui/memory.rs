@@ -6,6 +6,19 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+/// What stands before the lines of a log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gutter {
+    /// Nothing.
+    #[default]
+    None,
+    /// When each came.
+    Times,
+    /// Their numbers.
+    Numbers,
+}
+
 /// Where somebody was, and how they had arranged the screen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -28,8 +41,8 @@ pub struct Memory {
     pub split: u16,
     /// Whether long log lines wrap.
     pub wrap: bool,
-    /// Whether log lines have numbers.
-    pub numbers: bool,
+    /// What stands before log lines.
+    pub gutter: Gutter,
     /// Whether the mouse is on.
     pub mouse: bool,
     /// The theme that was chosen in the dashboard.
@@ -48,7 +61,7 @@ impl Default for Memory {
             catalog_grouping: "team".into(),
             split: 38,
             wrap: true,
-            numbers: false,
+            gutter: Gutter::None,
             mouse: false,
             theme: None,
         }

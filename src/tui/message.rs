@@ -11,7 +11,7 @@ use ratatui::text::Line;
 
 use crate::domain::audit::AuditRecord;
 use crate::domain::event::Event;
-use crate::domain::id::{RunId, RunRef};
+use crate::domain::id::{Digest, RunId, RunRef};
 use crate::domain::run::{Run, RunRequest, SetRequest};
 use crate::domain::service::Service;
 use crate::domain::stack::{
@@ -187,6 +187,8 @@ pub enum Answer {
         /// The bytes.
         bytes: Vec<u8>,
     },
+    /// When lines of a log came: number and milliseconds since 1970.
+    Times(RunId, Outcome<Vec<(u64, i64)>>),
     /// A log came to its end, or its stream broke.
     LogEnded(RunId, Outcome<()>),
     /// What a search found.
@@ -232,12 +234,14 @@ pub enum Effect {
     StartSet(Box<SetRequest>),
     /// Interrupt a run.
     Cancel(RunId),
-    /// Start the same run again, a workflow from a step on where one is named.
-    Retry(RunId, Option<String>),
-    /// Apply the plan a run shows; the version that was looked at, so that nothing else is confirmed.
-    Confirm(RunId, u64),
-    /// Settle a run that was lost.
-    Resolve(RunId),
+    /// Start the same run again.
+    Retry(RunId),
+    /// Apply the plan a run shows; the digest of what was looked at, so that nothing else is confirmed.
+    Confirm(RunId, Option<Digest>),
+    /// Settle a run that was lost: by a refresh-only plan first, then by a person's word on whether it is done.
+    Resolve(RunId, Option<bool>),
+    /// Ask when lines of a log came: run, first line, how many.
+    LoadTimes(RunId, u64, u64),
     /// Type a line into a run.
     Input(RunId, String),
     /// Open a file of the estate in the user's editor.

@@ -13,6 +13,7 @@ pub mod editor;
 pub mod effect;
 pub mod enabled;
 #[cfg(test)]
+#[cfg(test)]
 pub mod fixtures;
 pub mod headless;
 pub mod keymap;

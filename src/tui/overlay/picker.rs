@@ -27,6 +27,8 @@ pub enum PickerKind {
     Search,
     /// The steps of a workflow to go on from.
     Steps,
+    /// Whether what a lost run was to do is done.
+    Resolutions,
 }
 
 /// What a choice does.
@@ -42,6 +44,8 @@ pub enum Then {
     Go(InstanceRef),
     /// Starts a run again, from a step on.
     Resume(crate::domain::id::RunId, Option<String>),
+    /// Says whether what a lost run was to do is done.
+    Resolve(crate::domain::id::RunId, bool),
     /// Nothing: it only says something.
     Nothing,
 }
@@ -137,6 +141,12 @@ impl Picker {
         self.choices.get(*self.shown.get(self.cursor.at)?)
     }
 
+    /// Returns how many lines a choice takes.
+    fn tall(&self, choice: usize) -> usize {
+        let about = self.choices.get(choice).is_some_and(|choice| !choice.about.is_empty());
+        1 + usize::from(self.kind != PickerKind::Palette && about)
+    }
+
     /// Returns how many rows fit on a screen of this height.
     #[must_use]
     pub fn room(&self, screen: u16) -> usize {
@@ -146,7 +156,7 @@ impl Picker {
     fn height(&self, screen: u16) -> u16 {
         let wanted = match self.kind {
             PickerKind::Search => 30,
-            _ => self.choices.len() as u16 + 5,
+            _ => (0..self.choices.len()).map(|i| self.tall(i)).sum::<usize>().min(500) as u16 + 5,
         };
         wanted.clamp(7, screen.saturating_sub(2).max(7))
     }
@@ -161,6 +171,7 @@ pub fn draw(app: &App, picker: &Picker, frame: &mut Frame<'_>) {
         PickerKind::Problems => ("Problems of the estate", "type to narrow them"),
         PickerKind::Search => ("Search keys and values", "such as vars.size=large, or only payments"),
         PickerKind::Steps => ("Start again from", "type to find a step"),
+        PickerKind::Resolutions => ("What became of it?", "look at the plan or the world first"),
     };
     let height = picker.height(frame.area().height);
     let width = if picker.kind == PickerKind::Palette { 84 } else { 116 };
@@ -224,7 +235,5 @@ fn row(picker: &Picker, index: usize) -> Row {
 /// Returns how many lines a row takes.
 #[must_use]
 pub fn row_height(picker: &Picker, index: usize) -> usize {
-    let tall = picker.kind != PickerKind::Palette
-        && picker.shown.get(index).and_then(|i| picker.choices.get(*i)).is_some_and(|c| !c.about.is_empty());
-    1 + usize::from(tall)
+    picker.shown.get(index).map_or(1, |choice| picker.tall(*choice))
 }

@@ -3,6 +3,7 @@
 use crate::domain::run::RunState;
 use crate::tui::action::Action;
 use crate::tui::app::{App, Focus, View};
+use crate::tui::memory::Gutter;
 use crate::tui::message::{Effect, Fact};
 use crate::tui::overlay::{Overlay, Picker, Prompt, PromptKind};
 use crate::tui::panes::runs::seek::{Search, Seek};
@@ -74,7 +75,13 @@ pub(super) fn act(app: &mut App, action: Action) -> Vec<Effect> {
             app.runs.log.wrap = !app.runs.log.wrap;
             app.runs.log.left = 0;
         }
-        Action::Times => app.runs.log.numbers = !app.runs.log.numbers,
+        Action::Times => {
+            app.runs.log.gutter = match app.runs.log.gutter {
+                Gutter::None => Gutter::Times,
+                Gutter::Times => Gutter::Numbers,
+                Gutter::Numbers => Gutter::None,
+            };
+        }
         Action::NextStep => next_step(app),
         Action::Save => {
             if let Some((id, number)) = app.run().map(|run| (run.id, run.number)) {

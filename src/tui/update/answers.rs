@@ -105,6 +105,22 @@ pub(super) fn take(app: &mut App, answer: Answer) -> Vec<Effect> {
             };
             app.runs.heard(run, received, now);
         }
+        Answer::Times(run, times) => {
+            let log = &mut app.runs.log;
+            if log.run == Some(run) {
+                let asked = log.asked_times.take();
+                match times {
+                    Ok(times) => {
+                        // A line without a time stays blank and is not asked for again.
+                        log.take_times(asked.map(|line| (line, i64::MIN)).into_iter().chain(times).collect());
+                    }
+                    Err(trouble) => {
+                        log.gutter = crate::tui::memory::Gutter::None;
+                        return failed(app, trouble);
+                    }
+                }
+            }
+        }
         Answer::LogEnded(run, outcome) => {
             if app.runs.log.run == Some(run) {
                 app.runs.log.ended = outcome.is_ok();

@@ -90,3 +90,20 @@ pub(super) fn steps(run: &crate::domain::run::Run) -> Picker {
     }
     Picker::new(PickerKind::Steps, choices)
 }
+
+/// Returns what can be said of a run that was lost.
+pub(super) fn resolutions(run: &crate::domain::run::Run) -> Picker {
+    let choice = |label: &str, about: &str, done: bool| Choice {
+        label: label.to_owned(),
+        about: about.to_owned(),
+        right: format!("terrace runs resolve {} --{}", run.number, if done { "done" } else { "not-done" }),
+        enabled: Ok(()),
+        meaning: Meaning::Text,
+        then: Then::Resolve(run.id, done),
+    };
+    let choices = vec![
+        choice("It is done", "what it was to do is there; its lock is given back", true),
+        choice("It is not done", "its lock is given back, and it can be started again", false),
+    ];
+    Picker::new(PickerKind::Resolutions, choices)
+}

@@ -184,6 +184,7 @@ fn choose(app: &mut App) -> Vec<Effect> {
             Some(run) => start::ask_retry(app, &run, from),
             None => Vec::new(),
         },
+        Then::Resolve(id, done) => vec![Effect::Resolve(id, Some(done))],
         Then::Nothing => Vec::new(),
     }
 }

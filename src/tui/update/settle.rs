@@ -145,6 +145,10 @@ fn log(app: &mut App, effects: &mut Vec<Effect>) {
         log.fetching = Some(part);
         effects.push(Effect::FetchLog(run, part.offset, part.len));
     }
+    if let Some((first, last)) = log.wanted_times(usize::from(app.size.1)).filter(|_| log.asked_times.is_none()) {
+        log.asked_times = Some(first);
+        effects.push(Effect::LoadTimes(run, first, last - first + 1));
+    }
     if goes_on {
         effects.push(Effect::Continue);
     }

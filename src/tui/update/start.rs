@@ -208,7 +208,7 @@ pub(super) fn command(app: &mut App, arguments: Vec<String>) -> Vec<Effect> {
 pub(super) fn confirm(app: &mut App) -> Vec<Effect> {
     let Some(run) = app.run().cloned() else { return Vec::new() };
     let verb = if run.kind == RunKind::Destroy { "Destroy" } else { "Apply" };
-    let effects = vec![Effect::Confirm(run.id, run.version)];
+    let effects = vec![Effect::Confirm(run.id, run.plan_digest.clone())];
     let mut dialog =
         Dialog::new(format!("{verb} #{}: {}", run.number, subject(&run)), "apply exactly this plan", effects);
     let destroyed = run.summary.as_ref().map_or(0, |plan| plan.destroy);
@@ -292,7 +292,7 @@ pub(super) fn retry(app: &mut App) -> Vec<Effect> {
         return Vec::new();
     }
     if matches!(run.kind, RunKind::Plan | RunKind::Drift) {
-        return vec![Effect::Retry(run.id, None)];
+        return vec![Effect::Retry(run.id)];
     }
     ask_retry(app, &run, None)
 }
@@ -300,7 +300,17 @@ pub(super) fn retry(app: &mut App) -> Vec<Effect> {
 /// Asks whether a run shall start again.
 pub(super) fn ask_retry(app: &mut App, run: &Run, from: Option<String>) -> Vec<Effect> {
     let title = format!("Start #{} again", run.number);
-    let mut dialog = Dialog::new(title, "start it", vec![Effect::Retry(run.id, from.clone())]);
+    let (effect, command) = match &from {
+        None => (Effect::Retry(run.id), format!("terrace runs retry {}", run.number)),
+        Some(step) => match commands::from_step(&run.command, step) {
+            Some(request) => (Effect::Start(Box::new(request.clone())), commands::text(&request)),
+            None => {
+                app.complain(format!("the workflow cannot be read from: {}", run.command));
+                return Vec::new();
+            }
+        },
+    };
+    let mut dialog = Dialog::new(title, "start it", vec![effect]);
     dialog.line(format!("{} {}", kind_name(run.kind), subject(run)), Meaning::Strong);
     if let Some(from) = from {
         dialog.line(format!("from step {from} on"), Meaning::Text);
@@ -308,18 +318,25 @@ pub(super) fn ask_retry(app: &mut App, run: &Run, from: Option<String>) -> Vec<E
     if matches!(run.kind, RunKind::Apply | RunKind::Destroy) {
         dialog.line("It is planned anew, and waits for your yes again.", Meaning::Text);
     }
-    dialog.command = Some(format!("terrace runs retry {}", run.number));
+    dialog.command = Some(command);
     ask(app, dialog)
 }
 
-/// Asks whether to look into a run that was lost while it applied.
+/// Settles a run that was lost while it applied: first by looking, then by a person's word.
 pub(super) fn resolve(app: &mut App) -> Vec<Effect> {
     let Some(run) = app.run().cloned() else { return Vec::new() };
-    let mut dialog = Dialog::new(format!("Settle #{}", run.number), "look", vec![Effect::Resolve(run.id)]);
-    dialog.line("It was lost while it changed the world, and keeps its lock.", Meaning::Unknown);
-    dialog.line("A refresh-only plan compares the state with what is there. It changes nothing.", Meaning::Text);
-    dialog.command = Some(format!("terrace runs resolve {}", run.number));
-    ask(app, dialog)
+    let looked = app.runs.list.items().iter().any(|other| other.resolves == Some(run.id) && other.state.is_success());
+    let looks = run.component.is_some() && run.kind != RunKind::Workflow;
+    if looks && !looked {
+        let mut dialog = Dialog::new(format!("Settle #{}", run.number), "look", vec![Effect::Resolve(run.id, None)]);
+        dialog.line("It was lost while it changed the world, and keeps its lock.", Meaning::Unknown);
+        dialog.line("A refresh-only plan compares the state with what is there. It changes nothing.", Meaning::Text);
+        dialog.line("Then say whether what it was to do is done.", Meaning::Text);
+        dialog.command = Some(format!("terrace runs resolve {}", run.number));
+        return ask(app, dialog);
+    }
+    app.overlays.push(Overlay::Picker(asking::resolutions(&run)));
+    Vec::new()
 }
 
 /// Compares what is marked or selected.

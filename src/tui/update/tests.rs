@@ -147,12 +147,14 @@ fn nothing_that_changes_the_world_starts_without_a_question() {
 }
 
 #[test]
-fn a_confirmation_grows_with_what_is_destroyed_and_binds_the_version() {
+fn a_confirmation_grows_with_what_is_destroyed_and_binds_the_plan() {
     let mut app = on_orders_db(120, 40);
     let mut waiting = run(9, RunState::AwaitingConfirmation);
     waiting.kind = RunKind::Apply;
     waiting.summary = Some(PlanSummary { add: 1, change: 0, destroy: 2, replace: 0 });
-    let (id, version) = (waiting.id, waiting.version);
+    let digest = crate::domain::id::Digest::of(b"plan");
+    waiting.plan_digest = Some(digest.clone());
+    let id = waiting.id;
     answer(&mut app, Answer::Runs(Ok(vec![waiting])));
     contains(&app, "1 needs you");
     press(&mut app, "3");
@@ -161,7 +163,7 @@ fn a_confirmation_grows_with_what_is_destroyed_and_binds_the_version() {
     contains(&app, "2 resources will be destroyed");
     assert_eq!(press(&mut app, "y enter"), []);
     press(&mut app, "backspace");
-    assert_eq!(press(&mut app, "o r d e r s - d b enter"), [Effect::Confirm(id, version)]);
+    assert_eq!(press(&mut app, "o r d e r s - d b enter"), [Effect::Confirm(id, Some(digest))]);
 }
 
 #[test]
@@ -273,6 +275,42 @@ fn the_log_is_searched_filtered_and_followed() {
 }
 
 #[test]
+fn the_times_of_lines_are_asked_for_where_they_are_shown() {
+    let mut app = on_orders_db(120, 40);
+    let running = run(5, RunState::Running);
+    let id = running.id;
+    answer(&mut app, Answer::Runs(Ok(vec![running])));
+    press(&mut app, "3 tab");
+    answer(&mut app, Answer::Log { run: id, offset: 0, bytes: b"one\ntwo\nthree".to_vec() });
+    assert_eq!(press(&mut app, "t"), [Effect::LoadTimes(id, 1, 3)]);
+    let effects = answer(&mut app, Answer::Times(id, Ok(vec![(1, 1_795_424_400_000), (2, 1_795_424_461_000)])));
+    contains(&app, "09:00:00 one");
+    contains(&app, "09:01:01 two");
+    assert_eq!(effects, [Effect::LoadTimes(id, 3, 1)], "the open line has no time yet");
+    assert_eq!(answer(&mut app, Answer::Times(id, Ok(Vec::new()))), []);
+    press(&mut app, "t");
+    contains(&app, "   1 one");
+}
+
+#[test]
+fn a_lost_run_is_looked_into_before_it_is_settled() {
+    let mut app = on_orders_db(120, 40);
+    let mut lost = run(5, RunState::Unknown);
+    lost.kind = RunKind::Apply;
+    let id = lost.id;
+    answer(&mut app, Answer::Runs(Ok(vec![lost])));
+    press(&mut app, "3 R");
+    contains(&app, "It was lost while it changed the world");
+    assert_eq!(press(&mut app, "y"), [Effect::Resolve(id, None)]);
+    let mut looked = run(6, RunState::Succeeded);
+    looked.resolves = Some(id);
+    answer(&mut app, Answer::Run(Ok(Box::new(looked))));
+    press(&mut app, "R");
+    contains(&app, "It is not done");
+    assert_eq!(press(&mut app, "down enter"), [Effect::Resolve(id, Some(false))]);
+}
+
+#[test]
 fn an_event_leads_to_its_run() {
     let mut app = on_orders_db(120, 40);
     let known = run(5, RunState::Succeeded);
@@ -332,6 +370,7 @@ fn the_screen_comes_back_as_it_was_left() {
     let memory = serde_json::from_str(&text).unwrap();
     let mut again = crate::tui::app::App::new(crate::tui::app::Setup {
         now: now(),
+        zone: jiff::tz::TimeZone::UTC,
         size: (120, 40),
         keymap: (*app.keymap).clone(),
         themes: (*app.themes).clone(),

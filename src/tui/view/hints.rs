@@ -57,7 +57,7 @@ fn wanted(place: Place) -> &'static [(Action, &'static str)] {
             (FilterLog, "only"),
             (Follow, "follow"),
             (Wrap, "wrap"),
-            (Times, "numbers"),
+            (Times, "times"),
             (NextStep, "step"),
             (Copy, "copy"),
             (Save, "save"),

@@ -1,5 +1,6 @@
 //! The log of one run as it is looked at: where, how, and what is searched in it.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use ratatui::Frame;
@@ -10,6 +11,7 @@ use ratatui::text::{Line, Span};
 use crate::domain::id::RunId;
 use crate::tui::app::App;
 use crate::tui::log::{LogBuffer, Wanted};
+use crate::tui::memory::Gutter;
 use crate::tui::message::Trouble;
 use crate::tui::theme::{Meaning, Theme};
 use crate::tui::widgets::{ansi, list, text};
@@ -32,8 +34,12 @@ pub struct LogView {
     pub follow: bool,
     /// Whether long lines wrap.
     pub wrap: bool,
-    /// Whether lines have numbers.
-    pub numbers: bool,
+    /// What stands before the lines.
+    pub gutter: Gutter,
+    /// When lines came, in milliseconds since 1970, as far as they were asked for.
+    pub times: BTreeMap<u64, i64>,
+    /// The first of the lines whose times were asked for.
+    pub asked_times: Option<u64>,
     /// The first row on the screen, among those shown.
     pub top: u64,
     /// The selected row, among those shown.
@@ -55,8 +61,8 @@ pub struct LogView {
 impl LogView {
     /// Turns to the log of another run; how it is looked at stays.
     pub fn turn_to(&mut self, run: Option<RunId>) {
-        let (wrap, numbers) = (self.wrap, self.numbers);
-        *self = LogView { run, follow: true, wrap, numbers, ..LogView::default() };
+        let (wrap, gutter) = (self.wrap, self.gutter);
+        *self = LogView { run, follow: true, wrap, gutter, ..LogView::default() };
     }
 
     /// Returns how many rows are shown.
@@ -105,11 +111,37 @@ impl LogView {
     /// Returns how many columns the text has in a pane of this width.
     #[must_use]
     pub fn columns(&self, width: u16) -> usize {
-        usize::from(width).saturating_sub(1 + self.gutter()).max(1)
+        usize::from(width).saturating_sub(1 + self.gutter_width()).max(1)
     }
 
-    fn gutter(&self) -> usize {
-        if self.numbers { self.buffer.rows().to_string().len().max(4) + 1 } else { 0 }
+    fn gutter_width(&self) -> usize {
+        match self.gutter {
+            Gutter::None => 0,
+            Gutter::Times => "00:00:00 ".len(),
+            Gutter::Numbers => self.buffer.rows().to_string().len().max(4) + 1,
+        }
+    }
+
+    /// Returns the first of the lines on a screen of so many whose time is not known, and the last line.
+    #[must_use]
+    pub fn wanted_times(&self, lines: usize) -> Option<(u64, u64)> {
+        if self.gutter != Gutter::Times {
+            return None;
+        }
+        let shown = self.shown(lines);
+        let line = |row: u64| self.buffer.row(row).map(|row| row.line);
+        let (first, last) = (line(shown.start)?, line(shown.end)?);
+        let missing = (first..=last).find(|line| !self.times.contains_key(line))?;
+        Some((missing, last))
+    }
+
+    /// Takes the times of lines; those far from what is shown are forgotten.
+    pub fn take_times(&mut self, times: Vec<(u64, i64)>) {
+        const KEPT: usize = 20_000;
+        if self.times.len() > KEPT {
+            self.times.clear();
+        }
+        self.times.extend(times);
     }
 
     /// Returns how many lines of the screen a row takes.
@@ -193,8 +225,8 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, focused: bool) {
             line = mark_matches(line, search, theme);
         }
         let gap = view.filter.as_ref().is_some_and(|_| place > 0 && view.row(place - 1) + 1 < number);
-        let gutter = if gap && !view.numbers { "┈" } else { " " };
-        let lead = lead(view, row.line, row.continues, gutter, selected, theme);
+        let gap = if gap { "┈" } else { " " };
+        let lead = lead(app, row.line, row.continues, gap, selected);
         let pieces = if view.wrap { break_line(line, columns) } else { vec![scrolled(line, view.left)] };
         for (i, piece) in pieces.into_iter().enumerate() {
             if y >= area.bottom() {
@@ -217,18 +249,24 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, app: &App, focused: bool) {
     list::scrollbar(frame, area, top, len, theme);
 }
 
-fn lead(view: &LogView, line: u64, continues: bool, gap: &'static str, selected: bool, theme: &Theme) -> Line<'static> {
+fn lead(app: &App, line: u64, continues: bool, gap: &'static str, selected: bool) -> Line<'static> {
+    let (view, theme) = (&app.runs.log, &*app.theme);
     let bar = if selected {
         Span::styled("▌", theme.style(Meaning::Accent))
     } else {
         Span::styled(gap, theme.style(Meaning::Dim))
     };
-    if !view.numbers {
-        return Line::from(bar);
-    }
-    let wide = view.gutter() - 1;
-    let number = if continues { format!("{:>wide$} ", "⋮") } else { format!("{line:>wide$} ") };
-    Line::from(vec![bar, Span::styled(number, theme.style(Meaning::Dim))])
+    let wide = view.gutter_width().saturating_sub(1);
+    let text = match view.gutter {
+        Gutter::None => return Line::from(bar),
+        _ if continues => "⋮".to_owned(),
+        Gutter::Numbers => line.to_string(),
+        Gutter::Times => {
+            let time = view.times.get(&line).and_then(|millis| jiff::Timestamp::from_millisecond(*millis).ok());
+            time.map(|time| time.to_zoned(app.zone.clone()).strftime("%H:%M:%S").to_string()).unwrap_or_default()
+        }
+    };
+    Line::from(vec![bar, Span::styled(format!("{text:>wide$} "), theme.style(Meaning::Dim))])
 }
 
 /// Breaks a line into lines of so many columns.

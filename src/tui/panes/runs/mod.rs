@@ -47,14 +47,14 @@ impl Runs {
     pub fn from_memory(memory: &Memory) -> Self {
         let mut runs = Runs::default();
         runs.log.wrap = memory.wrap;
-        runs.log.numbers = memory.numbers;
+        runs.log.gutter = memory.gutter;
         runs
     }
 
     /// Writes down what is remembered.
     pub fn remember(&self, memory: &mut Memory) {
         memory.wrap = self.log.wrap;
-        memory.numbers = self.log.numbers;
+        memory.gutter = self.log.gutter;
     }
 
     /// Takes the newest runs; those known and not among them stay.
