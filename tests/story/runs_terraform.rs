@@ -340,3 +340,53 @@ async fn the_atmos_driver_plans_into_a_file_and_applies_that_file() {
     assert!(calls.ends_with(&expected), "{calls}");
     assert!(run.stood_on.tools.contains(&"atmos 1.226.0".to_owned()), "{:?}", run.stood_on.tools);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_is_not_unlocked_while_its_holder_lives() {
+    if no_terraform() {
+        return;
+    }
+    let world = World::new();
+    let platform = world.platform().await;
+    let asked = terrace::domain::run::RunRequest { no_wait: true, ..request(RunKind::Apply, "net", "dev") };
+    let run = platform.create(asked).await;
+    let run = platform.until(&run, RunState::AwaitingConfirmation).await;
+    let mut unlock = request(RunKind::Command, "net", "dev");
+    (unlock.component, unlock.stack) = (None, None);
+    unlock.args =
+        ["terraform", "force-unlock", "net", "-s", "dev", "--", "-force", "some-id"].map(str::to_owned).to_vec();
+    let refused = platform.runs.create(&alice(), unlock.clone(), None).await.expect_err("refused");
+    assert!(refused.to_string().contains(&format!("run #{}", run.number)), "{refused}");
+    platform.runs.cancel(&alice(), &RunRef::Id(run.id)).await.expect("canceled");
+    platform.end(&run).await;
+    let unlock = platform.create(unlock).await;
+    let unlock = platform.end(&unlock).await;
+    // There is no such lock, and Terraform says so: it was asked.
+    assert_eq!(unlock.state, RunState::Failed, "{unlock:#?}");
+    assert!(unlock.commands.iter().any(|command| command.argv[1] == "force-unlock"), "{unlock:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_output_is_read_without_atmos_and_an_unknown_command_is_refused() {
+    if no_terraform() {
+        return;
+    }
+    let world = World::new();
+    let platform = world.platform().await;
+    let run = platform.create(yes(RunKind::Apply, "net", "dev")).await;
+    assert_eq!(platform.end(&run).await.state, RunState::Succeeded);
+    let command = |words: &[&str]| {
+        let mut asked = request(RunKind::Command, "net", "dev");
+        (asked.component, asked.stack) = (None, None);
+        asked.args = words.iter().map(|word| (*word).to_owned()).collect();
+        asked
+    };
+    let run = platform.create(command(&["terraform", "output", "net", "-s", "dev", "-json"])).await;
+    let run = platform.end(&run).await;
+    assert_eq!(run.state, RunState::Succeeded, "{run:#?}\n{}", String::from_utf8_lossy(&world.log(&run)));
+    assert!(String::from_utf8_lossy(&world.log(&run)).contains("\"value\": \"net-dev\""));
+    let refused = platform.runs.create(&alice(), command(&["vendor", "pull"]), None).await.expect_err("refused");
+    assert_eq!(refused.code(), "only-atmos");
+    let refused = platform.runs.create(&alice(), command(&["terraform", "apply", "net", "-s", "dev"]), None).await;
+    assert!(refused.expect_err("refused").to_string().contains("nothing is applied but a plan that was shown"));
+}

@@ -54,6 +54,7 @@ impl RunService {
                             active += 1;
                         }
                     }
+                    Turn::Wait(why) if kept.run.waiting_for.as_deref() == Some(why.as_str()) => {}
                     Turn::Wait(why) => self.note_wait(kept.run.id, &why).await?,
                     Turn::Never(why) => {
                         self.end_before(kept.run.id, Ending::Canceled, &why).await?;

@@ -17,10 +17,10 @@ use super::hand::{self, Hand};
 use super::log::LogReader;
 use super::protocol::{Ask, Hello, Patience, Progress};
 use super::takeover::{self, Telling};
-use super::work::{Ground, Work};
+use super::work::{self, Ground, Work};
 use crate::atmos::driver::tools::Tools;
 use crate::domain::id::{Digest, RunId, RunRef};
-use crate::domain::run::lock::waiting_for;
+use crate::domain::run::lock::{LockKey, waiting_for};
 use crate::domain::run::machine::{Happening, Transition};
 use crate::domain::run::{Run, RunKind, RunRequest, RunSet, RunState, SetRequest, StoodOn, environment};
 use crate::domain::stack::InstanceRef;
@@ -531,13 +531,19 @@ impl RunService {
         let folder = self.inner.folder(id);
         let tools = Tools::find(&|name| env.get(name).cloned(), self.inner.settings.atmos.as_deref());
         let work = self.prepare(&request, id, tools.clone()).await?;
+        if work::unlocks(&request) {
+            self.refuse_while_the_holder_lives(&work.target_locks).await?;
+        }
         let doing = "cannot make the run's folder";
         folder.create().map_err(RunError::io(doing))?;
         let noted = serde_json::to_vec(&tools).unwrap_or_default();
         std::fs::write(folder.tools(), noted).map_err(RunError::io(doing))?;
         env.insert("TERRACE_RUN".to_owned(), id.to_string());
         let hello = Hello { env, patience: self.inner.settings.patience };
-        hand::start(&self.inner.settings.program, &folder, &hello).await?;
+        if let Err(error) = hand::start(&self.inner.settings.program, &folder, &hello).await {
+            remove(folder.path());
+            return Err(error);
+        }
         Ok(KeptRun {
             run: new_run(id, actor, &request, &work, draft.retry_of, draft.resolves, draft.set, draft.after),
             request,
@@ -545,6 +551,29 @@ impl RunService {
             taken: 0,
             parallel: draft.parallel,
         })
+    }
+
+    /// Terraform's own lock is not taken from a run of ours that lives.
+    async fn refuse_while_the_holder_lives(&self, keys: &[LockKey]) -> Result<(), RunError> {
+        for held in self.inner.store.run_locks().await? {
+            let state = keys.iter().any(|key| key.is_state() && key.to_string() == held.key);
+            if !state {
+                continue;
+            }
+            let holder = self.inner.store.run(&RunRef::Id(held.run)).await?.run;
+            let lives = holder.state != RunState::Unknown
+                || super::executor::leftover(&self.inner.folder(held.run), held.run).is_some();
+            if lives {
+                return Err(RunError::Invalid {
+                    message: format!("the state is held by run #{}, which lives: it is not unlocked", holder.number),
+                    hint: Some(format!(
+                        "terrace runs cancel {0} ends it, terrace runs show {0} looks at it",
+                        holder.number
+                    )),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Looks at a request with the configuration as it is now.
@@ -576,14 +605,15 @@ impl RunService {
         let now = Timestamp::now();
         let mut telling = Telling::new(now, actor.clone());
         for kept in runs.iter_mut() {
+            tx.add_run(kept).await?;
             if kept.request.no_wait
                 && let Err((key, holder)) = tx.take_locks(kept.run.id, &kept.locks, now).await?
             {
                 let holder = tx.run(holder).await?.run;
                 return Err(RunError::WouldWait(waiting_for(&key, holder.number, holder.state)));
             }
+            // The executor takes them in the order of the queue.
             tx.release_locks(kept.run.id, &kept.locks).await?;
-            tx.add_run(kept).await?;
             let queued = Transition { from: RunState::Queued, to: RunState::Queued, verb: "queued" };
             let detail = json!({"command": kept.run.command, "driver": kept.run.driver, "yes": kept.request.yes});
             telling.transition(&kept.run, queued, detail);

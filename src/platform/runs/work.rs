@@ -30,6 +30,8 @@ pub(super) struct Work {
     pub(super) script: Script,
     /// What it locks.
     pub(super) locks: Vec<LockKey>,
+    /// What its instance would lock; more than it does where it undoes a lock.
+    pub(super) target_locks: Vec<LockKey>,
     /// The instances it concerns.
     pub(super) targets: Vec<InstanceRef>,
     /// The workspace, for a run of one instance.
@@ -104,11 +106,13 @@ impl Ground<'_> {
             tracked: &|path| tracked.contains(path),
         };
         let script = instance::script(driver, self.tools, &target, &self.places(), &asked)?;
+        let locks = instance::locks(&target, root);
         Ok(Work {
             driver,
             command: instance::typed(&target, request.kind, &request.args),
             script,
-            locks: instance::locks(&target, root),
+            locks: locks.clone(),
+            target_locks: locks,
             targets: vec![reference(&target)],
             workspace: target.workspace.clone(),
             changes: request.kind.applies(),
@@ -150,11 +154,16 @@ impl Ground<'_> {
         }
         let mut typed = vec!["terrace".to_owned(), "atmos".to_owned()];
         typed.extend(words.iter().cloned());
+        let target_locks: Vec<LockKey> =
+            target.iter().flat_map(|target| instance::locks(target, self.configuration.root())).collect();
+        // Whoever undoes a lock cannot wait for it: whether its holder lives is looked at before.
+        let undoes = unlocks(request);
         Ok(Work {
             driver,
             command: quote(&typed),
             script,
-            locks: target.iter().flat_map(|target| instance::locks(target, self.configuration.root())).collect(),
+            locks: target_locks.iter().filter(|key| !(undoes && key.is_state())).cloned().collect(),
+            target_locks,
             targets: target.iter().map(reference).collect(),
             workspace: target.as_ref().and_then(|target| target.workspace.clone()),
             changes: row.is_none_or(|row| row.changes),
@@ -213,6 +222,7 @@ impl Ground<'_> {
             command: quote(&typed),
             script,
             locks: locks.into_iter().collect(),
+            target_locks: Vec::new(),
             targets: references.into_iter().collect(),
             workspace: None,
             changes: true,
@@ -382,6 +392,12 @@ impl Ground<'_> {
         let tools = tools.into_iter().flatten().filter_map(version).collect();
         StoodOn { commit, dirty, tree_digest, config_digest, tools }
     }
+}
+
+/// Tells whether a request undoes Terraform's own lock of a state.
+pub(super) fn unlocks(request: &RunRequest) -> bool {
+    request.kind == RunKind::Command
+        && commands::find(&request.args).is_some_and(|row| row.words == "terraform force-unlock")
 }
 
 /// Asks a tool for its version once for as long as the file stays the same.
