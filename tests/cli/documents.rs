@@ -32,3 +32,44 @@ fn the_published_schemas_are_schemas_and_the_demo_meets_them() {
         assert!(!terrace.is_valid(&wrong), "{wrong}");
     }
 }
+
+/// Compares what stands between two markers with what the code says now, or writes it where that was asked for.
+fn between(file: &str, marker: &str, made: &str) {
+    let path = root().join(file);
+    let text = fs::read_to_string(&path).unwrap();
+    let (begin, end) = (format!("<!-- {marker}:begin -->\n"), format!("<!-- {marker}:end -->"));
+    let from = text.find(&begin).unwrap_or_else(|| panic!("{file} has no {begin}")) + begin.len();
+    let to = from + text[from..].find(&end).unwrap_or_else(|| panic!("{file} has no {end}"));
+    if text[from..to] == *made {
+        return;
+    }
+    if std::env::var_os("TERRACE_UPDATE_DOCS").is_some() {
+        fs::write(&path, format!("{}{made}{}", &text[..from], &text[to..])).unwrap();
+        return;
+    }
+    panic!("{file}: what stands between the markers of '{marker}' is not what the code says now; write it anew with\n  \
+            TERRACE_UPDATE_DOCS=1 cargo test --test cli documents");
+}
+
+#[test]
+fn the_key_table_is_that_of_the_actions() {
+    between("README.md", "keys", &terrace::tui::keymap::markdown().unwrap());
+}
+
+#[test]
+fn what_the_documents_point_to_is_there() {
+    let link = regex::Regex::new(r"\]\(([^)#:]+)(?:#[^)]*)?\)").unwrap();
+    for name in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
+        let text = fs::read_to_string(root().join(name)).unwrap();
+        for hit in link.captures_iter(&text) {
+            assert!(root().join(&hit[1]).exists(), "{name} points to {}, which is not there", &hit[1]);
+        }
+        for path in text.split('`').skip(1).step_by(2) {
+            let is_path = ["src/", "tests/", "assets/", "schemas/", "keymaps/", "themes/", "benches/", "migrations/"]
+                .iter()
+                .any(|folder| path.starts_with(folder));
+            let plain = !path.contains(['<', '*', ' ', '{']);
+            assert!(!is_path || !plain || root().join(path).exists(), "{name} names {path}, which is not there");
+        }
+    }
+}
