@@ -243,9 +243,10 @@ fn bundles(writer: &mut Writer<'_>, kinds: &[String]) -> io::Result<()> {
     for flavour in FLAVOURS {
         for (group, members) in kinds.chunks(8).enumerate() {
             let mut y = Yaml::default();
-            let regional = members.iter().take(2).flat_map(|kind| {
-                REGIONS[..4].iter().map(move |region| format!("catalog/{kind}/{region}"))
-            });
+            let regional = members
+                .iter()
+                .take(2)
+                .flat_map(|kind| REGIONS[..4].iter().map(move |region| format!("catalog/{kind}/{region}")));
             y.list(0, "import", members.iter().map(|kind| format!("catalog/{kind}/{flavour}")).chain(regional));
             y.line(0, "components:").line(1, "terraform:");
             for kind in members {

@@ -45,7 +45,9 @@ pub(crate) fn figures() -> Result<Vec<Figure>> {
     let options = LoadOptions::default();
     let found = Estate::load(root, &options)?;
     let instances = found.instances().iter().filter(|instance| !instance.is_abstract).count();
-    if instances != written.instances || found.diagnostics().iter().any(|d| d.severity == terrace::domain::stack::Severity::Error) {
+    if instances != written.instances
+        || found.diagnostics().iter().any(|d| d.severity == terrace::domain::stack::Severity::Error)
+    {
         return Err(format!(
             "the estate has {} instances and {instances} were resolved; a figure of that would mean nothing: {:?}",
             written.instances,
@@ -62,13 +64,21 @@ pub(crate) fn figures() -> Result<Vec<Figure>> {
     let target = root.join("stacks.json");
     let describe = best(|| program(root, &["describe", "stacks", "--format", "json"], Some(&target)))?;
     let size = fs::metadata(&target)?.len() / 1_000_000;
-    figures.push(Figure::new(format!("`describe stacks --format json` to a file ({size} MB)"), shown(describe), "1.2 s"));
+    figures.push(Figure::new(
+        format!("`describe stacks --format json` to a file ({size} MB)"),
+        shown(describe),
+        "1.2 s",
+    ));
     let explain = best(|| program(root, &["explain", "svc00", "-s", &written.stack], None))?;
     figures.push(Figure::new("`explain` of one instance, cold process", shown(explain), "150 ms"));
     let check = best(|| program(root, &["check"], None))?;
     figures.push(Figure::new("`check` of the whole estate", shown(check), "0.7 s"));
     let kilobytes = memory(root)?;
-    figures.push(Figure::new("memory of the resolved estate with all sources", format!("{} MB", kilobytes / 1000), "150 MB"));
+    figures.push(Figure::new(
+        "memory of the resolved estate with all sources",
+        format!("{} MB", kilobytes / 1000),
+        "150 MB",
+    ));
     Ok(figures)
 }
 
@@ -127,7 +137,8 @@ pub(crate) fn hold(root: &Path) -> Result<()> {
 
 fn anonymous() -> Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).ok_or("the kernel does not tell RssAnon")?;
+    let line =
+        status.lines().find_map(|line| line.strip_prefix("RssAnon:")).ok_or("the kernel does not tell RssAnon")?;
     Ok(line.trim().trim_end_matches("kB").trim().parse()?)
 }
 

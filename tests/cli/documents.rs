@@ -47,8 +47,10 @@ fn between(file: &str, marker: &str, made: &str) {
         fs::write(&path, format!("{}{made}{}", &text[..from], &text[to..])).unwrap();
         return;
     }
-    panic!("{file}: what stands between the markers of '{marker}' is not what the code says now; write it anew with\n  \
-            TERRACE_UPDATE_DOCS=1 cargo test --test cli documents");
+    panic!(
+        "{file}: what stands between the markers of '{marker}' is not what the code says now; write it anew with\n  \
+            TERRACE_UPDATE_DOCS=1 cargo test --test cli documents"
+    );
 }
 
 #[test]
