@@ -9,8 +9,11 @@ pub mod driver;
 pub mod error;
 pub mod estate;
 pub mod files;
+pub mod merge;
+pub mod node;
 pub mod target;
 pub mod template;
+pub mod yaml;
 
 use std::{collections::BTreeMap, sync::Arc};
 
