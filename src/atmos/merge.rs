@@ -45,9 +45,7 @@ pub fn merge_two(low: &Node, high: &Node, lists: ListStrategy) -> Node {
         }
         (Value::List(a), Value::List(b)) => match lists {
             ListStrategy::Replace => high.clone(),
-            ListStrategy::Append => {
-                Node::new(Value::List(a.iter().chain(b.iter()).cloned().collect()), high.pos())
-            }
+            ListStrategy::Append => Node::new(Value::List(a.iter().chain(b.iter()).cloned().collect()), high.pos()),
             ListStrategy::Merge => {
                 let items = (0..a.len().max(b.len()))
                     .filter_map(|i| match (a.get(i), b.get(i)) {

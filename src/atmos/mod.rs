@@ -5,12 +5,20 @@
 //! of every leaf. Nothing here runs a command or fetches anything.
 
 pub mod config;
+mod depends;
+mod describe;
 pub mod driver;
 pub mod error;
 pub mod estate;
+mod explain;
 pub mod files;
+pub mod glob;
+mod import;
+mod locals;
 pub mod merge;
 pub mod node;
+mod resolve;
+mod runs;
 pub mod target;
 pub mod template;
 pub mod yaml;
@@ -55,4 +63,30 @@ pub struct DescribeFilter {
     pub component_types: Vec<String>,
     /// `--sections`: only these keys of an instance; all where empty.
     pub sections: Vec<String>,
+}
+
+/// Returns what was perhaps meant: the candidate that needs the fewest edits, where few enough do.
+#[must_use]
+pub fn did_you_mean(text: &str, candidates: impl Iterator<Item = String>) -> Option<String> {
+    let text: Vec<char> = text.chars().collect();
+    let limit = (text.len() / 3).max(2);
+    candidates.filter_map(|c| distance(&text, &c, limit).map(|d| (d, c))).min().map(|(_, c)| c)
+}
+
+/// Counts edits between two texts (swaps of neighbours as two), `None` above the limit.
+fn distance(a: &[char], b: &str, limit: usize) -> Option<usize> {
+    let b: Vec<char> = b.chars().collect();
+    if a.len().abs_diff(b.len()) > limit {
+        return None;
+    }
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let cost = (diagonal + usize::from(x != y)).min(row[j] + 1).min(row[j + 1] + 1);
+            diagonal = std::mem::replace(&mut row[j + 1], cost);
+        }
+    }
+    row.last().copied().filter(|d| *d <= limit)
 }

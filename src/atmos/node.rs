@@ -122,11 +122,7 @@ impl Pos {
     /// Returns it as the domain says it, `None` where no line wrote it.
     #[must_use]
     pub fn source(&self) -> Option<Source> {
-        self.is_some().then(|| Source {
-            file: self.file.as_str().to_owned(),
-            line: self.line,
-            column: self.column,
-        })
+        self.is_some().then(|| Source { file: self.file.as_str().to_owned(), line: self.line, column: self.column })
     }
 }
 
@@ -408,9 +404,9 @@ impl Node {
             Value::Float(f) => float_json(*f),
             Value::Str(s) => Json::String(s.to_string()),
             Value::List(l) => Json::Array(l.iter().map(Self::to_json).collect()),
-            Value::Map(m) => Json::Object(
-                m.entries().iter().map(|(k, v)| (k.as_str().to_owned(), v.to_json())).collect(),
-            ),
+            Value::Map(m) => {
+                Json::Object(m.entries().iter().map(|(k, v)| (k.as_str().to_owned(), v.to_json())).collect())
+            }
         }
     }
 

@@ -35,11 +35,40 @@ pub struct Fault {
 
 /// Tags that Atmos knows besides `!include`, `!include.raw`, `!append` and `!literal`.
 const FUNCTIONS: [&str; 34] = [
-    "!exec", "!secret", "!store", "!store.get", "!template", "!terraform.output", "!terraform.state", "!env", "!cel",
-    "!repo-root", "!git.root", "!git.sha", "!git.branch", "!git.ref", "!git.repository", "!git.owner", "!git.name",
-    "!git.host", "!git.url", "!cwd", "!unset", "!random", "!aws.account_id", "!aws.caller_identity_arn",
-    "!aws.caller_identity_user_id", "!aws.region", "!aws.organization_id", "!emulator", "!version", "!tags", "!labels",
-    "!labels.keys", "!labels.values", "!literal",
+    "!exec",
+    "!secret",
+    "!store",
+    "!store.get",
+    "!template",
+    "!terraform.output",
+    "!terraform.state",
+    "!env",
+    "!cel",
+    "!repo-root",
+    "!git.root",
+    "!git.sha",
+    "!git.branch",
+    "!git.ref",
+    "!git.repository",
+    "!git.owner",
+    "!git.name",
+    "!git.host",
+    "!git.url",
+    "!cwd",
+    "!unset",
+    "!random",
+    "!aws.account_id",
+    "!aws.caller_identity_arn",
+    "!aws.caller_identity_user_id",
+    "!aws.region",
+    "!aws.organization_id",
+    "!emulator",
+    "!version",
+    "!tags",
+    "!labels",
+    "!labels.keys",
+    "!labels.values",
+    "!literal",
 ];
 
 /// Does what `!include` and `!include.raw` ask for.
@@ -145,7 +174,8 @@ struct Builder<'a, 'b> {
 
 impl Builder<'_, '_> {
     fn run(&mut self) -> Result<Option<Node>, Fault> {
-        let mut parser = Parser::new(self.text).ok_or_else(|| fault("yaml-syntax", "out of memory", Mark::default()))?;
+        let mut parser =
+            Parser::new(self.text).ok_or_else(|| fault("yaml-syntax", "out of memory", Mark::default()))?;
         loop {
             let (event, start, end) = parser.next().map_err(|p| {
                 let line = p.mark.line + 1;
@@ -218,9 +248,7 @@ impl Builder<'_, '_> {
                 Some(_) => {
                     let (line, column) = (u32::try_from(line), u32::try_from(at));
                     return match (line, column) {
-                        (Ok(line), Ok(column)) => {
-                            Pos { file: self.reader.file, line: line + 1, column: column + 1 }
-                        }
+                        (Ok(line), Ok(column)) => Pos { file: self.reader.file, line: line + 1, column: column + 1 },
                         _ => fallback,
                     };
                 }
@@ -303,11 +331,7 @@ impl Builder<'_, '_> {
             Node::new(Value::Map(self.finish_map(frame)?), pos)
         } else {
             let list = Node::new(Value::List(frame.list.into_boxed_slice()), pos);
-            if frame.append {
-                Node::new(Value::Map(Map::sorted(vec![(Key::new(APPEND), list)])), pos)
-            } else {
-                list
-            }
+            if frame.append { Node::new(Value::Map(Map::sorted(vec![(Key::new(APPEND), list)])), pos) } else { list }
         };
         if values > MAX_VALUES || excessive(aliased, values) {
             return Err(Fault {
@@ -345,8 +369,7 @@ impl Builder<'_, '_> {
         let tag = tag.map(short_tag).unwrap_or_default();
         self.check_tag(&tag, mark)?;
         let in_key = self.stack.last().is_some_and(|f| f.is_map && f.pending.is_none());
-        let function =
-            FUNCTIONS.contains(&tag.as_str()) && tag != "!literal" && !self.stack.is_empty();
+        let function = FUNCTIONS.contains(&tag.as_str()) && tag != "!literal" && !self.stack.is_empty();
         let pos = if anchor.is_some() || (!tag.is_empty() && !function && !tag.starts_with("!include")) {
             self.value_pos(mark, !function)
         } else {
@@ -541,10 +564,7 @@ fn join_colliding(entries: Vec<(Key, Node)>) -> Result<Vec<(Key, Node)>, Fault> 
 fn merge_key(entries: &mut Vec<(Key, Node)>, merge: &Node) -> Result<(), Fault> {
     let refuse = |node: &Node| Fault {
         code: "yaml-merge-key",
-        message: format!(
-            "yaml: line {}: map merge requires map or sequence of maps as the value",
-            node.pos().line
-        ),
+        message: format!("yaml: line {}: map merge requires map or sequence of maps as the value", node.pos().line),
         line: node.pos().line,
         column: node.pos().column,
     };
@@ -570,9 +590,10 @@ fn expand(entries: &mut Vec<(Key, Node)>, key: &Pending, node: Node, delimiter: 
         return set_or_join(entries, key.key, node);
     }
     let pos = node.pos();
-    let nested = parts[1..].iter().rev().fold(node, |inner, part| {
-        Node::new(Value::Map(Map::sorted(vec![(Key::new(part), inner)])), pos)
-    });
+    let nested = parts[1..]
+        .iter()
+        .rev()
+        .fold(node, |inner, part| Node::new(Value::Map(Map::sorted(vec![(Key::new(part), inner)])), pos));
     set_or_join(entries, Key::new(parts[0]), nested);
 }
 

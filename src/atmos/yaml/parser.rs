@@ -146,10 +146,9 @@ unsafe fn read(raw: &sys::yaml_event_t) -> Option<Event> {
                 tag: text(raw.data.sequence_start.tag),
             },
             sys::YAML_SEQUENCE_END_EVENT => Event::ListEnd,
-            sys::YAML_MAPPING_START_EVENT => Event::MapStart {
-                anchor: text(raw.data.mapping_start.anchor),
-                tag: text(raw.data.mapping_start.tag),
-            },
+            sys::YAML_MAPPING_START_EVENT => {
+                Event::MapStart { anchor: text(raw.data.mapping_start.anchor), tag: text(raw.data.mapping_start.tag) }
+            }
             sys::YAML_MAPPING_END_EVENT => Event::MapEnd,
             _ => Event::StreamEnd,
         })

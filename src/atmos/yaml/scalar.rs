@@ -207,7 +207,8 @@ mod tests {
             assert_eq!(resolve(text, true), Scalar::Int(value), "{text}");
         }
         assert_eq!(resolve("18446744073709551615", true), Scalar::UInt(u64::MAX));
-        for (text, value) in [("08", 8.0), ("019", 19.0), ("012345678901", 12_345_678_901.0), (".5", 0.5), ("5.", 5.0)] {
+        for (text, value) in [("08", 8.0), ("019", 19.0), ("012345678901", 12_345_678_901.0), (".5", 0.5), ("5.", 5.0)]
+        {
             assert_eq!(resolve(text, true), Scalar::Float(value), "{text}");
         }
         for text in ["1 000", "1,000", "22:22", "190:20:30", "1.2.3", ".", "-", "yes", "None", "tRUE"] {

@@ -1,0 +1,57 @@
+//! From one merged stack file to its instances: sections by precedence, inheritance, overrides, backends, names.
+
+mod backend;
+mod component;
+mod names;
+
+use std::{path::PathBuf, sync::Arc};
+
+pub(super) use component::resolve_stack;
+
+use super::{
+    import::Merged,
+    node::{Key, Map, Node},
+};
+use crate::domain::stack::Diagnostic;
+
+/// The component types that Atmos describes, in its order.
+pub(super) const TYPES: [&str; 8] =
+    ["terraform", "helmfile", "packer", "ansible", "kubernetes", "helm", "container", "emulator"];
+
+/// One resolved instance.
+#[derive(Debug)]
+pub(super) struct Instance {
+    pub(super) name: Key,
+    pub(super) kind: &'static str,
+    pub(super) stack: Key,
+    /// Everything that `describe stacks` prints of it.
+    pub(super) sections: Map,
+    /// The bases in the order in which they were merged; one may recur.
+    pub(super) bases: Vec<Key>,
+    pub(super) inheritance: Vec<Key>,
+    pub(super) is_abstract: bool,
+    pub(super) problems: u32,
+}
+
+/// One stack file, resolved.
+#[derive(Debug)]
+pub(super) struct Stack {
+    pub(super) path: PathBuf,
+    /// The file's name as Atmos has it.
+    pub(super) file: Key,
+    pub(super) merged: Arc<Merged>,
+    pub(super) instances: Vec<Arc<Instance>>,
+    pub(super) problems: Vec<Diagnostic>,
+    /// Whether the manifest names itself.
+    pub(super) named: bool,
+}
+
+/// Tells whether a node is a map with something in it.
+fn full(node: &Node) -> bool {
+    node.map().is_some_and(|m| !m.is_empty())
+}
+
+/// Replaces the tokens of a workspace pattern as a run does.
+pub(super) fn run_tokens(pattern: &str, vars: Option<&Node>, component: &str, base: &str) -> String {
+    names::tokens(pattern, vars, Some((component, base)))
+}
