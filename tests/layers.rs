@@ -3,6 +3,8 @@
 //! It reads the sources and fails on an upward or sideways path, wherever it stands: `use crate::api::…`, a path in
 //! an expression, or `super::super::…` that leaves its layer.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -6,7 +6,6 @@
 //! env. The same seed gives the same bytes everywhere.
 
 use std::collections::HashSet;
-use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,7 +17,7 @@ const FLAVOURS: [&str; 2] = ["nonprod", "prod"];
 
 /// How large an estate is to be.
 #[derive(Debug, Clone)]
-pub struct Shape {
+pub(crate) struct Shape {
     /// Stacks in all.
     pub stacks: usize,
     /// Instances in a stack.
@@ -39,7 +38,7 @@ impl Default for Shape {
 
 /// What was written.
 #[derive(Debug, Clone, Default)]
-pub struct Written {
+pub(crate) struct Written {
     /// Instances that are not abstract.
     pub instances: usize,
     /// Files below `stacks`.
@@ -124,7 +123,7 @@ impl Writer<'_> {
 }
 
 /// Writes the estate below `out`, which should be empty.
-pub fn write(out: &Path, shape: &Shape) -> io::Result<Written> {
+pub(crate) fn write(out: &Path, shape: &Shape) -> io::Result<Written> {
     let mut writer = Writer { out, chance: Chance(shape.seed), files: HashSet::new() };
     let kinds: Vec<String> = (0..shape.components).map(|number| format!("svc{number:02}")).collect();
     writer.write("atmos.yaml", CONFIG)?;
@@ -332,7 +331,7 @@ fn stack(
         }
     }
     if components.0.is_empty() {
-        let _ = write!(y.0, "components: {{}}\n");
+        y.line(0, "components: {}");
     } else {
         y.line(0, "components:").line(1, "terraform:");
         y.0.push_str(&components.0);

@@ -38,6 +38,11 @@ fn estate(shape: &Shape) -> Result<(TempDir, Written)> {
     Ok((folder, written))
 }
 
+fn load(root: &Path) -> Result<()> {
+    Estate::load(root, &LoadOptions::default())?;
+    Ok(())
+}
+
 /// Measures everything about resolution on the estate of default size.
 pub(crate) fn figures() -> Result<Vec<Figure>> {
     let (folder, written) = estate(&Shape::default())?;
@@ -58,7 +63,7 @@ pub(crate) fn figures() -> Result<Vec<Figure>> {
     drop(found);
 
     let mut figures = Vec::new();
-    let cold = best(|| Ok(drop(Estate::load(root, &options)?)))?;
+    let cold = best(|| load(root))?;
     figures.push(Figure::new("resolve everything, page cache warm", shown(cold), "0.5 s"));
     figures.extend(edits(root, &written, &options)?);
     let target = root.join("stacks.json");
@@ -148,7 +153,7 @@ pub(crate) fn growth() -> Result<Vec<Figure>> {
     for factor in [1, 2, 4, 8] {
         let shape = Shape { stacks: 195 * factor, ..Shape::default() };
         let (folder, _) = estate(&shape)?;
-        times.push(shown(best(|| Ok(drop(Estate::load(folder.path(), &LoadOptions::default())?)))?));
+        times.push(shown(best(|| load(folder.path()))?));
     }
     Ok(vec![Figure::new("resolve 1×, 2×, 4×, 8× of it", times.join(", "), "linear")])
 }

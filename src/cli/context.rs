@@ -25,6 +25,7 @@ impl Context {
         self.global.directory.as_deref().unwrap_or(Path::new("."))
     }
 
+    #[expect(dead_code, reason = "read by the commands that reach the platform")]
     /// Returns the shared platform's URL, where one was named.
     pub(crate) fn server(&self) -> Option<&str> {
         self.global.server.as_deref().filter(|url| !url.is_empty())

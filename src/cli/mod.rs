@@ -27,6 +27,10 @@ mod output;
 mod policy;
 mod report;
 mod run_host;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "`runs logs` and the following of runs use it, and wait for the client")
+)]
 mod terminal;
 
 pub(crate) use context::Context;
@@ -137,6 +141,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     }
 }
 
+#[expect(dead_code, reason = "the dashboard and the commands that reach the platform wait in it")]
 /// Returns the runtime that a command waits in; commands that only read files need none.
 fn runtime() -> color_eyre::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)

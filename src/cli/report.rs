@@ -22,6 +22,7 @@ pub(crate) enum Exit {
     Usage,
     /// 3: denied by policy, approval, budget or role.
     Denied,
+    #[expect(dead_code, reason = "ends the commands that reach the platform")]
     /// 4: the platform is not reachable.
     Unreachable,
 }

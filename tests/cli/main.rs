@@ -1,6 +1,9 @@
 //! The commands as a person and a script use them: the built program, folders of its own, real Git and Terraform.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 mod demo;
 mod documents;
+mod reading;
 mod support;
 mod usage;

@@ -119,12 +119,3 @@ pub(crate) fn git(folder: &Path, arguments: &[&str]) -> String {
     assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
-
-/// Returns whether Terraform is here; says which test is skipped where it is not.
-pub(crate) fn terraform(test: &str) -> bool {
-    let there = Command::new("terraform").arg("version").output().is_ok_and(|output| output.status.success());
-    if !there {
-        println!("skipped: {test} needs terraform");
-    }
-    there
-}

@@ -14,6 +14,8 @@ use include_dir::{Dir, include_dir};
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use crate::cli::Failure;
+
 static ASSETS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/assets/demo");
 
 /// The file that says that a folder holds the demo.
@@ -164,7 +166,10 @@ fn git(folder: &Path, arguments: &[&str], input: Option<&[u8]>) -> color_eyre::R
     if input.is_some() {
         command.stdin(Stdio::piped());
     }
-    let mut child = command.spawn().wrap_err("cannot start git, which keeps the demo's history")?;
+    let mut child = command.spawn().map_err(|error| {
+        Failure::failed(format!("cannot start git, which keeps the demo's history: {error}"))
+            .hint("install Git, and try again")
+    })?;
     if let (Some(mut stdin), Some(bytes)) = (child.stdin.take(), input) {
         // A Git that stops reading says why on its standard error.
         drop(stdin.write_all(bytes));
