@@ -36,7 +36,7 @@ pub(super) const TABLE: &[Function] = &[
         let text = text_of(call, a)?;
         Ok(Value::str(form_urlencoded(&text)))
     }),
-    variadic("call", &[Any], Any, |_, a| Err(format!("error calling call: non-function of type {}", a[0].type_name()))),
+    variadic("call", &[Any], Any, |_, a| Err(format!("non-function of type {}", a[0].type_name()))),
 ];
 
 /// What a value is when it is compared.
@@ -77,11 +77,12 @@ fn equal(call: &mut Call<'_>, args: &[Value]) -> Result<bool, String> {
             (Basic::Str, Basic::Str) => first.as_str() == other.as_str(),
             (Basic::Other, Basic::Other) => match (first.is_nil(), other.is_nil()) {
                 (false, false) => {
-                    let text = print::sprint(other, call.budget.text())?;
+                    let limit = call.budget.text();
+                    let text = sprintf("%s", std::slice::from_ref(other), limit)?;
                     return Err(if first.kind_name() == other.kind_name() {
                         format!("non-comparable type {text}: {}", other.type_name())
                     } else {
-                        let own = print::sprint(first, call.budget.text())?;
+                        let own = sprintf("%s", std::slice::from_ref(first), limit)?;
                         let (a, b) = (first.type_name(), other.type_name());
                         format!("non-comparable types {own}: {a}, {b}: {text}")
                     });
@@ -123,7 +124,7 @@ fn len(value: &Value) -> Answer {
         Value::Str(text) => text.len(),
         Value::List(list) => list.items().len(),
         Value::Map(map) => map.len(),
-        Value::Missing | Value::Nil => return Err("len of nil pointer".into()),
+        Value::Missing | Value::Nil => return Err("reflect: call of reflect.Value.Type on zero Value".into()),
         other => return Err(format!("len of type {}", other.type_name())),
     };
     Ok(Value::Int(i64::try_from(length).unwrap_or(i64::MAX)))

@@ -51,6 +51,8 @@ struct Exec<'t> {
     out: Bounded,
     variables: Vec<(&'t str, Value)>,
     template: &'t str,
+    /// Whether the dot is an item of a list or map, which Go holds as an interface.
+    dot_is_item: bool,
     depth: usize,
     at: At<'t>,
 }
@@ -69,6 +71,7 @@ pub(super) fn execute(
         out: Bounded::new(TEXT),
         variables: vec![("$", data.clone())],
         template: name,
+        dot_is_item: false,
         depth: 0,
         at: At::Start,
     };
@@ -168,7 +171,13 @@ impl<'t> Exec<'t> {
         self.scoped(|exec| {
             let value = exec.pipeline(&branch.pipe, dot)?;
             if value.truth() {
-                exec.nodes(&branch.body, if moves_dot { &value } else { dot })
+                if !moves_dot {
+                    return exec.nodes(&branch.body, dot);
+                }
+                let outer = std::mem::replace(&mut exec.dot_is_item, false);
+                let result = exec.nodes(&branch.body, &value);
+                exec.dot_is_item = outer;
+                result
             } else {
                 branch.otherwise.as_ref().map_or(Ok(()), |nodes| exec.nodes(nodes, dot))
             }
@@ -244,7 +253,9 @@ impl<'t> Exec<'t> {
                 _ => {}
             }
         }
+        let outer = std::mem::replace(&mut self.dot_is_item, true);
         let result = self.nodes(&branch.body, &item);
+        self.dot_is_item = outer;
         self.variables.truncate(mark);
         match result {
             Err(Flow::Continue) => Ok(()),
@@ -262,7 +273,9 @@ impl<'t> Exec<'t> {
         };
         let caller = std::mem::replace(&mut self.template, name);
         let variables = std::mem::replace(&mut self.variables, vec![("$", dot.clone())]);
+        let outer = std::mem::replace(&mut self.dot_is_item, false);
         let result = self.scoped(|exec| exec.nodes(nodes, &dot));
+        self.dot_is_item = outer;
         self.variables = variables;
         if result.is_ok() {
             self.template = caller;
@@ -305,7 +318,7 @@ impl<'t> Exec<'t> {
         match &first.kind {
             ExprKind::Field(fields) => {
                 self.at = At::Expr(first);
-                self.fields(dot.clone(), fields, has_args)
+                self.fields(dot.clone(), fields, has_args, self.dot_is_item)
             }
             ExprKind::Chain(inner, fields) => self.chain(first, inner, fields, dot, has_args),
             ExprKind::Variable(names) => self.variable(first, names, has_args),
@@ -372,7 +385,7 @@ impl<'t> Exec<'t> {
             self.no_arguments(expr, has_args)?;
             return Ok(value);
         }
-        self.fields(value, &names[1..], has_args)
+        self.fields(value, &names[1..], has_args, false)
     }
 
     fn chain(
@@ -388,10 +401,10 @@ impl<'t> Exec<'t> {
             return self.error(format!("indirection through explicit nil in {expr}"));
         }
         let value = self.argument(inner, None, dot)?;
-        self.fields(value, fields, has_args)
+        self.fields(value, fields, has_args, false)
     }
 
-    fn fields(&self, mut receiver: Value, fields: &[Box<str>], has_args: bool) -> Run<Value> {
+    fn fields(&self, mut receiver: Value, fields: &[Box<str>], has_args: bool, is_item: bool) -> Run<Value> {
         for (i, field) in fields.iter().enumerate() {
             let last = i + 1 == fields.len();
             receiver = match &receiver {
@@ -413,7 +426,7 @@ impl<'t> Exec<'t> {
                     None => Value::Missing,
                 },
                 other => {
-                    let type_name = if i == 0 { other.type_name() } else { "interface {}" };
+                    let type_name = if i == 0 && !is_item { other.type_name() } else { "interface {}" };
                     return self.error(format!("can't evaluate field {field} in type {type_name}"));
                 }
             };
@@ -444,6 +457,12 @@ impl<'t> Exec<'t> {
         }
         if let Some(piped) = piped {
             values.push(self.validate(piped, param(values.len()))?);
+        }
+        if let ("call", [first, ..]) = (name, args) {
+            self.at = node;
+            let got = values[0].type_name();
+            let message = format!("error calling call: non-function {first} of type {got}");
+            return self.failed(Some(name), message);
         }
         self.run(function, node, &values)
     }
@@ -491,7 +510,7 @@ impl<'t> Exec<'t> {
                     Some(param) => self.error(format!("cannot assign nil to {}", param.type_name())),
                 };
             }
-            ExprKind::Field(fields) => self.fields(dot.clone(), fields, false)?,
+            ExprKind::Field(fields) => self.fields(dot.clone(), fields, false, self.dot_is_item)?,
             ExprKind::Variable(names) => self.variable(expr, names, false)?,
             ExprKind::Pipe(pipe) => {
                 self.at = At::Pipe(pipe);

@@ -152,6 +152,7 @@ fn one(out: &mut Bounded, arg: &Value, verb: char, spec: &Spec, depth: usize) ->
     if depth > MAX_DEPTH {
         return Err("the value is nested too deeply to be printed".into());
     }
+    let spec = &if verb == 'v' { Spec { plus: false, ..*spec } } else { *spec };
     if verb == 'T' {
         return pad(out, arg.type_name(), spec);
     }

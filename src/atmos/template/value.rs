@@ -194,6 +194,9 @@ pub(super) struct Uses {
 
 /// Converts data for a template that only looks at `uses`; `None` where it nests too deeply.
 pub(super) fn from_data(data: &Json, uses: &Uses) -> Option<Value> {
+    if data.is_null() {
+        return Some(Value::Missing);
+    }
     if uses.all {
         return from_json(data, 0);
     }

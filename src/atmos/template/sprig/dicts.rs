@@ -95,7 +95,6 @@ fn merge(call: &mut Call<'_>, to: &Rc<Dict>, from: &Rc<Dict>, overwrite: bool, d
         match (to.get(&key), &value) {
             (Some(Value::Map(own)), Value::Map(other)) => merge(call, &own, other, overwrite, depth + 1)?,
             (Some(own), _) if own.truth() && !overwrite => {}
-            (Some(own), _) if overwrite && !value.truth() && own.truth() => {}
             _ => {
                 call.budget.bytes(64)?;
                 to.insert(key, value);

@@ -25,9 +25,9 @@ pub(super) const TABLE: &[Function] = &[
     fixed("sha256sum", &[Str], |_, a| Ok(Value::str(hex::encode(Sha256::digest(text(a, 0)))))),
     fixed("sha512sum", &[Str], |_, a| Ok(Value::str(hex::encode(Sha512::digest(text(a, 0)))))),
     fixed("adler32sum", &[Str], |_, a| Ok(Value::str(adler32(text(a, 0).as_bytes()).to_string()))),
-    fixed("toJson", &[Any], |call, a| Ok(to_json(call, &a[0], Style::Html).unwrap_or_else(|_| Value::str("")))),
+    fixed("toJson", &[Any], |call, a| lenient(to_json(call, &a[0], Style::Html))),
     fixed("mustToJson", &[Any], |call, a| to_json(call, &a[0], Style::Html)),
-    fixed("toPrettyJson", &[Any], |call, a| Ok(to_json(call, &a[0], Style::Pretty).unwrap_or_else(|_| Value::str("")))),
+    fixed("toPrettyJson", &[Any], |call, a| lenient(to_json(call, &a[0], Style::Pretty))),
     fixed("mustToPrettyJson", &[Any], |call, a| to_json(call, &a[0], Style::Pretty)),
     fixed("toRawJson", &[Any], |call, a| to_json(call, &a[0], Style::Raw)),
     fixed("mustToRawJson", &[Any], |call, a| to_json(call, &a[0], Style::Raw)),
@@ -122,6 +122,14 @@ enum Style {
     Raw,
 }
 
+/// Makes what JSON can't say an empty text, as sprig does; limits stay errors.
+fn lenient(answer: Answer) -> Answer {
+    match answer {
+        Err(message) if message.starts_with("json:") => Ok(Value::str("")),
+        other => other,
+    }
+}
+
 fn to_json(call: &mut Call<'_>, value: &Value, style: Style) -> Answer {
     let mut out = Bounded::new(call.budget.text());
     write_json(&mut out, value, style, 0)?;
@@ -181,10 +189,7 @@ fn json_float(value: f64) -> String {
     let magnitude = value.abs();
     if magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude) {
         let text = format!("{value:e}");
-        return match text.split_once("e-") {
-            Some((mantissa, exponent)) => format!("{mantissa}e-{exponent:0>2}"),
-            None => text.replace('e', "e+"),
-        };
+        return if magnitude < 1.0 { text } else { text.replace('e', "e+") };
     }
     format!("{value}")
 }

@@ -1,6 +1,10 @@
 //! Numbers: conversions, sums, ranges.
 
-use rust_decimal::{Decimal, prelude::FromPrimitive, prelude::ToPrimitive};
+use rust_decimal::{
+    Decimal,
+    RoundingStrategy::MidpointAwayFromZero,
+    prelude::{FromPrimitive, ToPrimitive},
+};
 
 use super::{int, text};
 use crate::atmos::template::{
@@ -41,7 +45,10 @@ pub(super) const TABLE: &[Function] = &[
         if a[1..].iter().any(|value| to_float64(value) == 0.0) {
             return Err("decimal division by 0".into());
         }
-        decimals(a, Decimal::checked_div, |a, b| a / b)
+        let divided = |a: Decimal, b: Decimal| {
+            a.checked_div(b).map(|value| value.round_dp_with_strategy(16, MidpointAwayFromZero))
+        };
+        decimals(a, divided, |a, b| a / b)
     }),
     variadic("biggest", &[Any], Any, |_, a| Ok(Value::Int64(a.iter().map(to_int64).max().unwrap_or(0)))),
     variadic("max", &[Any], Any, |_, a| Ok(Value::Int64(a.iter().map(to_int64).max().unwrap_or(0)))),

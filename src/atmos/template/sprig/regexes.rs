@@ -78,19 +78,23 @@ fn split(call: &mut Call<'_>, args: &[Value]) -> Answer {
     call.budget.bytes(subject.len().saturating_mul(8))?;
     let limit = usize::try_from(count).unwrap_or(usize::MAX);
     let mut parts = Vec::new();
-    let mut from = 0;
+    let (mut from, mut last) = (0, 0);
     for found in regex.find_iter(subject) {
         if parts.len() + 1 >= limit {
             break;
         }
+        last = found.start();
         // An empty match at the start parts nothing.
-        if found.end() == 0 {
-            continue;
+        if found.end() > 0 {
+            parts.push(&subject[from..last]);
         }
-        parts.push(&subject[from..found.start()]);
         from = found.end();
     }
-    if from < subject.len() || parts.is_empty() || !subject.is_empty() && limit != parts.len() {
+    // An empty match at the end leaves nothing behind it.
+    if subject.is_empty() && !text(args, 0).is_empty() {
+        return Ok(Value::strings([""]));
+    }
+    if last != subject.len() {
         parts.push(&subject[from..]);
     }
     Ok(Value::strings(parts))

@@ -32,8 +32,8 @@ pub(super) const TABLE: &[Function] = &[
         call.budget.bytes(count.saturating_mul(text(a, 1).len()))?;
         Ok(Value::str(text(a, 1).repeat(count)))
     }),
-    fixed("wrap", &[Int, Str], |call, a| wrap(call, text(a, 1), int(a, 0), "\n")),
-    fixed("wrapWith", &[Int, Str, Str], |call, a| wrap(call, text(a, 2), int(a, 0), text(a, 1))),
+    fixed("wrap", &[Int, Str], |call, a| wrap(call, text(a, 1), int(a, 0), "\n", false)),
+    fixed("wrapWith", &[Int, Str, Str], |call, a| wrap(call, text(a, 2), int(a, 0), text(a, 1), true)),
     fixed("contains", &[Str, Str], |_, a| Ok(Value::Bool(text(a, 1).contains(text(a, 0))))),
     fixed("hasPrefix", &[Str, Str], |_, a| Ok(Value::Bool(text(a, 1).starts_with(text(a, 0))))),
     fixed("hasSuffix", &[Str, Str], |_, a| Ok(Value::Bool(text(a, 1).ends_with(text(a, 0))))),
@@ -157,8 +157,8 @@ fn indent(call: &mut Call<'_>, args: &[Value]) -> Result<String, String> {
     Ok([&pad, text.replace('\n', &["\n", &pad].concat()).as_str()].concat())
 }
 
-/// Breaks lines at blanks, and words longer than the width anywhere.
-fn wrap(call: &mut Call<'_>, text: &str, width: i64, newline: &str) -> Answer {
+/// Breaks lines at blanks, and words longer than the width either anywhere or not at all.
+fn wrap(call: &mut Call<'_>, text: &str, width: i64, newline: &str, breaks_words: bool) -> Answer {
     let newline = if newline.is_empty() { "\n" } else { newline };
     let width = usize::try_from(width).unwrap_or(1).max(1);
     call.budget.bytes(text.len() + (text.len() / width + 1).saturating_mul(newline.len()))?;
@@ -171,6 +171,11 @@ fn wrap(call: &mut Call<'_>, text: &str, width: i64, newline: &str) -> Answer {
         }
         let end = rest.floor_char_boundary(width + 1);
         if let Some(blank) = rest[..end].rfind(' ') {
+            out.push_str(&rest[..blank]);
+            rest = &rest[blank + 1..];
+        } else if !breaks_words {
+            let from = rest.floor_char_boundary(width);
+            let Some(blank) = rest[from..].find(' ').map(|blank| from + blank) else { break };
             out.push_str(&rest[..blank]);
             rest = &rest[blank + 1..];
         } else {
