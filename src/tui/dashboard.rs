@@ -1,11 +1,13 @@
 //! The dashboard's life: a first frame at once, then keys, answers and time until it is left.
 
+use std::future::poll_fn;
 use std::io;
 use std::path::PathBuf;
+use std::task::Poll;
 use std::time::Duration;
 
 use crossterm::event::{Event, EventStream};
-use futures::{FutureExt as _, StreamExt as _};
+use futures::StreamExt as _;
 use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -89,8 +91,18 @@ pub async fn run(opening: Opening) -> io::Result<End> {
     let (sender, messages) = mpsc::channel(QUEUE);
     let mut runner = Runner::new(opening.outside, sender.clone());
     runner.carry_out(Effect::Connect);
-    let end =
-        Loop { app, screen, runner, messages, sender, keys: Some(EventStream::new()), root: opening.root }.turn().await;
+    let end = Loop {
+        app,
+        screen,
+        runner,
+        messages,
+        sender,
+        keys: Some(EventStream::new()),
+        root: opening.root,
+        suspended: false,
+    }
+    .turn()
+    .await;
     if terminal::panicked() {
         return Err(io::Error::other("a part of the dashboard failed; the report stands above"));
     }
@@ -105,6 +117,7 @@ struct Loop {
     sender: mpsc::Sender<Message>,
     keys: Option<EventStream>,
     root: PathBuf,
+    suspended: bool,
 }
 
 struct Signals {
@@ -137,7 +150,7 @@ impl Loop {
                 _ = signals.terminate.recv() => end = Some(End::Signal(rustix::process::Signal::TERM.as_raw())),
                 _ = signals.hangup.recv() => end = Some(End::Signal(rustix::process::Signal::HUP.as_raw())),
                 _ = signals.interrupt.recv() => end = Some(End::Left),
-                _ = signals.stop.recv() => self.suspend()?,
+                _ = signals.stop.recv() => self.suspended = true,
                 _ = signals.resume.recv() => self.screen.retake()?,
                 event = keys.next() => {
                     urgent = true;
@@ -147,7 +160,7 @@ impl Loop {
                         Some(Err(_)) | None => end = Some(End::Signal(rustix::process::Signal::HUP.as_raw())),
                     }
                     // Keys that came together are drawn together: a held key never lags behind.
-                    while end.is_none() && let Some(Ok(event)) = self.waiting_event() {
+                    while end.is_none() && let Some(Ok(event)) = self.waiting_event().await {
                         end = self.event(event).await?;
                     }
                 }
@@ -161,11 +174,19 @@ impl Loop {
                 _ = clock.tick() => end = self.take(Message::Tick(Timestamp::now())).await?,
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
             }
+            if std::mem::take(&mut self.suspended) && end.is_none() {
+                self.suspend(&mut signals.resume).await?;
+            }
             if let Some(end) = end {
                 self.runner.carry_out(Effect::Remember(Box::new(self.app.memory())));
                 return Ok(end);
             }
             if terminal::panicked() {
+                return Ok(End::Left);
+            }
+            // A change of size that came while an editor or the shell had the terminal was announced to them.
+            let size = self.screen.size()?;
+            if size != self.app.size && self.take(Message::Resize(size.0, size.1)).await?.is_some() {
                 return Ok(End::Left);
             }
             let now = Instant::now();
@@ -180,8 +201,15 @@ impl Loop {
     }
 
     /// Returns the next event that is there already.
-    fn waiting_event(&mut self) -> Option<io::Result<Event>> {
-        self.keys.as_mut()?.next().now_or_never().flatten()
+    ///
+    /// It is asked for with this task's own waker: with another, the key after it would wake nobody.
+    async fn waiting_event(&mut self) -> Option<io::Result<Event>> {
+        let keys = self.keys.as_mut()?;
+        poll_fn(|context| match keys.poll_next_unpin(context) {
+            Poll::Ready(event) => Poll::Ready(event),
+            Poll::Pending => Poll::Ready(None),
+        })
+        .await
     }
 
     async fn event(&mut self, event: Event) -> io::Result<Option<End>> {
@@ -208,7 +236,7 @@ impl Loop {
                 }
                 Effect::Mouse(on) => self.screen.set_mouse(on)?,
                 Effect::Redraw => self.screen.clear()?,
-                Effect::Suspend => self.suspend()?,
+                Effect::Suspend => self.suspended = true,
                 _ => {}
             }
         }
@@ -216,13 +244,14 @@ impl Loop {
     }
 
     /// Stops as job control wants it, with the terminal given back; goes on where it was.
-    fn suspend(&mut self) -> io::Result<()> {
+    ///
+    /// The signal may take effect on another thread first: only the one that lets it go on again counts as its end.
+    async fn suspend(&mut self, resume: &mut Signal) -> io::Result<()> {
         self.keys = None;
         self.screen.give()?;
-        let stopped = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
-        self.screen.retake()?;
-        self.app.size = self.screen.size()?;
-        stopped.map_err(io::Error::from)
+        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP)?;
+        resume.recv().await;
+        self.screen.retake()
     }
 
     /// Gives the terminal to the user's editor, at a line.

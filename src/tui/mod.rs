@@ -14,6 +14,7 @@ pub mod effect;
 pub mod enabled;
 #[cfg(test)]
 #[cfg(test)]
+#[cfg(test)]
 pub mod fixtures;
 pub mod headless;
 pub mod keymap;

@@ -314,6 +314,14 @@ pub(super) fn rebuild(app: &mut App) {
         app.stacks.unfolded[0].extend(groups);
     }
     unfold(app);
+    // What is selected is shown, also where only a filter had unfolded the way to it.
+    if app.stacks.filter.is_empty() && app.stacks.tree.find(&app.stacks.selected).is_none() {
+        let way = app.stacks.tree.way_to(&app.stacks.selected);
+        if !way.is_empty() {
+            app.stacks.open_now().extend(way);
+            unfold(app);
+        }
+    }
 }
 
 /// Shows an instance in the tree of stacks.
