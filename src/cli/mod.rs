@@ -5,7 +5,7 @@
 //! below: a command asks the typed client, prints the answer and chooses an exit code.
 //!
 //! Adding a command is one file with a `clap::Args` struct that has
-//! `fn execute(self, context: &Context) -> Outcome`, its `mod` line and its row in [`commands!`].
+//! `fn execute(self, context: &Context) -> Outcome`, its `mod` line and its row in `commands!`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -99,6 +99,7 @@ mod tests {
     use super::*;
 
     /// RFC 8785, section 3.2.2 and 3.2.3: numbers, strings and the order of keys.
+    #[expect(clippy::excessive_precision, reason = "the digits are those of the specification's example")]
     #[test]
     fn canonical_json_follows_the_rfc() {
         let value = json!({

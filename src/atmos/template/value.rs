@@ -176,7 +176,7 @@ impl Value {
     pub(super) fn weight(&self) -> usize {
         match self {
             Self::Str(text) => text.len() + 16,
-            Self::List(list) => list.items().len() * size_of::<Self>() + 32,
+            Self::List(list) => size_of_val(list.items()) + 32,
             Self::Map(map) => map.len() * 64 + 32,
             _ => 0,
         }
