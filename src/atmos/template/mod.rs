@@ -147,7 +147,7 @@ pub fn render(
     Template::parse(name, text, options)?.render(data, options)
 }
 
-/// Returns whether a text holds an action of a template, by Atmos' rule: it parses to more than plain text.
+/// Returns whether a text may hold an action: it contains the default opening delimiter.
 #[must_use]
 pub fn contains_action(text: &str) -> bool {
     text.contains("{{")
