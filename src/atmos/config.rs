@@ -90,7 +90,9 @@ pub fn clean(path: &Path) -> PathBuf {
         match part {
             Component::CurDir => {}
             Component::ParentDir => {
-                if !out.pop() {
+                if matches!(out.components().next_back(), Some(Component::Normal(_))) {
+                    out.pop();
+                } else if !out.has_root() {
                     out.push("..");
                 }
             }
@@ -260,6 +262,13 @@ impl Loader<'_> {
                 );
                 continue;
             }
+            let named = |folder: &Path| {
+                let path = folder.join(&import);
+                let with = |e: &str| PathBuf::from(format!("{}{e}", path.display()));
+                [path.clone(), with(".yaml"), with(".yml")].iter().any(|p| self.files().kind(p).is_some())
+            };
+            // A base path that is sought from the Git root may miss what lies beside atmos.yaml.
+            let base = if glob::is_pattern(&import) || named(base) || !named(self.root) { base } else { self.root };
             let path = clean(&base.join(&import));
             let found: Vec<PathBuf> = if self.files().kind(&path) == Some(Kind::File) {
                 vec![path]
@@ -542,7 +551,9 @@ fn build(loader: &mut Loader<'_>, merged: &Node, main: &Node) -> Result<AtmosCon
         return Err(at.source().map_or(error.clone(), |s| error.at(s)));
     }
     let included_paths = list(&["stacks", "included_paths"], "ATMOS_STACKS_INCLUDED_PATHS");
-    if included_paths.is_empty() {
+    let missing = loader.files().kind(&clean(&loader.resolve(&base_text, root, Some(&stacks_text)).join(&stacks_text)))
+        != Some(Kind::Folder);
+    if included_paths.is_empty() && !missing {
         return Err(AtmosError::new(
             "no-included-paths",
             "at least one path must be provided in 'stacks.included_paths' config or ATMOS_STACKS_INCLUDED_PATHS' ENV variable",

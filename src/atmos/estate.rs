@@ -412,7 +412,11 @@ fn whole_file(doc: &Doc) -> Option<Diagnostic> {
         }
         Ok(Some(node)) if node.map().is_none() => problem(
             "stack-not-a-map",
-            format!("(root): expected object, but got {}", node.type_name()),
+            format!(
+                "yaml: line {}: cannot unmarshal {} into map[string]interface {{}}",
+                node.pos().line,
+                if node.list().is_some() { "!!seq" } else { "!!str" }
+            ),
             node.pos().line,
             node.pos().column,
         ),

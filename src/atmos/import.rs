@@ -232,8 +232,9 @@ impl<'a> Engine<'a> {
     fn template_options(&self, ignore_missing: bool) -> TemplateOptions {
         TemplateOptions {
             missing_key: if ignore_missing { MissingKey::NoValue } else { MissingKey::Error },
-            delimiters: self.config.delimiters.clone(),
+            // Atmos' custom delimiters hold for the values of components only, which stay as written here.
             env: Arc::new(self.options.env.clone()),
+            ..TemplateOptions::default()
         }
     }
 
@@ -348,8 +349,7 @@ impl<'a> Engine<'a> {
     ) -> Result<Option<Node>, RenderError> {
         let text = String::from_utf8_lossy(&doc.text);
         let original = doc.parsed.as_ref().ok().and_then(Option::as_ref);
-        let (left, _) = &self.config.delimiters;
-        if !text.contains(left.as_str()) {
+        if !text.contains("{{") {
             return doc.parsed.clone().map_err(RenderError::Yaml);
         }
         let options = self.template_options(call.ignore_missing);
@@ -358,7 +358,7 @@ impl<'a> Engine<'a> {
             Some(node) => {
                 let filled = locals::structured(node, context);
                 let text = serde_yaml::to_string(&filled.to_json()).unwrap_or_else(|_| text.to_string());
-                if !text.contains(left.as_str()) {
+                if !text.contains("{{") {
                     return Ok(Some(filled));
                 }
                 text

@@ -300,7 +300,7 @@ impl Job<'_> {
                     .get(name)
                     .cloned()
                     .or_else(|| default.map(|d| d.trim_matches(['"', '\'']).to_owned()));
-                Node::new(found.map_or(Value::Null, |t| Value::Str(t.into())), node.pos())
+                Node::new(Value::Str(found.unwrap_or_default().into()), node.pos())
             }
             "!exec" if self.trusted => match run(rest) {
                 Ok(text) => match serde_json::from_str::<serde_json::Value>(&text) {

@@ -636,7 +636,13 @@ fn one(
             put(&mut out, key, node);
         }
     }
-    let secrets = merge_all(&[global("secrets"), based("secrets"), mine("secrets"), &over("secrets")?], lists);
+    let secrets = [
+        scoped(global("secrets"), "stack"),
+        scoped(based("secrets"), "instance"),
+        scoped(mine("secrets"), "instance"),
+        scoped(&over("secrets")?, "instance"),
+    ];
+    let secrets = merge_all(&secrets.each_ref(), lists);
     if full(&secrets) {
         put(&mut out, "secrets", secrets);
     }
@@ -781,6 +787,20 @@ fn one(
     ))
 }
 
+/// Writes into each declared secret where it was declared.
+fn scoped(section: &Node, scope: &str) -> Node {
+    let Some((map, vars)) = section.map().and_then(|m| Some((m, m.get("vars")?))) else { return section.clone() };
+    let Some(all) = vars.map() else { return section.clone() };
+    let entries = all.entries().iter().map(|(name, spec)| match spec.map() {
+        Some(m) if m.get("scope").and_then(Node::str) != Some("global") => {
+            (*name, Node::new(Value::Map(m.with(Key::new("scope"), Node::text(scope))), spec.pos()))
+        }
+        _ => (*name, spec.clone()),
+    });
+    let vars = Node::new(Value::Map(Map::sorted(entries.collect())), vars.pos());
+    Node::new(Value::Map(map.with(Key::new("vars"), vars)), section.pos())
+}
+
 /// Returns a text with the place of the first node that wrote it.
 fn found_text(nodes: &[&Node], key: &str, value: &str) -> Node {
     nodes
@@ -836,10 +856,25 @@ fn finish(
         map.insert("backend_type".to_owned(), serde_json::Value::String(who.backend_type.to_owned()));
         serde_json::Value::Object(map)
     };
+    let named_data = |stack: &str| {
+        let mut data = data();
+        if let Some(map) = data.as_object_mut() {
+            for (key, value) in [
+                ("atmos_component", who.name),
+                ("atmos_stack", stack),
+                ("stack", stack),
+                ("atmos_stack_file", file),
+                ("atmos_manifest", file),
+            ] {
+                map.insert(key.to_owned(), serde_json::Value::String(value.to_owned()));
+            }
+        }
+        data
+    };
     let options = || TemplateOptions {
         missing_key: MissingKey::Error,
-        delimiters: config.delimiters.clone(),
         env: Arc::new(job.engine.options.env.clone()),
+        ..TemplateOptions::default()
     };
     let from_template = |problems: &mut Vec<Diagnostic>| match template::render(
         "name-template",
@@ -906,7 +941,7 @@ fn finish(
         let workspace = if who.backend_type == "http" || !config.workspaces_enabled {
             "default".to_owned()
         } else if let Some(t) = text("terraform_workspace_template").filter(|_| !explicit) {
-            template::render("terraform-workspace-template", t, &data(), &options()).unwrap_or_else(|e| {
+            template::render("terraform-workspace-template", t, &named_data(&name), &options()).unwrap_or_else(|e| {
                 problems.push(*job.refuse("workspace-template", e.message, metadata.pos()));
                 name.clone()
             })

@@ -27,7 +27,12 @@ pub(super) fn tokens(pattern: &str, vars: Option<&Node>, component: Option<(&str
     let attributes = vars
         .and_then(|v| v.get("attributes"))
         .and_then(Node::list)
-        .map(|l| l.iter().filter_map(Node::str).collect::<Vec<_>>().join("-"))
+        .map(|l| {
+            l.iter()
+                .map(|n| n.str().map_or_else(|| n.to_json().to_string(), str::to_owned))
+                .collect::<Vec<_>>()
+                .join("-")
+        })
         .unwrap_or_default();
     let (name, base) = component.unwrap_or(("", ""));
     let mut out = pattern.to_owned();
