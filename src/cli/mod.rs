@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod ask;
 mod check;
 mod completions;
 mod context;
@@ -25,6 +26,7 @@ mod list;
 mod man;
 mod output;
 mod policy;
+mod prices;
 mod report;
 mod run_host;
 #[cfg_attr(
@@ -66,6 +68,7 @@ commands! {
     Check => check::Check,
     Policy => policy::Policy,
     Estimate => estimate::Estimate,
+    Prices => prices::Prices,
     Completions => completions::Completions,
     Man => man::Man,
 }

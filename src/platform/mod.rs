@@ -8,6 +8,7 @@ pub mod error;
 pub mod estimates;
 pub mod events;
 pub mod policies;
+pub mod prices;
 pub mod runs;
 pub mod store;
 

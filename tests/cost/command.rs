@@ -72,3 +72,45 @@ fn bad_input_ends_with_2_and_prints_no_data() {
         assert!(output.stdout.is_empty());
     }
 }
+
+#[test]
+fn imported_prices_are_taken_first_and_only_after_a_yes() {
+    let case = Case::new(&[change("acme_box.b", &["create"], Value::Null, json!({}))]);
+    case.write("atmos.yaml", "base_path: .\n");
+    case.write(
+        "platform/prices.yaml",
+        "version: 1\nrules:\n  - resource: acme_box\n    components:\n      - {name: Box, unit: months, quantity: 1}\n",
+    );
+    case.write("list.csv", "resource_type,cost_component,unit,region,unit_price\nacme_box,Box,months,*,12.50\n");
+    let refused = terrace(&case, &["prices", "import", "list.csv"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(!case.path("platform/prices").exists());
+    case.write(
+        "bad.csv",
+        "resource_type,cost_component,unit,region,unit_price\nacme_box,Box,months,*,1\na,b,c,d,NULL\n",
+    );
+    let bad = terrace(&case, &["prices", "import", "bad.csv", "--yes"]);
+    assert_eq!(bad.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&bad.stderr).contains("bad.csv:3: the price: 'NULL'"), "{bad:?}");
+    assert!(!case.path("platform/prices").exists());
+    let done = terrace(&case, &["prices", "import", "list.csv", "--yes"]);
+    assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+    assert_eq!(case.estimate().after.to_string(), "12.50 USD");
+}
+
+#[test]
+fn prices_of_infracost_need_a_region_and_serve_another_plan() {
+    let case = Case::new(&[change("aws_nat_gateway.n", &["create"], Value::Null, json!({"region": "eu-south-9"}))]);
+    case.write("atmos.yaml", "base_path: .\n");
+    let component = |name: &str, unit: &str, price: &str| json!({"name": name, "unit": unit, "monthlyQuantity": "730", "price": price, "monthlyCost": "1"});
+    let output = json!({"version": "0.2", "currency": "USD", "projects": [{"name": "p", "breakdown": {"resources": [
+        {"name": "aws_nat_gateway.n", "resourceType": "aws_nat_gateway", "costComponents": [
+            component("NAT gateway", "hours", "0.05"), component("Data processed", "GB", "0.05")]}]}}]});
+    case.write("infracost.json", &output.to_string());
+    case.write("usage.yml", "version: 0.1\nresource_usage:\n  aws_nat_gateway.n: {monthly_data_processed_gb: 10}\n");
+    let refused = terrace(&case, &["prices", "import", "infracost.json", "--yes"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--region"), "{refused:?}");
+    let done = terrace(&case, &["prices", "import", "infracost.json", "--region", "eu-south-9", "--yes"]);
+    assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+    assert_eq!(case.estimate().after.to_string(), "37.00 USD");
+}
