@@ -11,6 +11,7 @@ pub mod money;
 pub mod plan;
 pub mod policy;
 pub mod price;
+pub mod request;
 pub mod run;
 pub mod service;
 pub mod stack;
