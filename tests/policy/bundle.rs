@@ -156,6 +156,29 @@ fn a_rule_that_runs_for_ever_denies_in_time() {
 }
 
 #[test]
+fn rules_inside_rules_go_deep_and_not_for_ever() {
+    let chain = |length: usize| {
+        let links: Vec<String> = (0..length).map(|n| format!("f{n}(x) := f{}(x)", n + 1)).collect();
+        format!(
+            "package terrace.plan\n\n{}\nf{length}(x) := x\n\ndeny contains \"deep\" if f0(1) == 1\n",
+            links.join("\n")
+        )
+    };
+    let judge = |text: &str| bundle(&[("deep.rego", text)], None).judge(Gate::Plan, &json!({ "plan": {} }));
+    assert_eq!(denials(&judge(&chain(300))), [("terrace-plan", "deep")]);
+    assert_eq!(judge(&chain(5_000)).findings[0].code, "policy-too-deep");
+    let line = vec!["1"; 200].join("+");
+    let sum = vec![line.as_str(); 500].join(" +\n");
+    let long = format!("package terrace.plan\n\ndeny contains \"long\" if {sum} > 0\n");
+    assert_eq!(judge(&long).findings[0].code, "policy-too-deep");
+    let path = vec![["a"; 400].join(".").as_str(); 250].join(".\n");
+    let long = format!("package terrace.plan\n\ndeny contains \"long\" if input.{path}\n");
+    assert_eq!(judge(&long).outcome, Outcome::Deny);
+    let large = format!("package terrace.plan\n\n{}", "# a comment\n".repeat(30_000));
+    assert_eq!(judge(&large).findings[0].code, "policy-too-large");
+}
+
+#[test]
 fn a_range_that_would_take_all_memory_is_refused() {
     let text = "package terrace.plan\n\ndeny contains \"a\" if count(numbers.range(1, 1000000000000)) == 1\n";
     let verdict = bundle(&[("big.rego", text)], None).judge(Gate::Plan, &json!({ "plan": {} }));

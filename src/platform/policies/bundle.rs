@@ -132,7 +132,23 @@ impl Bundle {
         &self.config
     }
 
-    fn build(files: &[PolicyFile], config_text: Option<&str>, mut problems: Vec<Finding>) -> Self {
+    fn build(files: &[PolicyFile], config_text: Option<&str>, problems: Vec<Finding>) -> Self {
+        let known = problems.clone();
+        sandbox::on_deep_stack(|| Self::read(files, config_text, known)).unwrap_or_else(|| {
+            let mut problems = problems;
+            problems.push(unreadable(POLICIES_FOLDER, "reading the policies broke down"));
+            Bundle {
+                groups: Vec::new(),
+                problems,
+                switches: Vec::new(),
+                config: Config::default(),
+                rules: Vec::new(),
+                digest: digest(files.iter(), config_text),
+            }
+        })
+    }
+
+    fn read(files: &[PolicyFile], config_text: Option<&str>, mut problems: Vec<Finding>) -> Self {
         let text = config_text.unwrap_or_default();
         let config = Config::read(text).unwrap_or_else(|problem| {
             problems.push(denial(&problem));

@@ -11,7 +11,7 @@ use regorus::{Engine, LimitError};
 use serde_json::Value;
 
 use super::bundle::{Bundle, EntryPoint, Group, Meaning};
-use super::{answer, dialect, syntax};
+use super::{answer, dialect, sandbox, syntax};
 use crate::domain::policy::{ApprovalNeed, Dialect, Finding, Gate, SwitchedOff, Verdict, Weight};
 use crate::domain::stack::Source;
 
@@ -20,9 +20,6 @@ pub const TIME_LIMIT: Duration = Duration::from_secs(2);
 
 /// How long the evaluator may overstep before it is left behind: it looks at the clock only between its own steps.
 const GRACE: Duration = Duration::from_millis(250);
-
-/// Deep policies need a deep stack; only what is used is ever taken.
-const STACK: usize = 256 << 20;
 
 /// What the rules said.
 #[derive(Debug, Default)]
@@ -67,7 +64,8 @@ impl Bundle {
             findings: vec![failure(code, message, None, "the whole bundle")],
             ..Said::default()
         };
-        if let Err(error) = std::thread::Builder::new().name("policy".to_owned()).stack_size(STACK).spawn(work) {
+        if let Err(error) = std::thread::Builder::new().name("policy".to_owned()).stack_size(sandbox::STACK).spawn(work)
+        {
             return broken("policy-failed", format!("no thread could be started to evaluate policy: {error}"));
         }
         match receiver.recv_timeout(limit + GRACE) {

@@ -7,6 +7,17 @@ use regorus::{Engine, Value};
 use super::syntax::FORBIDDEN;
 use crate::domain::policy::Dialect;
 
+/// The stack of threads that read or evaluate Rego: both follow a policy's depth on it. Only what is used is taken.
+pub(super) const STACK: usize = 256 << 20;
+
+/// Does something on a thread with a deep stack; `None` where no thread could be had or it broke down.
+pub(super) fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("policy".to_owned()).stack_size(STACK);
+        thread.spawn_scoped(scope, work).ok().and_then(|handle| handle.join().ok())
+    })
+}
+
 /// How many elements one call may make.
 const MAX_ELEMENTS: u64 = 1_000_000;
 

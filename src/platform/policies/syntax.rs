@@ -28,6 +28,12 @@ pub(super) const FORBIDDEN: [(&str, &str); 10] = [
 /// How deep functions and rules may call each other.
 const MAX_DEPTH: usize = 400;
 
+/// How deep one expression may be: `1 + 1 + 1` is three deep. The evaluator follows each step on its stack.
+const MAX_EXPRESSION_DEPTH: usize = 200;
+
+/// The largest policy file, in bytes. It bounds how deep a file that is refused can be while it is read.
+const MAX_BYTES: usize = 256 << 10;
+
 /// What is wrong with a policy file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
@@ -126,6 +132,13 @@ fn parse(path: &str, text: &str, old: bool) -> Result<regorus::unstable::Ref<Mod
     let mut engine = Engine::new();
     engine.set_rego_v0(old);
     let at = |line, column| Source { file: path.to_owned(), line, column };
+    if text.len() > MAX_BYTES {
+        return Err(Problem {
+            code: "policy-too-large",
+            message: format!("the file has {} bytes, {MAX_BYTES} are the most; divide it", text.len()),
+            source: at(1, 1),
+        });
+    }
     // The length limits of the evaluator name no line; say it ourselves.
     RegoSource::from_contents(path.to_owned(), text.to_owned()).map_err(|error| Problem {
         code: "policy-unparsable",
@@ -187,38 +200,21 @@ impl Names {
     }
 
     fn rule(&mut self, rule: &Rule, path: &str) -> Result<Option<RuleHeadInfo>, Problem> {
-        let mut walk = Walk { calls: BTreeSet::new(), refs: BTreeSet::new(), named: Vec::new() };
+        let mut walk = Walk::default();
         let span = rule.span();
         let (refr, function) = match rule {
             Rule::Spec { head, bodies, .. } => {
-                let (refr, function) = match head {
-                    RuleHead::Compr { refr, assign, .. } => {
-                        walk.reference_arguments(refr);
-                        if let Some(assign) = assign {
-                            walk.expression(&assign.value);
-                        }
-                        (refr, false)
-                    }
-                    RuleHead::Set { refr, key, .. } => {
-                        if let Some(key) = key {
-                            walk.expression(key);
-                        }
-                        (refr, false)
-                    }
-                    RuleHead::Func { refr, args, assign, .. } => {
-                        args.iter().for_each(|arg| walk.expression(arg));
-                        if let Some(assign) = assign {
-                            walk.expression(&assign.value);
-                        }
-                        (refr, true)
-                    }
+                let (refr, arguments, assign, function): (_, &[_], _, _) = match head {
+                    RuleHead::Compr { refr, assign, .. } => (refr, &[], assign.as_ref(), false),
+                    RuleHead::Set { refr, key, .. } => (refr, key.as_slice(), None, false),
+                    RuleHead::Func { refr, args, assign, .. } => (refr, args, assign.as_ref(), true),
                 };
+                arguments.iter().for_each(|argument| walk.expression(argument));
                 for body in bodies {
-                    if let Some(assign) = &body.assign {
-                        walk.expression(&assign.value);
-                    }
                     walk.query(&body.query);
                 }
+                let assigned = bodies.iter().filter_map(|body| body.assign.as_ref()).chain(assign);
+                assigned.for_each(|assign| walk.expression(&assign.value));
                 (refr, function)
             }
             Rule::Default { refr, value, args, .. } => {
@@ -226,6 +222,16 @@ impl Names {
                 (refr, !args.is_empty())
             }
         };
+        walk.steps(refr);
+        walk.run();
+        let at = |line, column| Source { file: path.to_owned(), line, column };
+        if walk.deepest > MAX_EXPRESSION_DEPTH {
+            return Err(Problem {
+                code: "policy-too-deep",
+                message: format!("an expression of this rule is more than {MAX_EXPRESSION_DEPTH} deep; name its parts"),
+                source: at(span.line, span.col),
+            });
+        }
         for (name, line, column) in &walk.named {
             if let Some((_, what)) = FORBIDDEN.iter().find(|(forbidden, _)| forbidden == name) {
                 return Err(Problem {
@@ -233,7 +239,7 @@ impl Names {
                     message: format!(
                         "'{name}' is refused: a policy must give the same answer every time, and this lets in {what}"
                     ),
-                    source: Source { file: path.to_owned(), line: *line, column: *column },
+                    source: at(*line, *column),
                 });
             }
         }
@@ -260,15 +266,35 @@ impl Names {
     }
 }
 
-/// Collects what a rule names.
-struct Walk {
+/// Collects what a rule names, without recursion: an expression may be as deep as a file is long.
+#[derive(Default)]
+struct Walk<'a> {
     calls: BTreeSet<Vec<String>>,
     refs: BTreeSet<Vec<String>>,
     named: Vec<(String, u32, u32)>,
+    open: Vec<(&'a Expr, usize)>,
+    /// How deep the expression stands whose parts are being noted, and how deep it went.
+    depth: usize,
+    deepest: usize,
 }
 
-impl Walk {
-    fn query(&mut self, query: &Query) {
+impl<'a> Walk<'a> {
+    /// Notes an expression.
+    fn expression(&mut self, expression: &'a Expr) {
+        self.open.push((expression, self.depth + 1));
+    }
+
+    /// Looks at everything that was noted, and at everything inside.
+    fn run(&mut self) {
+        while let Some((expression, depth)) = self.open.pop() {
+            self.depth = depth;
+            self.deepest = self.deepest.max(depth);
+            self.look(expression);
+        }
+        self.depth = 0;
+    }
+
+    fn query(&mut self, query: &'a Query) {
         for statement in &query.stmts {
             match &statement.literal {
                 Literal::SomeVars { .. } => {}
@@ -280,6 +306,7 @@ impl Walk {
                     self.expression(collection);
                 }
                 Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => self.expression(expr),
+                // The parser lets these nest 32 deep at most.
                 Literal::Every { domain, query, .. } => {
                     self.expression(domain);
                     self.query(query);
@@ -292,34 +319,35 @@ impl Walk {
         }
     }
 
-    /// Walks the computed parts of a reference, such as the `x` of `deny[x]`.
-    fn reference_arguments(&mut self, expression: &Expr) {
-        match expression {
-            Expr::RefDot { refr, .. } => self.reference_arguments(refr),
-            Expr::RefBrack { refr, index, .. } => {
-                self.reference_arguments(refr);
-                self.expression(index);
+    /// Notes the computed steps of a reference, such as the `x` of `deny[x]`, and what it begins with where that is
+    /// computed too.
+    fn steps(&mut self, expression: &'a Expr) {
+        let mut at = expression;
+        loop {
+            match at {
+                Expr::Var { .. } => return,
+                Expr::RefDot { refr, .. } => at = refr,
+                Expr::RefBrack { refr, index, .. } => {
+                    self.expression(index);
+                    at = refr;
+                }
+                other => return self.expression(other),
             }
-            _ => {}
         }
     }
 
-    fn expression(&mut self, expression: &Expr) {
+    fn look(&mut self, expression: &'a Expr) {
         match expression {
             Expr::String { .. }
             | Expr::RawString { .. }
             | Expr::Number { .. }
             | Expr::Bool { .. }
             | Expr::Null { .. } => {}
-            Expr::Var { .. } => self.reference(expression),
-            Expr::RefDot { refr, .. } => {
-                self.reference(expression);
-                self.root(refr);
-            }
-            Expr::RefBrack { refr, index, .. } => {
-                self.reference(expression);
-                self.root(refr);
-                self.expression(index);
+            Expr::Var { span, .. } | Expr::RefDot { span, .. } | Expr::RefBrack { span, .. } => {
+                let path = static_path(expression);
+                self.named.push((path.join("."), span.line, span.col));
+                self.refs.insert(path);
+                self.steps(expression);
             }
             Expr::Array { items, .. } | Expr::Set { items, .. } => items.iter().for_each(|item| self.expression(item)),
             Expr::Object { fields, .. } => {
@@ -360,59 +388,34 @@ impl Walk {
             }
         }
     }
-
-    fn reference(&mut self, expression: &Expr) {
-        let path = static_path(expression);
-        let span = expression.span();
-        self.named.push((path.join("."), span.line, span.col));
-        self.refs.insert(path);
-    }
-
-    /// Goes down a chain of references to what it begins with, where that is computed.
-    fn root(&mut self, expression: &Expr) {
-        match expression {
-            Expr::Var { .. } => {}
-            Expr::RefDot { refr, .. } => self.root(refr),
-            Expr::RefBrack { refr, index, .. } => {
-                self.root(refr);
-                self.expression(index);
-            }
-            other => self.expression(other),
-        }
-    }
 }
 
 /// Returns the leading part of a reference that is written out: `data.a["b"][x].c` gives `data`, `a`, `b`.
 fn static_path(expression: &Expr) -> Vec<String> {
-    fn collect(expression: &Expr, path: &mut Vec<String>) -> bool {
-        match expression {
+    let mut path = Vec::new();
+    let mut at = expression;
+    loop {
+        match at {
             Expr::Var { span, .. } => {
                 path.push(span.text().to_owned());
-                true
+                path.reverse();
+                return path;
             }
             Expr::RefDot { refr, field, .. } => {
-                let whole = collect(refr, path);
-                if whole {
-                    path.push(field.0.text().to_owned());
-                }
-                whole
+                path.push(field.0.text().to_owned());
+                at = refr;
             }
             Expr::RefBrack { refr, index, .. } => {
-                if !collect(refr, path) {
-                    return false;
-                }
                 match index.as_string() {
                     Some(text) => path.push(text),
-                    None => return false,
+                    // What stands behind a computed step is not written out.
+                    None => path.clear(),
                 }
-                true
+                at = refr;
             }
-            _ => false,
+            _ => return Vec::new(),
         }
     }
-    let mut path = Vec::new();
-    collect(expression, &mut path);
-    path
 }
 
 /// The text of a literal string.

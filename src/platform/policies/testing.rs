@@ -7,7 +7,7 @@ use regorus::Value;
 use regorus::utils::limits::ExecutionTimerConfig;
 
 use super::bundle::{Bundle, Group};
-use super::syntax;
+use super::{sandbox, syntax};
 use crate::domain::policy::PolicyTest;
 
 /// How long one test may take.
@@ -21,13 +21,7 @@ impl Bundle {
     pub fn test(&self, builtin: bool) -> Vec<PolicyTest> {
         let mut results = Vec::new();
         for group in self.groups.iter().filter(|group| group.builtin == builtin) {
-            let run = || test_group(group);
-            // The same deep stack as for verdicts.
-            let tested = std::thread::scope(|scope| {
-                let thread = std::thread::Builder::new().name("policy-test".to_owned()).stack_size(256 << 20);
-                thread.spawn_scoped(scope, run).ok().and_then(|handle| handle.join().ok())
-            });
-            results.extend(tested.unwrap_or_default());
+            results.extend(sandbox::on_deep_stack(|| test_group(group)).unwrap_or_default());
         }
         results.sort_by(|a, b| (&a.policy, a.line).cmp(&(&b.policy, b.line)));
         results
