@@ -403,21 +403,6 @@ mod tests {
     }
 
     #[test]
-    fn the_table_in_the_readme_is_the_one_of_the_actions() {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-        let readme = std::fs::read_to_string(&path).unwrap();
-        let (begin, end) = ("<!-- keys:begin -->\n", "<!-- keys:end -->");
-        let from = readme.find(begin).unwrap() + begin.len();
-        let to = readme.find(end).unwrap();
-        let table = format!("\n{}\n", markdown().unwrap());
-        if std::env::var_os("TERRACE_WRITE_DOCS").is_some() {
-            std::fs::write(&path, format!("{}{table}{}", &readme[..from], &readme[to..])).unwrap();
-            return;
-        }
-        assert_eq!(&readme[from..to], table, "TERRACE_WRITE_DOCS=1 cargo test --lib tui::keymap writes it");
-    }
-
-    #[test]
     fn nothing_that_changes_the_world_is_bound_anywhere() {
         for (name, _) in SHIPPED {
             for (place, key, action) in Keymap::shipped(name).unwrap().iter() {

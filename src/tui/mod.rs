@@ -15,6 +15,7 @@ pub mod enabled;
 #[cfg(test)]
 #[cfg(test)]
 #[cfg(test)]
+#[cfg(test)]
 pub mod fixtures;
 pub mod headless;
 pub mod keymap;

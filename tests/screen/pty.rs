@@ -15,7 +15,7 @@ use crate::stage;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A terminal with a program in it.
-pub struct Terminal {
+pub(crate) struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     master: Option<Box<dyn MasterPty + Send>>,
     writer: Option<Box<dyn Write + Send>>,
@@ -26,12 +26,12 @@ pub struct Terminal {
 
 impl Terminal {
     /// Opens a dashboard with the settings of a folder in a terminal of this size.
-    pub fn open(settings: &Path, size: (u16, u16)) -> Self {
+    pub(crate) fn open(settings: &Path, size: (u16, u16)) -> Self {
         Self::with(settings, size, &[])
     }
 
     /// Opens a dashboard with further variables.
-    pub fn with(settings: &Path, (width, height): (u16, u16), env: &[(&str, &str)]) -> Self {
+    pub(crate) fn with(settings: &Path, (width, height): (u16, u16), env: &[(&str, &str)]) -> Self {
         let size = PtySize { rows: height, cols: width, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
@@ -63,23 +63,23 @@ impl Terminal {
         Terminal { child, master: Some(pair.master), writer, screen, reader: Some(reader), lost }
     }
 
-    pub fn pid(&self) -> i32 {
+    pub(crate) fn pid(&self) -> i32 {
         i32::try_from(self.child.process_id().unwrap()).unwrap()
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.screen.lock().unwrap().screen().contents()
     }
 
     /// Types characters as they stand; `\r` is enter, `\x1b` escape, `\t` tab.
-    pub fn keys(&mut self, keys: &str) {
+    pub(crate) fn keys(&mut self, keys: &str) {
         let writer = self.writer.as_mut().unwrap();
         writer.write_all(keys.as_bytes()).unwrap();
         writer.flush().unwrap();
     }
 
     /// Waits until the screen holds this, and returns the screen.
-    pub fn wait_for(&mut self, wanted: &str) -> String {
+    pub(crate) fn wait_for(&mut self, wanted: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let text = self.text();
@@ -94,7 +94,7 @@ impl Terminal {
         }
     }
 
-    pub fn resize(&mut self, width: u16, height: u16) {
+    pub(crate) fn resize(&mut self, width: u16, height: u16) {
         // The reader's screen changes first: what is drawn for the new size must find room.
         self.screen.lock().unwrap().screen_mut().set_size(height, width);
         let size = PtySize { rows: height, cols: width, pixel_width: 0, pixel_height: 0 };
@@ -102,13 +102,13 @@ impl Terminal {
     }
 
     /// Sends a signal to the process.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").args([format!("-{name}"), self.pid().to_string()]).status().unwrap();
         assert!(status.success());
     }
 
     /// Waits for the end and returns the exit code.
-    pub fn end(&mut self) -> u32 {
+    pub(crate) fn end(&mut self) -> u32 {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -120,7 +120,7 @@ impl Terminal {
     }
 
     /// Reads everything that was written, after the end.
-    pub fn drain(&mut self) {
+    pub(crate) fn drain(&mut self) {
         self.writer = None;
         self.master = None;
         if let Some(reader) = self.reader.take() {
@@ -129,18 +129,18 @@ impl Terminal {
     }
 
     /// Takes the terminal away, as a lost SSH connection does.
-    pub fn hang_up(&mut self) {
+    pub(crate) fn hang_up(&mut self) {
         self.lost.store(true, Ordering::SeqCst);
         self.writer = None;
         self.master = None;
     }
 
-    pub fn alternate_screen(&self) -> bool {
+    pub(crate) fn alternate_screen(&self) -> bool {
         self.screen.lock().unwrap().screen().alternate_screen()
     }
 
     /// Asserts that nothing that the dashboard switched on is left.
-    pub fn assert_restored(&self) {
+    pub(crate) fn assert_restored(&self) {
         let parser = self.screen.lock().unwrap();
         let screen = parser.screen();
         assert!(!screen.alternate_screen(), "the alternate screen is left on");
@@ -160,7 +160,7 @@ impl Drop for Terminal {
 }
 
 /// Waits until something outside the screen holds.
-pub fn until(what: &str, holds: impl Fn() -> bool) {
+pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
@@ -169,7 +169,7 @@ pub fn until(what: &str, holds: impl Fn() -> bool) {
 }
 
 /// Returns the state letter of a process: `R`, `S`, `T`, …
-pub fn process_state(pid: i32) -> Option<char> {
+pub(crate) fn process_state(pid: i32) -> Option<char> {
     let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
     stat.rsplit_once(") ")?.1.chars().next()
 }

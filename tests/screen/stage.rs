@@ -16,9 +16,9 @@ use terrace::tui::effect::{Connection, Outside, Platform};
 use terrace::tui::message::{Answer, Card, Effect, Fact, Trouble};
 
 /// The variable that makes this test binary a dashboard; its value is the folder with the user's settings.
-pub const ROLE: &str = "TERRACE_TEST_STAGE";
+pub(crate) const ROLE: &str = "TERRACE_TEST_STAGE";
 /// The variable that makes the platform panic on the first question.
-pub const FAULT: &str = "TERRACE_TEST_FAULT";
+pub(crate) const FAULT: &str = "TERRACE_TEST_FAULT";
 
 /// Not a test: the dashboard that the tests open.
 #[test]
