@@ -124,10 +124,15 @@ fn dotted(path: &[PathSegment]) -> String {
 fn shown(value: &serde_json::Value) -> String {
     const MOST: usize = 60;
     let text = match value {
-        serde_json::Value::String(text) if !text.is_empty() && text.trim() == text => plain(text),
+        // A string that would read as something else keeps its quotes: "17" is no number.
+        serde_json::Value::String(text) if text.trim() == text && is_plain_word(text) => plain(text),
         other => plain(&other.to_string()),
     };
     if text.chars().count() <= MOST { text } else { text.chars().take(MOST - 1).chain(['…']).collect() }
+}
+
+fn is_plain_word(text: &str) -> bool {
+    !text.is_empty() && serde_json::from_str::<serde_json::Value>(text).is_err()
 }
 
 fn via(via: Via) -> &'static str {

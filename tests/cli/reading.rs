@@ -42,3 +42,67 @@ fn reading_the_demo_finds_no_problem_and_leaves_its_tree_clean() {
     }
     assert_eq!(crate::support::git(&demo, &["status", "--porcelain", "--ignored"]), "");
 }
+
+#[test]
+fn instances_are_listed_with_what_the_contract_names() {
+    let (home, demo) = Home::with_demo();
+    let list = |more: &[&str]| {
+        let answer = home.at(&demo, &[&["list", "instances", "--format", "json"], more].concat()).succeeds();
+        answer.json().as_array().unwrap().clone()
+    };
+    let instances = list(&[]);
+    assert!(instances.len() > 30, "{}", instances.len());
+    for instance in &instances {
+        for key in ["component", "stack", "type", "file"] {
+            assert!(instance[key].is_string(), "{key}: {instance}");
+        }
+        assert_eq!(instance["abstract"], false);
+    }
+    assert!(list(&["--abstract"]).iter().any(|instance| instance["abstract"] == true));
+    assert_eq!(list(&["-s", "plat-ue2-prod", "-c", "orders-db"]).len(), 1);
+}
+
+#[test]
+fn explain_names_the_line_that_made_the_database_large() {
+    let (home, demo) = Home::with_demo();
+    let asked = ["explain", "orders-db", "-s", "plat-ue2-prod", "--path", "vars.size"];
+    let explained = home.at(&demo, &[&asked[..], &["--format", "json"]].concat()).succeeds().json();
+    let value = &explained["values"][0];
+    assert_eq!((&explained["component"], &explained["stack"]), (&"orders-db".into(), &"plat-ue2-prod".into()));
+    assert_eq!(value["path"], serde_json::json!(["vars", "size"]));
+    assert_eq!(value["value"], "large");
+    let chain = value["chain"].as_array().unwrap();
+    assert_eq!(chain.last().unwrap()["source"], value["source"]);
+    assert_eq!((&chain[0]["value"], &chain[0]["via"]), (&"small".into(), &"inherits".into()));
+
+    // The line that it names is the one to edit.
+    let file = demo.join(value["source"]["file"].as_str().unwrap());
+    let line = usize::try_from(value["source"]["line"].as_u64().unwrap()).unwrap();
+    let text = fs::read_to_string(&file).unwrap();
+    let edited: Vec<String> = text
+        .lines()
+        .enumerate()
+        .map(|(at, old)| if at + 1 == line { old.replace("large", "medium") } else { old.to_owned() })
+        .collect();
+    fs::write(&file, edited.join("\n")).unwrap();
+    let answer = home.at(&demo, &[&asked[..], &["--format", "json"]].concat()).succeeds().json();
+    assert_eq!(answer["values"][0]["value"], "medium");
+
+    home.at(&demo, &["explain", "orders-db", "-s", "plat-ue2-prod", "--path", "size"]).exits(2).says("vars.size");
+}
+
+#[test]
+fn the_demo_has_services_with_inheritance_overrides_and_four_stacks() {
+    let (home, demo) = Home::with_demo();
+    let stacks = home.at(&demo, &["list", "stacks", "--format", "json"]).succeeds().json();
+    let names: Vec<&str> = stacks.as_array().unwrap().iter().map(|stack| stack["stack"].as_str().unwrap()).collect();
+    assert_eq!(names, ["plat-ew1-dev", "plat-ew1-prod", "plat-ue2-dev", "plat-ue2-prod"]);
+    let of = |component: &str, stack: &str| {
+        let arguments = ["describe", "component", component, "-s", stack, "--format", "json"];
+        home.at(&demo, &arguments).succeeds().json()
+    };
+    assert_eq!(of("billing", "plat-ew1-prod")["vars"]["tags"]["residency"], "eu", "the override holds");
+    let orders = of("orders-db", "plat-ue2-dev");
+    assert_eq!(orders["inheritance"], serde_json::json!(["database/postgres", "database/defaults"]));
+    assert_eq!(orders["vars"]["region"], "us-east-2");
+}
