@@ -83,7 +83,6 @@ impl Usage {
             }
         }
         for (name, value) in self.by_address.iter().filter(|(name, _)| name == address) {
-            debug_assert_eq!(name, address);
             overlay(&mut figures, value);
         }
         Value::Object(figures)
