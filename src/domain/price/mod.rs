@@ -7,6 +7,7 @@
 
 mod book;
 mod formula;
+mod parse;
 mod template;
 
 pub use book::{Book, BookError, Component, Free, Point, PointKey, PriceSource, Rule, RuleFile, Tier};
