@@ -131,7 +131,7 @@ impl Estate {
                 Arc::new(resolve::resolve_stack(&engine, &path, name, merged))
             })
             .collect();
-        stacks.sort_by(|a, b| a.file.cmp(&b.file));
+        stacks.sort_by_key(|s| s.file);
         let spared: Vec<_> = config.excluded_paths.iter().filter_map(|p| glob::compile(p)).collect();
         for path in &yaml {
             let Some(doc) = engine.doc(path) else { continue };

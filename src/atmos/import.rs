@@ -242,8 +242,6 @@ impl<'a> Engine<'a> {
     pub(super) fn relative(&self, path: &Path) -> String {
         display(&self.config.stacks_path, path)
     }
-
-    #[expect(clippy::too_many_lines, reason = "the steps of one file, in Atmos' order")]
     fn file(&self, path: &Path, call: &Call<'_>, chain: &mut Vec<PathBuf>) -> Merged {
         let mut out = Merged {
             config: Node::empty(),

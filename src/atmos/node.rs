@@ -219,7 +219,7 @@ impl Map {
     /// Returns the map of any entries; of equal keys the last wins.
     #[must_use]
     pub fn from_entries(mut entries: Vec<(Key, Node)>) -> Self {
-        entries.sort_by(|a, b| a.0.cmp(&b.0));
+        entries.sort_by_key(|e| e.0);
         let mut out: Vec<(Key, Node)> = Vec::with_capacity(entries.len());
         for (k, v) in entries {
             match out.last_mut() {

@@ -1,5 +1,8 @@
 //! Stack resolution held to recorded answers of the real Atmos.
 
+mod bytes;
+mod mutation;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},

@@ -462,8 +462,6 @@ fn shared(
         section,
     }
 }
-
-#[expect(clippy::too_many_lines, reason = "one component's sections, in Atmos' order")]
 fn one(
     job: &Job<'_>,
     kind: &'static str,

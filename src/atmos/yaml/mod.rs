@@ -523,7 +523,7 @@ impl Builder<'_, '_> {
                 column: 1,
             });
         }
-        entries.sort_by(|a, b| a.0.cmp(&b.0));
+        entries.sort_by_key(|e| e.0);
         if odd {
             entries = join_colliding(entries)?;
         }

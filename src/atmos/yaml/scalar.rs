@@ -113,7 +113,7 @@ fn timestamp(text: &str) -> Option<String> {
     let year: u32 = text[..4].parse().ok()?;
     let month = number(b"-", 2)?;
     let day = number(&[0, b'T', b't', b' '], 2)?;
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let days = [31, if leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let last = *days.get(usize::try_from(month).ok()?.checked_sub(1)?)?;
     if day == 0 || day > last {
@@ -178,7 +178,7 @@ pub(super) fn print_float(f: f64) -> String {
         return if f > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
     }
     let exponent = if f == 0.0 { 0.0 } else { f.abs().log10().floor() };
-    if exponent < -4.0 || exponent >= 21.0 {
+    if !(-4.0..21.0).contains(&exponent) {
         let text = format!("{f:e}");
         let (mantissa, exp) = text.split_once('e').unwrap_or((&text, "0"));
         let (sign, digits) = exp.strip_prefix('-').map_or(('+', exp), |d| ('-', d));
