@@ -119,7 +119,7 @@ fn the_named_line_is_the_one_to_edit() {
             continue;
         }
         let Some(source) = &leaf.source else { continue };
-        let mut edit = |source: &Source, value: &Value| -> Option<Vec<ExplainedValue>> {
+        let edit = |source: &Source, value: &Value| -> Option<Vec<ExplainedValue>> {
             let path = Path::new("/estate").join(&source.file);
             let (_, bytes) = all.iter().find(|(p, _)| *p == path)?;
             let text = edited(std::str::from_utf8(bytes).ok()?, source, value)?;
