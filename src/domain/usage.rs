@@ -82,7 +82,7 @@ impl Usage {
                 overlay(&mut figures, value);
             }
         }
-        for (name, value) in self.by_address.iter().filter(|(name, _)| name == address) {
+        for (_, value) in self.by_address.iter().filter(|(name, _)| name == address) {
             overlay(&mut figures, value);
         }
         Value::Object(figures)
