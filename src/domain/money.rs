@@ -102,9 +102,19 @@ impl Exact {
         self.checked_add(Exact { mantissa: other.mantissa.checked_neg()?, scale: other.scale })
     }
 
-    /// Adds up amounts; `None` where the sum has more than 38 digits.
+    /// Adds up amounts; `None` where what is above or below zero has more than 38 digits.
+    ///
+    /// Both sides of zero are added apart at the largest scale, so that the order decides neither the sum nor whether
+    /// there is one.
     pub fn sum(amounts: impl IntoIterator<Item = Exact>) -> Option<Self> {
-        amounts.into_iter().try_fold(Exact::ZERO, Exact::checked_add)
+        let amounts: Vec<Exact> = amounts.into_iter().collect();
+        let scale = amounts.iter().map(|amount| amount.scale).max().unwrap_or(0);
+        let (mut above, mut below) = (0i128, 0i128);
+        for amount in amounts {
+            let side = if amount.is_negative() { &mut below } else { &mut above };
+            *side = side.checked_add(amount.rescaled(scale)?.mantissa)?;
+        }
+        Some(Exact { mantissa: above + below, scale })
     }
 
     /// Returns the value rounded half away from zero to `scale` digits behind the point, for people to read.
@@ -470,6 +480,15 @@ mod tests {
             serde_json::to_value(Money::unknown("why", Currency::usd())).unwrap(),
             serde_json::json!({"amount": null, "currency": "USD", "unknown": ["why"]})
         );
+    }
+
+    #[test]
+    fn a_sum_that_is_too_long_is_none_in_either_order() {
+        let amounts =
+            [(3_978_009_039_703_679_664, 0), (7_894_387_311_935_942_194, 0), (0, 19), (5_141_721_994_407_301_316, 0)];
+        let amounts = amounts.map(|(mantissa, scale)| Exact::new(mantissa, scale).unwrap());
+        assert_eq!(Exact::sum(amounts.into_iter().chain([Exact::new(-1, 0).unwrap()])), None);
+        assert_eq!(Exact::sum([Exact::new(-1, 0).unwrap()].into_iter().chain(amounts)), None);
     }
 
     proptest! {
