@@ -25,7 +25,6 @@ impl Context {
         self.global.directory.as_deref().unwrap_or(Path::new("."))
     }
 
-    #[expect(dead_code, reason = "read by the commands that reach the platform")]
     /// Returns the shared platform's URL, where one was named.
     pub(crate) fn server(&self) -> Option<&str> {
         self.global.server.as_deref().filter(|url| !url.is_empty())
@@ -80,7 +79,7 @@ impl Context {
 }
 
 /// Returns what Atmos and templates may read of the environment; variables that are not text are left out.
-fn environment() -> std::collections::BTreeMap<String, String> {
+pub(super) fn environment() -> std::collections::BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()

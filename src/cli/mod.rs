@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod api;
 mod ask;
 mod check;
 mod completions;
@@ -23,12 +24,17 @@ mod diagnostics;
 mod estimate;
 mod explain;
 mod list;
+#[expect(dead_code, reason = "the commands that start runs and the dashboard connect through it")]
+mod local;
 mod man;
 mod output;
 mod policy;
 mod prices;
 mod report;
 mod run_host;
+mod serve;
+mod status;
+mod stop;
 #[cfg_attr(
     not(test),
     expect(dead_code, reason = "`runs logs` and the following of runs use it, and wait for the client")
@@ -69,6 +75,10 @@ commands! {
     Policy => policy::Policy,
     Estimate => estimate::Estimate,
     Prices => prices::Prices,
+    Serve => serve::Serve,
+    Stop => stop::Stop,
+    Status => status::Status,
+    Api => api::Api,
     Completions => completions::Completions,
     Man => man::Man,
 }
@@ -144,7 +154,6 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     }
 }
 
-#[expect(dead_code, reason = "the dashboard and the commands that reach the platform wait in it")]
 /// Returns the runtime that a command waits in; commands that only read files need none.
 fn runtime() -> color_eyre::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)

@@ -22,7 +22,6 @@ pub(crate) enum Exit {
     Usage,
     /// 3: denied by policy, approval, budget or role.
     Denied,
-    #[expect(dead_code, reason = "ends the commands that reach the platform")]
     /// 4: the platform is not reachable.
     Unreachable,
 }
@@ -57,6 +56,21 @@ impl Failure {
     /// Says that the call or the configuration is wrong.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Failure { exit: Exit::Usage, message: message.into(), hint: None }
+    }
+
+    /// Says that the platform said no.
+    pub(crate) fn denied(message: impl Into<String>) -> Self {
+        Failure { exit: Exit::Denied, message: message.into(), hint: None }
+    }
+
+    /// Says that the platform is not reachable.
+    pub(crate) fn unreachable(message: impl Into<String>) -> Self {
+        Failure { exit: Exit::Unreachable, message: message.into(), hint: None }
+    }
+
+    /// Returns the message and the hint.
+    pub(crate) fn into_parts(self) -> (String, Option<String>) {
+        (self.message, self.hint)
     }
 
     /// Adds the next step.

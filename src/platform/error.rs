@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::domain::stack::{Diagnostic, Source};
+
 /// Everything that the platform layer reports as an error.
 ///
 /// `Display` is one sentence that says what and where; [`PlatformError::hint`] says what to do next.
@@ -88,12 +90,46 @@ pub enum PlatformError {
         /// What, such as `run #214`.
         what: String,
     },
+    /// Something is larger than the platform hands out.
+    #[error("the {what} is larger than {limit} bytes")]
+    TooLarge {
+        /// What.
+        what: String,
+        /// How many bytes are the limit.
+        limit: u64,
+    },
     /// An idempotency key came a second time with another request.
     #[error("the idempotency key '{key}' was used for another request")]
     KeyReused {
         /// The key.
         key: String,
     },
+    /// The estate, or what was asked of it, cannot be had.
+    #[error(transparent)]
+    Atmos(#[from] crate::atmos::AtmosError),
+    /// A file of `platform/` cannot be read.
+    #[error("{}", .0.message)]
+    Configuration(Box<Diagnostic>),
+    /// No place to keep anything is known.
+    #[error("neither XDG_STATE_HOME nor a home folder is known, so there is no place to keep state")]
+    NoHome,
+    /// A folder that must be ours alone is not.
+    #[error("the folder {} is not safe for the platform's socket: {why}", path.display())]
+    UnsafeFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// What was asked for needs the platform process, and this is a command that runs without it.
+    #[error("{what} are kept by the platform process, and this command runs without it")]
+    NoStore {
+        /// What was asked for, such as `events`.
+        what: &'static str,
+    },
+    /// A task of the platform ended before it had an answer.
+    #[error("the platform could not finish: {0}")]
+    Interrupted(String),
     /// A value could not be written as canonical JSON.
     #[error("cannot write canonical JSON: {0}")]
     Canonical(String),
@@ -114,7 +150,14 @@ impl PlatformError {
             Self::Unreadable { .. } => "record-unreadable",
             Self::Stale { .. } => "stale",
             Self::NotFound { .. } => "not-found",
+            Self::TooLarge { .. } => "too-large",
             Self::KeyReused { .. } => "idempotency-key-reused",
+            Self::Atmos(error) => error.code,
+            Self::Configuration(_) => "configuration",
+            Self::NoHome => "no-home",
+            Self::UnsafeFolder { .. } => "unsafe-folder",
+            Self::NoStore { .. } => "no-store",
+            Self::Interrupted(_) => "interrupted",
             Self::Canonical(_) => "canonical-json",
         }
     }
@@ -141,6 +184,24 @@ impl PlatformError {
             Self::BusyDatabase { .. } => Some("`terrace status` says who holds it; try again".to_owned()),
             Self::Stale { .. } => Some("read it again, and decide on what it is now".to_owned()),
             Self::KeyReused { .. } => Some("use a new key for a new request".to_owned()),
+            Self::Atmos(error) => error.hint.clone(),
+            Self::Configuration(problem) => problem.hint.clone(),
+            Self::NoHome => Some("set XDG_STATE_HOME or HOME to a folder of yours".to_owned()),
+            Self::UnsafeFolder { path, .. } => {
+                Some(format!("remove {}, or set XDG_STATE_HOME to a shorter path of your own", path.display()))
+            }
+            Self::NoStore { .. } => Some("`terrace` or `terrace serve` starts the platform process".to_owned()),
+            Self::Io { .. } | Self::Database { .. } | Self::Unreadable { .. } | Self::NotFound { .. } => None,
+            Self::Interrupted(_) | Self::Canonical(_) | Self::TooLarge { .. } => None,
+        }
+    }
+
+    /// Returns the place in the estate's files that it is about, where there is one.
+    #[must_use]
+    pub fn source_at(&self) -> Option<&Source> {
+        match self {
+            Self::Atmos(error) => error.source_at.as_ref(),
+            Self::Configuration(problem) => problem.source.as_ref(),
             _ => None,
         }
     }

@@ -1,15 +1,229 @@
 //! Services over a store: the estate, events, audit, teams, catalog, health, and the process that holds them.
 //!
 //! Owns the order of steps, what is kept and where it lies. Leaves rules to [`crate::domain`], what Atmos says to
-//! `crate::atmos`, URLs and status codes to `crate::api`.
+//! [`crate::atmos`], URLs and status codes to `crate::api`.
 
 pub mod audit;
+pub mod build;
 pub mod error;
+pub mod estate;
 pub mod estimates;
 pub mod events;
+pub mod health;
+pub mod identity;
+pub mod lifecycle;
+pub mod paths;
 pub mod policies;
 pub mod prices;
 pub mod runs;
+pub mod session;
+pub mod settings;
+pub mod singleton;
 pub mod store;
+pub mod teams;
+mod user;
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::atmos::LoadOptions;
+use build::Build;
 pub use error::PlatformError;
+use estate::{EstateService, Reloaded};
+use events::EventDraft;
+use identity::Identity;
+use lifecycle::Lifecycle;
+use paths::Paths;
+use runs::{RunError, RunService, RunSettings};
+use settings::Settings;
+use store::sqlite::SqliteStore;
+use store::{Change, Store};
+
+/// Everything that answers for one estate: in the platform process with a store, in a reading command without.
+#[derive(Debug)]
+pub struct Platform {
+    identity: Identity,
+    build: Build,
+    started_at: Timestamp,
+    estate: EstateService,
+    lifecycle: Lifecycle,
+    owner: String,
+    clocks: health::Clocks,
+    kept: Option<Kept>,
+}
+
+/// What only the platform process has.
+#[derive(Debug)]
+struct Kept {
+    store: Arc<dyn Store>,
+    runs: RunService,
+    paths: Paths,
+    /// Watches files and tells of reloads.
+    tasks: [tokio::task::AbortHandle; 2],
+}
+
+impl Platform {
+    /// Returns a platform that only reads the estate's files: it keeps nothing and starts nothing.
+    ///
+    /// # Errors
+    ///
+    /// A root that does not exist.
+    pub fn reading(root: &Path, options: LoadOptions) -> Result<Self, PlatformError> {
+        let root = root.canonicalize().map_err(PlatformError::io("find the estate", root))?;
+        // A broken `platform/terrace.yaml` is a diagnostic of the estate and must not hide the rest of it.
+        let settings = Settings::read(&root).unwrap_or_default();
+        let identity = Identity::new(root, &settings);
+        let (estate, _) = EstateService::new(&identity.root, options);
+        Ok(Self::new(identity, estate, None))
+    }
+
+    /// Opens the store below `paths`, takes over the runs that live, and returns the platform; the estate is loaded in
+    /// the background and watched.
+    ///
+    /// `program` is started as `PROGRAM run-host FOLDER` for each run; `cache` is the provider cache that runs share.
+    ///
+    /// # Errors
+    ///
+    /// A state folder, a database or a `platform/terrace.yaml` that cannot be used.
+    pub async fn open(
+        identity: Identity,
+        paths: Paths,
+        options: LoadOptions,
+        program: PathBuf,
+        cache: PathBuf,
+    ) -> Result<Self, PlatformError> {
+        let settings = Settings::read(&identity.root)?;
+        paths.prepare()?;
+        let (estate, reloads) = EstateService::new(&identity.root, options);
+        let watching = tokio::spawn(estate.clone().watch()).abort_handle();
+        let source = events::source_of(&identity.key);
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&paths.database(), &source).await?);
+        let mut how = RunSettings::new(paths.runs(), program, cache);
+        how.atmos = settings.atmos_bin;
+        if let Some(parallel) = settings.parallel_runs {
+            how.parallel = usize::from(parallel.get());
+        }
+        if let Some(minutes) = settings.confirmation_minutes {
+            how.confirmation_seconds = u64::from(minutes.get()) * 60;
+        }
+        let runs = RunService::start(Arc::clone(&store), Arc::new(estate.clone()), how).await;
+        let runs = runs.map_err(|error| match error {
+            RunError::Platform(error) => error,
+            other => PlatformError::Interrupted(other.to_string()),
+        })?;
+        let telling = tell_of_reloads(estate.clone(), Arc::clone(&store), identity.key.clone(), reloads);
+        let tasks = [watching, tokio::spawn(telling).abort_handle()];
+        Ok(Self::new(identity, estate, Some(Kept { store, runs, paths, tasks })))
+    }
+
+    fn new(identity: Identity, estate: EstateService, kept: Option<Kept>) -> Self {
+        Self {
+            identity,
+            build: Build::this(),
+            started_at: Timestamp::now(),
+            estate,
+            lifecycle: Lifecycle::default(),
+            owner: user::name(),
+            clocks: health::Clocks::now(),
+            kept,
+        }
+    }
+
+    /// Returns which estate this is.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Returns the build that runs.
+    #[must_use]
+    pub fn build(&self) -> &Build {
+        &self.build
+    }
+
+    /// Returns when it began.
+    #[must_use]
+    pub fn started_at(&self) -> Timestamp {
+        self.started_at
+    }
+
+    /// Returns the estate.
+    #[must_use]
+    pub fn estate(&self) -> &EstateService {
+        &self.estate
+    }
+
+    /// Returns what keeps the process alive.
+    #[must_use]
+    pub fn lifecycle(&self) -> &Lifecycle {
+        &self.lifecycle
+    }
+
+    /// Returns the store; `what` names what is kept there, for the error.
+    ///
+    /// # Errors
+    ///
+    /// In a command that runs without the platform process.
+    pub fn store(&self, what: &'static str) -> Result<&Arc<dyn Store>, PlatformError> {
+        self.kept.as_ref().map(|kept| &kept.store).ok_or(PlatformError::NoStore { what })
+    }
+
+    /// Returns the service of runs.
+    ///
+    /// # Errors
+    ///
+    /// In a command that runs without the platform process.
+    pub fn runs(&self) -> Result<&RunService, PlatformError> {
+        self.kept.as_ref().map(|kept| &kept.runs).ok_or(PlatformError::NoStore { what: "runs" })
+    }
+
+    /// Returns the operating system user whose platform this is.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    /// Returns where things are kept; `None` in a command that runs without the platform process.
+    #[must_use]
+    pub fn paths(&self) -> Option<&Paths> {
+        self.kept.as_ref().map(|kept| &kept.paths)
+    }
+
+    /// Ends: everything committed is in the main file of the database afterwards.
+    pub async fn close(&self) {
+        self.lifecycle.stop();
+        if let Some(kept) = &self.kept {
+            for task in &kept.tasks {
+                task.abort();
+            }
+            kept.store.close().await;
+        }
+    }
+}
+
+/// Makes an event of each reload.
+async fn tell_of_reloads(
+    estate: EstateService,
+    store: Arc<dyn Store>,
+    key: String,
+    mut reloads: mpsc::UnboundedReceiver<Reloaded>,
+) {
+    while let Some(reloaded) = reloads.recv().await {
+        let problems = estate.last().map(|snapshot| snapshot.diagnostics().len());
+        let mut event = EventDraft::about(
+            "estate",
+            "changed",
+            &key,
+            json!({"revision": reloaded.revision, "changed": reloaded.changed, "diagnostics": problems}),
+        );
+        "terrace".clone_into(&mut event.command);
+        let told = async { store.begin().await?.commit(Change::observed(Timestamp::now(), event)).await };
+        if let Err(error) = told.await {
+            tracing::warn!(%error, "a change of the estate could not be announced");
+        }
+    }
+}

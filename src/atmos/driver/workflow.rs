@@ -10,7 +10,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::atmos::AtmosError;
-use crate::domain::stack::Source;
+use crate::atmos::files::{Files, Kind};
+use crate::domain::stack::{Diagnostic, Severity, Source};
 
 /// A file of workflows.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -129,19 +130,7 @@ pub fn read(root: &Path, folder: &Path, file: &str, name: &str) -> Result<Workfl
     let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
     let text = std::fs::read_to_string(&path)
         .map_err(|error| AtmosError::new("workflow-unreadable", format!("cannot read {shown}: {error}")))?;
-    let parsed: WorkflowFile = serde_yaml::from_str(&text).map_err(|error| {
-        let place = error.location().map(|at| Source {
-            file: shown.clone(),
-            line: u32::try_from(at.line()).unwrap_or(u32::MAX),
-            column: u32::try_from(at.column()).unwrap_or(u32::MAX),
-        });
-        let cause = AtmosError::new("workflow-not-understood", format!("{shown}: {error}"))
-            .hint("a misspelt key would be ignored by Atmos, and its step run as empty; correct it first");
-        match place {
-            Some(place) => cause.at(place),
-            None => cause,
-        }
-    })?;
+    let parsed = parse(&shown, &text)?;
     let names: Vec<&str> = parsed.workflows.keys().map(String::as_str).collect();
     let found = parsed.workflows.get(name).cloned().ok_or_else(|| {
         AtmosError::new("no-workflow", format!("no workflow '{name}' in {shown}"))
@@ -158,6 +147,61 @@ pub fn read(root: &Path, folder: &Path, file: &str, name: &str) -> Result<Workfl
         }
     }
     Ok(found)
+}
+
+/// Lists the workflows of every file below `folder`: file (relative to it), name, workflow.
+///
+/// A file that is not understood becomes a diagnostic and hides only its own workflows.
+pub fn list(
+    root: &Path,
+    folder: &Path,
+    files: &dyn Files,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<(String, String, Workflow)> {
+    let mut found = Vec::new();
+    let mut open = vec![folder.to_path_buf()];
+    while let Some(below) = open.pop() {
+        // A folder that is not there has no workflows; one that cannot be read is as good as not there.
+        for (name, kind) in files.list(&below).unwrap_or_default() {
+            let path = below.join(&name);
+            if kind == Kind::Folder {
+                open.push(path);
+            } else if matches!(path.extension().and_then(|end| end.to_str()), Some("yaml" | "yml")) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    let mut workflows = Vec::new();
+    for path in found {
+        let shown = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+        let short = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
+        let Ok(bytes) = files.read(&path) else { continue };
+        match parse(&shown, &String::from_utf8_lossy(&bytes)) {
+            Ok(file) => {
+                workflows.extend(file.workflows.into_iter().map(|(name, workflow)| (short.clone(), name, workflow)));
+            }
+            // Stacks resolve all the same.
+            Err(error) => diagnostics.push(Diagnostic { severity: Severity::Warning, ..error.to_diagnostic() }),
+        }
+    }
+    workflows
+}
+
+fn parse(shown: &str, text: &str) -> Result<WorkflowFile, AtmosError> {
+    serde_yaml::from_str(text).map_err(|error| {
+        let place = error.location().map(|at| Source {
+            file: shown.to_owned(),
+            line: u32::try_from(at.line()).unwrap_or(u32::MAX),
+            column: u32::try_from(at.column()).unwrap_or(u32::MAX),
+        });
+        let cause = AtmosError::new("workflow-not-understood", format!("{shown}: {error}"))
+            .hint("a misspelt key would be ignored by Atmos, and its step run as empty; correct it first");
+        match place {
+            Some(place) => cause.at(place),
+            None => cause,
+        }
+    })
 }
 
 /// The stack of a step of type `atmos`: the command line's, the step's, the workflow's, then the command's own `-s`.

@@ -1,0 +1,37 @@
+//! The routes: one file a noun, each opening with its `router()`.
+
+mod audit;
+mod describe;
+mod estate;
+mod events;
+mod log;
+mod platform;
+mod probes;
+mod runs;
+mod stacks;
+mod teams;
+mod workflows;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use super::AppState;
+
+/// Returns every route below `/api/v1`.
+pub(super) fn api() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .merge(audit::router())
+        .merge(describe::router())
+        .merge(estate::router())
+        .merge(events::router())
+        .merge(log::router())
+        .merge(platform::router())
+        .merge(runs::router())
+        .merge(stacks::router())
+        .merge(teams::router())
+        .merge(workflows::router())
+}
+
+/// Returns the routes outside of `/api/v1`, for whoever watches the process.
+pub(super) fn probes() -> OpenApiRouter<AppState> {
+    probes::router()
+}

@@ -1,0 +1,223 @@
+//! Runs and sets of runs: ask for, look at, decide on.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::auth::{Developer, Operator, Viewer};
+use crate::api::etag::{Conditions, Etag, Tagged};
+use crate::api::extract::{IdempotencyKey, Json, Path, Query};
+use crate::api::page::{self, Page};
+use crate::api::types::{Confirmation, Resolution, RetryRequest};
+use crate::api::{AppState, Problem};
+use crate::domain::id::RunRef;
+use crate::domain::run::{Run, RunKind, RunRequest, RunSet, RunState, SetRequest};
+use crate::platform::store::RunQuery;
+
+/// Returns the routes of runs.
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(runs, create))
+        .routes(routes!(run))
+        .routes(routes!(confirm))
+        .routes(routes!(cancel))
+        .routes(routes!(retry))
+        .routes(routes!(resolve))
+        .routes(routes!(input))
+        .routes(routes!(create_set))
+        .routes(routes!(set))
+}
+
+/// Which runs.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct WhichRuns {
+    /// Only those in this state.
+    #[param(inline)]
+    state: Option<RunState>,
+    /// Only those of this kind.
+    #[param(inline)]
+    kind: Option<RunKind>,
+    /// Only those of this component.
+    component: Option<String>,
+    /// Only those of this stack.
+    stack: Option<String>,
+    /// How many items at most, from 1 to 10000; 200 unless given.
+    limit: Option<u32>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// Reads a run's number or id.
+pub(super) fn reference(text: &str) -> Result<RunRef, Problem> {
+    text.parse().map_err(|error: String| Problem::not_found("not-found", error))
+}
+
+fn tagged(conditions: &Conditions, run: Run) -> Tagged<Json<Run>> {
+    Tagged::new(Etag::version(run.version), conditions, Json(run))
+}
+
+/// Refuses where `If-Match` names another version than the run has.
+async fn check(state: &AppState, which: &RunRef, conditions: &Conditions) -> Result<(), Problem> {
+    if conditions.has_if_match() {
+        let run = state.platform.runs()?.get(which).await?;
+        conditions.check(&Etag::version(run.version))?;
+    }
+    Ok(())
+}
+
+/// Lists runs, newest first.
+#[utoipa::path(get, path = "/runs", tag = "runs", params(WhichRuns),
+    responses((status = 200, description = "A page of runs", body = Page<Run>)))]
+async fn runs(
+    _: Viewer,
+    State(state): State<AppState>,
+    Query(which): Query<WhichRuns>,
+) -> Result<Json<Page<Run>>, Problem> {
+    let limit = page::limit(which.limit)?;
+    let query = RunQuery {
+        before: which.cursor.as_deref().map(|cursor| page::decode("runs", 0, cursor)).transpose()?,
+        state: which.state,
+        kind: which.kind,
+        component: which.component,
+        stack: which.stack,
+        set: None,
+        limit: limit + 1,
+    };
+    let runs = state.platform.runs()?.list(&query).await?;
+    Ok(Json(page::grown("runs", limit, runs, |run| run.number)))
+}
+
+/// Asks for a run. What it may change waits for a confirmation unless `yes` says so ahead.
+#[utoipa::path(post, path = "/runs", tag = "runs", request_body = RunRequest,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes it safe to send twice")),
+    responses((status = 201, description = "The run, queued", body = Run)))]
+async fn create(
+    Developer(actor): Developer,
+    State(state): State<AppState>,
+    key: IdempotencyKey,
+    Json(request): Json<RunRequest>,
+) -> Result<Response, Problem> {
+    // The environment is no part of what is asked: the same request from another shell is the same request.
+    let asked = RunRequest { env: Default::default(), set_env: Default::default(), ..request.clone() };
+    let key = key.bind(&actor.name, &asked);
+    let run = state.platform.runs()?.create(&actor, request, key.as_ref()).await?;
+    Ok((StatusCode::CREATED, tagged(&Conditions::default(), run)).into_response())
+}
+
+/// Shows one run.
+#[utoipa::path(get, path = "/runs/{id}", tag = "runs", params(("id" = String, Path, description = "Number or ULID")),
+    responses((status = 200, description = "The run", body = Run)))]
+async fn run(
+    _: Viewer,
+    State(state): State<AppState>,
+    conditions: Conditions,
+    Path(id): Path<String>,
+) -> Result<Tagged<Json<Run>>, Problem> {
+    let run = state.platform.runs()?.get(&reference(&id)?).await?;
+    Ok(tagged(&conditions, run))
+}
+
+/// Says yes to the plan that a run shows.
+#[utoipa::path(post, path = "/runs/{id}/confirm", tag = "runs", request_body = Confirmation,
+    params(("id" = String, Path, description = "Number or ULID")),
+    responses((status = 200, description = "The run", body = Run)))]
+async fn confirm(
+    Operator(actor): Operator,
+    State(state): State<AppState>,
+    conditions: Conditions,
+    Path(id): Path<String>,
+    Json(yes): Json<Confirmation>,
+) -> Result<Tagged<Json<Run>>, Problem> {
+    let which = reference(&id)?;
+    check(&state, &which, &conditions).await?;
+    let run = state.platform.runs()?.confirm(&actor, &which, yes.plan_digest.as_ref()).await?;
+    Ok(tagged(&Conditions::default(), run))
+}
+
+/// Cancels a run; asked again, it goes one step further at once.
+#[utoipa::path(post, path = "/runs/{id}/cancel", tag = "runs",
+    params(("id" = String, Path, description = "Number or ULID")),
+    responses((status = 200, description = "The run", body = Run)))]
+async fn cancel(
+    Operator(actor): Operator,
+    State(state): State<AppState>,
+    conditions: Conditions,
+    Path(id): Path<String>,
+) -> Result<Tagged<Json<Run>>, Problem> {
+    let which = reference(&id)?;
+    check(&state, &which, &conditions).await?;
+    let run = state.platform.runs()?.cancel(&actor, &which).await?;
+    Ok(tagged(&Conditions::default(), run))
+}
+
+/// Asks for the same again, as a new run.
+#[utoipa::path(post, path = "/runs/{id}/retry", tag = "runs", request_body = RetryRequest,
+    params(("id" = String, Path, description = "Number or ULID")),
+    responses((status = 201, description = "The new run", body = Run)))]
+async fn retry(
+    Developer(actor): Developer,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Json(with): Json<RetryRequest>,
+) -> Result<Response, Problem> {
+    let run = state.platform.runs()?.retry(&actor, &reference(&id)?, with.env, with.set_env).await?;
+    Ok((StatusCode::CREATED, tagged(&Conditions::default(), run)).into_response())
+}
+
+/// Settles an `unknown` run: without `done` by starting a refresh-only plan, with it by a person's word.
+#[utoipa::path(post, path = "/runs/{id}/resolve", tag = "runs", request_body = Resolution,
+    params(("id" = String, Path, description = "Number or ULID")),
+    responses((status = 200, description = "The refresh-only plan's run, or the settled run", body = Run)))]
+async fn resolve(
+    Operator(actor): Operator,
+    State(state): State<AppState>,
+    conditions: Conditions,
+    Path(id): Path<String>,
+    Json(resolution): Json<Resolution>,
+) -> Result<Tagged<Json<Run>>, Problem> {
+    let which = reference(&id)?;
+    check(&state, &which, &conditions).await?;
+    let run = state.platform.runs()?.resolve(&actor, &which, &resolution).await?;
+    Ok(tagged(&Conditions::default(), run))
+}
+
+/// Types into a run that has a terminal.
+#[utoipa::path(post, path = "/runs/{id}/input", tag = "runs",
+    request_body(content = String, content_type = "application/octet-stream"),
+    params(("id" = String, Path, description = "Number or ULID")),
+    responses((status = 204, description = "Typed")))]
+async fn input(
+    _: Operator,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    bytes: Bytes,
+) -> Result<StatusCode, Problem> {
+    state.platform.runs()?.input(&reference(&id)?, &bytes).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Asks for several runs in the order of their dependencies.
+#[utoipa::path(post, path = "/sets", tag = "runs", request_body = SetRequest,
+    responses((status = 201, description = "The runs of the set", body = RunSet)))]
+async fn create_set(
+    Developer(actor): Developer,
+    State(state): State<AppState>,
+    Json(request): Json<SetRequest>,
+) -> Result<Response, Problem> {
+    let set = state.platform.runs()?.create_set(&actor, &request).await?;
+    Ok((StatusCode::CREATED, Json(set)).into_response())
+}
+
+/// Shows the runs of a set in the order in which they were queued.
+#[utoipa::path(get, path = "/sets/{id}", tag = "runs", params(("id" = String, Path, description = "The set")),
+    responses((status = 200, description = "The runs of the set", body = RunSet)))]
+async fn set(_: Viewer, State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<RunSet>, Problem> {
+    Ok(Json(state.platform.runs()?.set(&id).await?))
+}

@@ -1,0 +1,35 @@
+//! What every handler can reach.
+
+use std::sync::Arc;
+
+use super::metrics::Metrics;
+use crate::platform::Platform;
+use crate::platform::estate::Snapshot;
+
+use super::Problem;
+
+/// The state of the router; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct AppState {
+    /// The services.
+    pub platform: Arc<Platform>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+impl AppState {
+    /// Returns the state over a platform.
+    #[must_use]
+    pub fn new(platform: Arc<Platform>) -> Self {
+        Self { platform, metrics: Arc::new(Metrics::default()) }
+    }
+
+    /// Returns a snapshot that is not older than the files are now.
+    ///
+    /// # Errors
+    ///
+    /// Where nothing can be said of the estate.
+    pub async fn snapshot(&self) -> Result<Arc<Snapshot>, Problem> {
+        Ok(self.platform.estate().current().await?)
+    }
+}

@@ -1,0 +1,23 @@
+//! `terrace api`: the description of the HTTP API.
+
+use std::io::Write as _;
+
+use super::{Context, Exit, Format, Outcome};
+
+/// Prints the OpenAPI 3.1 document of the HTTP API
+#[derive(Debug, clap::Args)]
+pub(crate) struct Api {}
+
+impl Api {
+    pub(crate) fn execute(self, context: &Context) -> Outcome {
+        let document = crate::api::openapi();
+        let text = match context.format() {
+            Format::Yaml => serde_yaml::to_string(&document)?,
+            Format::Text | Format::Json => serde_json::to_string_pretty(&document)? + "\n",
+        };
+        let mut out = std::io::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()?;
+        Ok(Exit::Done)
+    }
+}

@@ -1,0 +1,224 @@
+//! `terrace serve`: the platform process.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::local::Handshake;
+use super::{Context, Exit, Failure, Outcome};
+use crate::api::client::Client;
+use crate::api::{AppState, server};
+use crate::atmos::LoadOptions;
+use crate::platform::identity::Identity;
+use crate::platform::paths::Paths;
+use crate::platform::singleton::Singleton;
+use crate::platform::{Platform, session};
+
+/// How long the platform goes on when nobody is connected and nothing is due.
+const IDLE_SECONDS: u64 = 600;
+/// How long another one that starts at the same time is waited for.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Runs the platform process of the estate; the dashboard and the commands start it by themselves
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  terrace serve --local\n  terrace serve --install    a systemd user unit that starts it at login"
+)]
+pub(crate) struct Serve {
+    /// For this user on this machine, over a Unix socket; ends after ten idle minutes
+    #[arg(long, required_unless_present = "install")]
+    local: bool,
+    /// Writes a systemd user unit for this estate and says how to switch it on
+    #[arg(long, conflicts_with = "local")]
+    install: bool,
+    /// Ends after so many idle seconds; 0 never ends
+    #[arg(long, value_name = "SECONDS", default_value_t = IDLE_SECONDS, hide_default_value = true)]
+    idle: u64,
+    /// Says on standard output when it is ready, for the process that started it, and lives on without it
+    #[arg(long, hide = true)]
+    handshake: bool,
+}
+
+impl Serve {
+    pub(crate) fn execute(self, context: &Context) -> Outcome {
+        if self.install {
+            return install(context);
+        }
+        if self.handshake {
+            // A session of its own: what ends the terminal does not end it. It fails only where we lead one already.
+            let _ = rustix::process::setsid();
+        }
+        let filter = tracing_subscriber::EnvFilter::try_from_env("TERRACE_LOG");
+        let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+        // Installing fails only where one stands already.
+        let _ =
+            tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).try_init();
+        let runtime = super::runtime()?;
+        let served = runtime.block_on(self.serve(context));
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        match served {
+            Err(failure) if self.handshake => {
+                tracing::error!(%failure, "cannot start");
+                let (message, hint) = failure.into_parts();
+                self.say(context, &Handshake::Failed { message, hint });
+                Ok(Exit::Failed)
+            }
+            served => Ok(served?),
+        }
+    }
+
+    async fn serve(&self, context: &Context) -> Result<Exit, Failure> {
+        let identity = Identity::of(&context.root()?)?;
+        let paths = Paths::from_environment(&identity)?;
+        let Some(singleton) = take(&paths).await? else {
+            self.say(context, &Handshake::Ready);
+            return Ok(Exit::Done);
+        };
+        let options =
+            LoadOptions { trusted: context.trust(), env: super::context::environment(), ..LoadOptions::default() };
+        let program = std::env::current_exe()
+            .map_err(|e| Failure::failed(format!("it is not known where this program lies: {e}")))?;
+        let platform = Platform::open(identity, paths.clone(), options, program, cache()).await?;
+        let platform = Arc::new(platform);
+        let listener = singleton.listen()?;
+        tracing::info!(root = %platform.identity().root.display(), socket = %paths.socket().display(), "ready");
+        self.say(context, &Handshake::Ready);
+        let ending = tokio::spawn(end_when_due(Arc::clone(&platform), Duration::from_secs(self.idle)));
+        let served = server::serve(listener, AppState::new(Arc::clone(&platform))).await;
+        ending.abort();
+        platform.close().await;
+        drop(singleton);
+        tracing::info!("ended");
+        served.map(|()| Exit::Done).map_err(|e| Failure::failed(format!("the socket failed: {e}")))
+    }
+
+    /// Says how the start went: to the process that started it, or to a person.
+    fn say(&self, context: &Context, handshake: &Handshake) {
+        let mut out = std::io::stdout().lock();
+        if !self.handshake {
+            eprintln!("{} serves this estate; ctrl-c ends it, runs go on", context.paint_stderr().good("ready:"));
+            return;
+        }
+        // Who started it may be gone already.
+        let _ = serde_json::to_writer(&mut out, handshake).map_err(drop).and_then(|()| writeln!(out).map_err(drop));
+        let _ = out.flush();
+        if let Ok(nowhere) = std::fs::OpenOptions::new().write(true).open("/dev/null") {
+            let _ = rustix::stdio::dup2_stdout(&nowhere);
+        }
+    }
+}
+
+/// Takes the right to be the platform process; `None` where another one answers.
+async fn take(paths: &Paths) -> Result<Option<Singleton>, Failure> {
+    let began = Instant::now();
+    loop {
+        if let Some(singleton) = Singleton::take(paths)? {
+            return Ok(Some(singleton));
+        }
+        // The other one may just be starting, or ending: then the lock will be free.
+        if Client::unix(paths.socket()).healthz().await.is_ok() {
+            return Ok(None);
+        }
+        if began.elapsed() > PATIENCE {
+            return Err(Failure::unreachable("another platform process holds the lock and does not answer")
+                .hint(format!("its log is {}, its process id in {}", paths.log().display(), paths.lock().display())));
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Stops the platform on a signal, or when nobody has been connected for as long as `idle` and no run lives.
+async fn end_when_due(platform: Arc<Platform>, idle: Duration) {
+    let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+    let signals = signals.into_iter().filter_map(Result::ok).map(|mut signal| {
+        Box::pin(async move {
+            signal.recv().await;
+        })
+    });
+    let signaled = futures::future::select_all(signals);
+    let idle = async {
+        if idle.is_zero() {
+            return std::future::pending().await;
+        }
+        loop {
+            tokio::time::sleep((idle / 4).min(Duration::from_secs(15))).await;
+            if platform.lifecycle().quiet_for() < idle {
+                continue;
+            }
+            match platform.runs() {
+                // Time counts anew from the end of the last run.
+                Ok(runs) if runs.live().await.is_ok_and(|runs| runs.is_empty()) => return,
+                _ => platform.lifecycle().touch(),
+            }
+        }
+    };
+    tokio::select! {
+        _ = signaled => tracing::info!("a signal asks to end"),
+        () = idle => tracing::info!("idle"),
+    }
+    platform.lifecycle().stop();
+}
+
+/// Returns the provider cache that runs share.
+fn cache() -> PathBuf {
+    let folders = directories::ProjectDirs::from("", "", "terrace");
+    folders.map_or_else(std::env::temp_dir, |folders| folders.cache_dir().to_owned()).join("providers")
+}
+
+/// Writes a systemd user unit that serves this estate.
+fn install(context: &Context) -> Outcome {
+    let root = context.root()?;
+    let identity = Identity::of(&root).map_err(Failure::from)?;
+    let folders =
+        directories::BaseDirs::new().ok_or_else(|| Failure::usage("no home folder is known for this user"))?;
+    let folder = folders.config_dir().join("systemd/user");
+    let name = format!("terrace-{}.service", identity.key);
+    let path = folder.join(&name);
+    let program = std::env::current_exe()?;
+    let unit = unit(&identity.name, &program.display().to_string(), &identity.root.display().to_string());
+    std::fs::create_dir_all(&folder)?;
+    if std::fs::read_to_string(&path).is_ok_and(|there| there != unit) {
+        std::fs::rename(&path, path.with_extension("service.old"))?;
+    }
+    std::fs::write(&path, unit)?;
+    eprintln!("wrote {}", path.display());
+    eprintln!("switch it on: systemctl --user daemon-reload && systemctl --user enable --now {name}");
+    if session::ends_with_login() {
+        eprintln!("this system ends your processes when you log out, runs included; keep them: loginctl enable-linger");
+    }
+    Ok(Exit::Done)
+}
+
+/// Returns the text of a systemd user unit.
+///
+/// `KillMode=process`: stopping the platform leaves the supervisors of runs alone.
+fn unit(name: &str, program: &str, root: &str) -> String {
+    let quote = |text: &str| {
+        format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%").replace('$', "$$"))
+    };
+    let name: String = name.chars().map(|c| if c.is_control() || c == '%' { ' ' } else { c }).collect();
+    format!(
+        "[Unit]\nDescription=Terrace for {name}\n\n[Service]\nExecStart={} -C {} serve --local --idle 0\n\
+         KillMode=process\nRestart=on-failure\n\n[Install]\nWantedBy=default.target\n",
+        quote(program),
+        quote(root),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_quotes_what_systemd_would_read() {
+        let unit = unit("100% é", "/opt/a b/terrace", "/srv/50%/$x\"y");
+        assert!(
+            unit.contains("ExecStart=\"/opt/a b/terrace\" -C \"/srv/50%%/$$x\\\"y\" serve --local --idle 0\n"),
+            "{unit}"
+        );
+        assert!(unit.contains("Description=Terrace for 100  é\n") && unit.contains("KillMode=process\n"), "{unit}");
+    }
+}

@@ -1,0 +1,180 @@
+//! The estate as it is now: loaded once, checked before each answer, loaded again when a file changed.
+//!
+//! Owns freshness: an answer is never older than the files were when it was asked. Every file, folder and missing path
+//! that the resolver looked at is recorded with its stamp ([`recorder`]); before an answer the stamps are compared,
+//! which costs one `stat` a path. A [`watcher`] does the same when nobody asks, so that a dashboard learns of a change
+//! by itself. Leaves what the files mean to [`crate::atmos`].
+
+mod file;
+mod recorder;
+mod snapshot;
+mod watcher;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::{Mutex, mpsc, watch};
+
+use super::PlatformError;
+use crate::atmos::{AtmosError, Estate, LoadOptions};
+use crate::platform::runs::RunError;
+use crate::platform::runs::configuration::{Configuration, Configurations};
+use recorder::Recorder;
+pub use snapshot::Snapshot;
+
+/// What a reload found: the revision and the files that led to it, relative to the root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reloaded {
+    /// The revision that resulted.
+    pub revision: u64,
+    /// The files and folders that changed, relative to the root where they lie below it.
+    pub changed: Vec<String>,
+}
+
+/// Holds the current snapshot of one estate; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct EstateService {
+    root: PathBuf,
+    state: Arc<Mutex<State>>,
+    latest: watch::Sender<Option<Arc<Snapshot>>>,
+    reloads: mpsc::UnboundedSender<Reloaded>,
+}
+
+#[derive(Debug)]
+struct State {
+    root: PathBuf,
+    options: LoadOptions,
+    recorder: Arc<Recorder>,
+    /// The outcome of the last load; `None` before the first.
+    outcome: Option<Result<Arc<Snapshot>, AtmosError>>,
+    /// When the last comparison of stamps began.
+    checked: Option<Instant>,
+    revision: u64,
+}
+
+impl EstateService {
+    /// Returns the service of the estate at `root`, and what tells of its reloads. Nothing is read yet.
+    ///
+    /// `options.files` is replaced by one that reads the disk and records.
+    #[must_use]
+    pub fn new(root: &Path, mut options: LoadOptions) -> (Self, mpsc::UnboundedReceiver<Reloaded>) {
+        let recorder = Arc::new(Recorder::default());
+        options.files = Arc::clone(&recorder) as _;
+        let (reloads, heard) = mpsc::unbounded_channel();
+        let state = State { root: root.to_owned(), options, recorder, outcome: None, checked: None, revision: 0 };
+        let service = Self {
+            root: root.to_owned(),
+            state: Arc::new(Mutex::new(state)),
+            latest: watch::Sender::new(None),
+            reloads,
+        };
+        (service, heard)
+    }
+
+    /// Returns the estate's root.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Returns a snapshot that is not older than the files are now.
+    ///
+    /// Of many who ask at a time, those who asked before a comparison began share it.
+    ///
+    /// # Errors
+    ///
+    /// Where nothing can be said of the estate: no `atmos.yaml`, no folder of stacks.
+    pub async fn current(&self) -> Result<Arc<Snapshot>, PlatformError> {
+        let asked = Instant::now();
+        let mut state = Arc::clone(&self.state).lock_owned().await;
+        if state.checked.is_none_or(|checked| checked < asked) {
+            let service = self.clone();
+            // The lock goes with the work: a client that leaves does not leave a half-done reload behind.
+            let work = tokio::task::spawn_blocking(move || {
+                if let Some(reloaded) = state.refresh() {
+                    service.announce(&state, reloaded);
+                }
+                state
+            });
+            state = work.await.map_err(|e| PlatformError::Interrupted(e.to_string()))?;
+        }
+        match &state.outcome {
+            Some(Ok(snapshot)) => Ok(Arc::clone(snapshot)),
+            Some(Err(error)) => Err(error.clone().into()),
+            None => Err(PlatformError::Interrupted("the estate was not loaded".to_owned())),
+        }
+    }
+
+    /// Returns the last snapshot without looking at any file; `None` before the first load.
+    #[must_use]
+    pub fn last(&self) -> Option<Arc<Snapshot>> {
+        self.latest.borrow().clone()
+    }
+
+    /// Loads the estate, watches the files that it stands on, and loads again when one changes; never returns.
+    pub async fn watch(self) {
+        watcher::run(self).await;
+    }
+
+    /// Returns the folders that hold what was read, and waits for the first load.
+    async fn watched_folders(&self) -> Vec<PathBuf> {
+        self.state.lock().await.recorder.folders()
+    }
+
+    fn announce(&self, state: &State, reloaded: Reloaded) {
+        self.latest.send_replace(match &state.outcome {
+            Some(Ok(snapshot)) => Some(Arc::clone(snapshot)),
+            _ => None,
+        });
+        // The first load is no change. Nobody listens in a command that runs without the platform process.
+        if reloaded.revision > 1 {
+            drop(self.reloads.send(reloaded));
+        }
+    }
+}
+
+impl State {
+    /// Compares the stamps and loads again where one differs; says what changed.
+    fn refresh(&mut self) -> Option<Reloaded> {
+        let began = Instant::now();
+        let changed = match &self.outcome {
+            None => Vec::new(),
+            Some(_) => {
+                let changed = self.recorder.changed();
+                if changed.is_empty() {
+                    self.checked = Some(began);
+                    return None;
+                }
+                changed
+            }
+        };
+        self.recorder.forget(&changed);
+        let loaded = match &self.outcome {
+            Some(Ok(snapshot)) => snapshot.estate().reload(&changed),
+            _ => {
+                self.recorder.clear();
+                Estate::load(&self.root, &self.options)
+            }
+        };
+        self.revision += 1;
+        let revision = self.revision;
+        let options = &self.options;
+        self.outcome = Some(loaded.map(|estate| {
+            Arc::new(Snapshot::new(Arc::new(estate), options.files.as_ref(), revision, Timestamp::now()))
+        }));
+        self.checked = Some(began);
+        let name = |path: &PathBuf| path.strip_prefix(&self.root).unwrap_or(path).to_string_lossy().into_owned();
+        Some(Reloaded { revision, changed: changed.iter().map(name).collect() })
+    }
+}
+
+#[async_trait]
+impl Configurations for EstateService {
+    async fn current(&self) -> Result<Arc<dyn Configuration>, RunError> {
+        let snapshot = EstateService::current(self).await?;
+        Ok(Arc::clone(snapshot.estate()) as _)
+    }
+}

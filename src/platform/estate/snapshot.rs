@@ -1,0 +1,99 @@
+//! One moment of an estate: what Atmos says, and what `platform/` adds to it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::atmos::Estate;
+use crate::atmos::driver::workflow::{self, Workflow};
+use crate::atmos::files::Files;
+use crate::domain::stack::{Diagnostic, InstanceSummary};
+use crate::platform::runs::configuration::Configuration;
+use crate::platform::settings::{self, Settings};
+use crate::platform::teams::{self, Teams};
+
+/// An immutable snapshot, shared by everybody who asked at the time.
+#[derive(Debug)]
+pub struct Snapshot {
+    estate: Arc<Estate>,
+    settings: Settings,
+    teams: Teams,
+    workflows: Vec<(String, String, Workflow)>,
+    diagnostics: Vec<Diagnostic>,
+    revision: u64,
+    loaded_at: Timestamp,
+}
+
+impl Snapshot {
+    /// Reads `platform/` beside a resolved estate; a file of it that cannot be read becomes a diagnostic.
+    pub(super) fn new(estate: Arc<Estate>, files: &dyn Files, revision: u64, loaded_at: Timestamp) -> Self {
+        let mut diagnostics = estate.diagnostics().to_vec();
+        let read = |file: &str| files.read(&estate.root().join(file)).unwrap_or_default();
+        let settings = Settings::parse(&read(settings::FILE)).unwrap_or_else(|problem| {
+            diagnostics.push(*problem);
+            Settings::default()
+        });
+        let teams = Teams::parse(&read(teams::FILE)).unwrap_or_else(|problem| {
+            diagnostics.push(*problem);
+            Teams::default()
+        });
+        let workflows =
+            workflow::list(estate.root(), &Configuration::workflows(estate.as_ref()), files, &mut diagnostics);
+        Self { estate, settings, teams, workflows, diagnostics, revision, loaded_at }
+    }
+
+    /// Returns what Atmos says.
+    #[must_use]
+    pub fn estate(&self) -> &Arc<Estate> {
+        &self.estate
+    }
+
+    /// Returns what `platform/terrace.yaml` says.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Returns the teams.
+    #[must_use]
+    pub fn teams(&self) -> &Teams {
+        &self.teams
+    }
+
+    /// Returns the workflows by file and in its order: file (relative to the workflows folder), name, workflow.
+    #[must_use]
+    pub fn workflows(&self) -> &[(String, String, Workflow)] {
+        &self.workflows
+    }
+
+    /// Returns every problem of the stacks and of `platform/`.
+    #[must_use]
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// Returns the instances with the teams that own them.
+    #[must_use]
+    pub fn instances(&self) -> Vec<InstanceSummary> {
+        let mut instances = self.estate.instances();
+        if !self.teams.all().is_empty() {
+            for instance in &mut instances {
+                let owner = self.teams.owner(&instance.component, &instance.stack);
+                instance.team = owner.map(|team| team.name.clone()).or(instance.team.take());
+            }
+        }
+        instances
+    }
+
+    /// Returns how often the estate was loaded in this process, from 1.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Returns when it was loaded.
+    #[must_use]
+    pub fn loaded_at(&self) -> Timestamp {
+        self.loaded_at
+    }
+}

@@ -1,0 +1,160 @@
+//! `platform/teams.yaml`: who is in which team, and what a team owns.
+//!
+//! Owns reading the file and answering who owns an instance. Leaves what a role may do to the API's extractors.
+
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use serde::Deserialize;
+
+use super::settings::parse_yaml;
+use crate::domain::stack::{Diagnostic, Severity, Source};
+use crate::domain::team::Team;
+
+/// Where the file lies, relative to the estate's root.
+pub const FILE: &str = "platform/teams.yaml";
+
+/// The file: a list of teams under `teams`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TeamsFile {
+    #[serde(default)]
+    teams: Vec<TeamEntry>,
+}
+
+/// A team as the file writes it. A misspelt key is an error here, where on the wire a new key is none.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TeamEntry {
+    name: String,
+    description: Option<String>,
+    #[serde(default)]
+    members: Vec<String>,
+    #[serde(default)]
+    approvers: Vec<String>,
+    #[serde(default)]
+    components: Vec<String>,
+    #[serde(default)]
+    stacks: Vec<String>,
+}
+
+impl From<TeamEntry> for Team {
+    fn from(entry: TeamEntry) -> Self {
+        let TeamEntry { name, description, members, approvers, components, stacks } = entry;
+        Self { name, description, members, approvers, components, stacks }
+    }
+}
+
+/// The teams of an estate, in the order of the file.
+#[derive(Debug, Clone, Default)]
+pub struct Teams {
+    teams: Vec<Team>,
+    components: Vec<GlobSet>,
+    stacks: Vec<GlobSet>,
+}
+
+impl Teams {
+    /// Reads teams from the text of the file.
+    ///
+    /// # Errors
+    ///
+    /// The first problem: a syntax error or an unknown key with its line, a name twice, a pattern that is none.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Box<Diagnostic>> {
+        let file: TeamsFile = parse_yaml(FILE, bytes)?;
+        let mut read = Self::default();
+        for team in file.teams.into_iter().map(Team::from) {
+            if read.teams.iter().any(|other| other.name == team.name) {
+                return Err(problem(bytes, &team.name, format!("there are two teams named '{}'", team.name)));
+            }
+            let globs = |patterns: &[String]| glob_set(patterns).map_err(|e| problem(bytes, &e.0, e.1));
+            read.components.push(globs(&team.components)?);
+            read.stacks.push(globs(&team.stacks)?);
+            read.teams.push(team);
+        }
+        Ok(read)
+    }
+
+    /// Returns the teams in the order of the file.
+    #[must_use]
+    pub fn all(&self) -> &[Team] {
+        &self.teams
+    }
+
+    /// Returns the team that owns an instance: the first whose patterns match both component and stack, where a team
+    /// without patterns of one sort owns everything of that sort. A team without any pattern owns nothing.
+    #[must_use]
+    pub fn owner(&self, component: &str, stack: &str) -> Option<&Team> {
+        let matches = |patterns: &[String], set: &GlobSet, name: &str| patterns.is_empty() || set.is_match(name);
+        self.teams.iter().zip(self.components.iter().zip(&self.stacks)).find_map(|(team, (components, stacks))| {
+            let owns = !(team.components.is_empty() && team.stacks.is_empty())
+                && matches(&team.components, components, component)
+                && matches(&team.stacks, stacks, stack);
+            owns.then_some(team)
+        })
+    }
+}
+
+fn glob_set(patterns: &[String]) -> Result<GlobSet, (String, String)> {
+    let mut builder = GlobSetBuilder::new();
+    for pattern in patterns {
+        let glob =
+            Glob::new(pattern).map_err(|e| (pattern.clone(), format!("'{pattern}' is not a pattern: {}", e.kind())))?;
+        builder.add(glob);
+    }
+    builder.build().map_err(|e| (String::new(), e.to_string()))
+}
+
+/// Makes a diagnostic at the last line that holds `text`: of two teams of one name, the second is the one to change.
+fn problem(bytes: &[u8], text: &str, message: String) -> Box<Diagnostic> {
+    let found = String::from_utf8_lossy(bytes)
+        .lines()
+        .enumerate()
+        .filter_map(|(index, line)| line.find(text).map(|column| (index, line[..column].chars().count())))
+        .last();
+    let (line, column) = found.unwrap_or_default();
+    let number = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
+    Box::new(Diagnostic {
+        severity: Severity::Error,
+        code: "teams-yaml".to_owned(),
+        message: format!("{FILE}: {message}"),
+        hint: None,
+        source: Some(Source { file: FILE.to_owned(), line: number(line), column: number(column) }),
+        stack: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "\
+teams:
+  - name: payments
+    members: [ann]
+    components: ['billing-*']
+  - name: platform
+    stacks: ['plat-*']
+  - name: empty
+";
+
+    #[test]
+    fn the_first_team_whose_patterns_match_owns_an_instance() {
+        let teams = Teams::parse(TEXT.as_bytes()).expect("teams");
+        let owner = |component, stack| teams.owner(component, stack).map(|team| team.name.as_str());
+        assert_eq!(owner("billing-db", "plat-ue2-prod"), Some("payments"));
+        assert_eq!(owner("network", "plat-ue2-prod"), Some("platform"));
+        assert_eq!(owner("network", "core-ue2-prod"), None);
+    }
+
+    #[test]
+    fn problems_stand_at_their_line() {
+        let at = |text: &str| {
+            let problem = Teams::parse(text.as_bytes()).expect_err("a problem");
+            (problem.source.as_ref().expect("a place").line, problem.message)
+        };
+        assert_eq!(at("teams:\n  - name: a\n  - name: b\n  - name: a\n").0, 4);
+        assert_eq!(at("teams:\n  - name: a\n    components: ['a[']\n").0, 3);
+        let (line, message) = at("teams:\n  - name: a\n    member: [x]\n");
+        assert_eq!(line, 3, "{message}");
+        assert!(message.contains("unknown field `member`"), "{message}");
+        assert!(at("teams: 7\n").1.starts_with("platform/teams.yaml: "));
+    }
+}
