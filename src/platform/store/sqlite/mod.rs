@@ -6,13 +6,16 @@
 mod open;
 mod record;
 mod run;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use sqlx::Sqlite;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
-use sqlx::{Sqlite, Transaction};
 
 use super::{Change, Committed, Store, Tx};
 use crate::platform::PlatformError;
@@ -56,8 +59,10 @@ impl SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn begin(&self) -> Result<Box<dyn Tx>, PlatformError> {
-        let inner = self.writer.begin_with("begin immediate").await.map_err(|e| self.error(e))?;
-        Ok(Box::new(SqliteTx { shared: Arc::clone(&self.shared), inner }))
+        let connection = self.writer.acquire().await.map_err(|e| self.error(e))?;
+        let mut tx = Box::new(SqliteTx { shared: Arc::clone(&self.shared), connection, whole: false });
+        tx.execute("begin immediate").await?;
+        Ok(tx)
     }
 
     fn bell(&self) -> &Bell {
@@ -80,39 +85,74 @@ impl Store for SqliteStore {
 }
 
 /// A transaction of the SQLite store.
+///
+/// Not sqlx's own: SQLite undoes a transaction by itself when the disk is full, which sqlx does not notice, and then no
+/// transaction begins on that connection any more. Here a transaction that did not end well takes its connection with
+/// it; closing it undoes whatever is left.
 pub(super) struct SqliteTx {
     shared: Arc<Shared>,
-    inner: Transaction<'static, Sqlite>,
+    connection: PoolConnection<Sqlite>,
+    /// Whether the connection is fit for the next transaction.
+    whole: bool,
 }
 
 impl SqliteTx {
     /// Returns the connection under the write lock.
     pub(super) fn connection(&mut self) -> &mut SqliteConnection {
-        &mut self.inner
+        &mut self.connection
     }
 
     /// Says what an error of sqlx means.
     pub(super) fn error(&self, error: sqlx::Error) -> PlatformError {
         open::explain(&self.shared.path, error)
     }
-}
 
-#[async_trait]
-impl Tx for SqliteTx {
-    async fn commit(mut self: Box<Self>, change: Change) -> Result<Committed, PlatformError> {
+    async fn execute(&mut self, sql: &'static str) -> Result<(), PlatformError> {
+        let done = sqlx::query(sql).execute(self.connection()).await;
+        done.map(drop).map_err(|e| self.error(e))
+    }
+
+    async fn end(mut self: Box<Self>) -> Result<(), PlatformError> {
+        self.execute("commit").await?;
+        self.whole = true;
+        Ok(())
+    }
+
+    async fn end_with(mut self: Box<Self>, change: Change) -> Result<Committed, PlatformError> {
         let (time, events, audit) = change.into_parts();
         let events = self.append_events(time, events).await?;
         let audit = self.append_audit(time, audit).await?;
         let shared = Arc::clone(&self.shared);
-        self.inner.commit().await.map_err(|e| open::explain(&shared.path, e))?;
+        self.end().await?;
         if let Some(sequence) = events.last().and_then(|event| event.sequence.parse().ok()) {
             shared.bell.ring(sequence);
         }
         Ok(Committed { events, audit })
     }
+}
+
+impl Drop for SqliteTx {
+    fn drop(&mut self) {
+        if !self.whole {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+#[async_trait]
+impl Tx for SqliteTx {
+    async fn commit(self: Box<Self>, change: Change) -> Result<Committed, PlatformError> {
+        finish(self.end_with(change)).await
+    }
 
     async fn commit_bookkeeping(self: Box<Self>) -> Result<(), PlatformError> {
-        let shared = self.shared;
-        self.inner.commit().await.map_err(|e| open::explain(&shared.path, e))
+        finish(self.end()).await
     }
+}
+
+/// Finishes what has begun even where whoever asked goes away: nothing is committed without the bell ringing.
+async fn finish<T: Send + 'static>(
+    ending: impl Future<Output = Result<T, PlatformError>> + Send + 'static,
+) -> Result<T, PlatformError> {
+    tokio::spawn(ending).await.map_err(|e| PlatformError::Interrupted(e.to_string()))?
 }

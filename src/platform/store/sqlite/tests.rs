@@ -1,0 +1,220 @@
+//! The store against disks and files that are not as one would wish.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::SqliteStore;
+use crate::platform::PlatformError;
+use crate::platform::audit::{Actor, AuditDraft};
+use crate::platform::events::EventDraft;
+use crate::platform::store::{
+    AuditQuery, Change, EventQuery, KeyFingerprint, Order, RecordReads as _, Remembered, Store as _,
+};
+
+async fn open(path: &Path) -> Result<SqliteStore, PlatformError> {
+    SqliteStore::open(path, "/terrace/estates/test").await
+}
+
+fn change(id: &str) -> Change {
+    let event = EventDraft::about("thing", "changed", id, json!({"id": id}));
+    let audit = AuditDraft::new(Actor::platform(), "thing.change", format!("thing/{id}"), json!({"id": id}));
+    Change::new(Timestamp::now(), event, audit)
+}
+
+async fn commit(store: &SqliteStore, id: &str) -> Result<(), PlatformError> {
+    store.begin().await?.commit(change(id)).await.map(drop)
+}
+
+async fn sequences(store: &SqliteStore) -> (Vec<String>, Vec<u64>) {
+    let events = EventQuery { order: Order::Oldest, limit: 10_000, ..EventQuery::default() };
+    let audit = AuditQuery { order: Order::Oldest, limit: 10_000, ..AuditQuery::default() };
+    let events = store.events(&events).await.expect("events").into_iter().map(|event| event.sequence).collect();
+    (events, store.audit(&audit).await.expect("audit").into_iter().map(|record| record.sequence).collect())
+}
+
+#[tokio::test]
+async fn sequences_have_no_gaps_whatever_is_undone_or_done_at_once() {
+    let folder = tempfile::tempdir().expect("folder");
+    let store = std::sync::Arc::new(open(&folder.path().join("a/b.db")).await.expect("opened"));
+    let mut tasks = Vec::new();
+    for number in 0..40 {
+        let store = std::sync::Arc::clone(&store);
+        tasks.push(tokio::spawn(async move {
+            if number % 3 == 0 {
+                // Undone: nothing of it may be seen.
+                drop(store.begin().await.expect("begun"));
+            }
+            commit(&store, &number.to_string()).await.expect("committed");
+        }));
+    }
+    for task in tasks {
+        task.await.expect("done");
+    }
+    let (events, audit) = sequences(&store).await;
+    assert_eq!(audit, (1..=40).collect::<Vec<u64>>());
+    assert_eq!(events, (1..=40).map(|n: u64| n.to_string()).collect::<Vec<_>>());
+    assert_eq!(store.bell().latest(), 40);
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_after_opening_again() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("terrace.db");
+    let store = open(&path).await.expect("opened");
+    commit(&store, "one").await.expect("committed");
+    // Not closed: as after a kill.
+    std::mem::forget(store);
+    let store = open(&path).await.expect("opened again");
+    assert_eq!(store.bell().latest(), 1);
+    assert_eq!(store.audit_lines(0, 10).await.expect("lines").len(), 1);
+    assert_eq!(fs::metadata(&path).expect("file").permissions().mode() & 0o777, 0o600);
+    store.check().await.expect("sound");
+}
+
+#[tokio::test]
+async fn nobody_rewrites_what_happened() {
+    let folder = tempfile::tempdir().expect("folder");
+    let store = open(&folder.path().join("terrace.db")).await.expect("opened");
+    commit(&store, "one").await.expect("committed");
+    for sql in
+        ["update audit set actor = 'x'", "delete from audit", "update events set data = '1'", "delete from events"]
+    {
+        let refused = sqlx::query(sql).execute(&store.writer).await.expect_err("refused");
+        assert!(refused.to_string().contains("append-only"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_one_request() {
+    let folder = tempfile::tempdir().expect("folder");
+    let store = open(&folder.path().join("terrace.db")).await.expect("opened");
+    let key = |key: &str, fingerprint: &str| KeyFingerprint {
+        actor: "alice".to_owned(),
+        key: key.to_owned(),
+        fingerprint: fingerprint.to_owned(),
+    };
+    let answer = Remembered { status: 201, answer: "{}".to_owned() };
+    let mut tx = store.begin().await.expect("begun");
+    assert_eq!(tx.recall(&key("k", "a")).await.expect("recalled"), None);
+    tx.remember(&key("k", "a"), &answer, Timestamp::now()).await.expect("kept");
+    assert_eq!(tx.recall(&key("k", "a")).await.expect("recalled"), Some(answer.clone()));
+    tx.commit(change("one")).await.expect("committed");
+    assert_eq!(store.remembered(&key("k", "a")).await.expect("found"), Some(answer));
+    assert!(matches!(store.remembered(&key("k", "b")).await, Err(PlatformError::KeyReused { .. })));
+    let bob = KeyFingerprint { actor: "bob".to_owned(), ..key("k", "b") };
+    assert_eq!(store.remembered(&bob).await.expect("found"), None);
+}
+
+#[tokio::test]
+async fn a_newer_database_is_left_as_it_is() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("terrace.db");
+    let store = open(&path).await.expect("opened");
+    let sql = "insert into _sqlx_migrations (version, description, success, checksum, execution_time) values (9999, 'later', 1, x'00', 0)";
+    sqlx::query(sql).execute(&store.writer).await.expect("written");
+    store.close().await;
+    let before = fs::read(&path).expect("file");
+    let error = open(&path).await.expect_err("refused");
+    assert!(matches!(error, PlatformError::NewerDatabase { found: 9999, .. }), "{error}");
+    assert_eq!(fs::read(&path).expect("file"), before);
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_left_as_it_is() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("terrace.db");
+    let store = open(&path).await.expect("opened");
+    for number in 0..200 {
+        commit(&store, &number.to_string()).await.expect("committed");
+    }
+    store.close().await;
+    let sound = fs::read(&path).expect("file");
+    // No database at all, a torn header, pages overwritten.
+    let mut torn = sound.clone();
+    torn[16..64].fill(0xff);
+    let mut pages = sound.clone();
+    pages[4096..].fill(0x5a);
+    for damaged in [b"this is a text, and no database, whatever its name may say".to_vec(), torn, pages] {
+        fs::write(&path, &damaged).expect("written");
+        let error = match open(&path).await {
+            Ok(store) => store.check().await.expect_err("damage is found"),
+            Err(error) => error,
+        };
+        assert!(matches!(error, PlatformError::CorruptDatabase { .. }), "{error:?}");
+        assert!(error.hint().expect("a hint").contains(".recover"));
+        assert_eq!(fs::read(&path).expect("file"), damaged, "nothing was written");
+    }
+}
+
+/// SQLite's own limit gives the same result code as a disk without space.
+#[tokio::test]
+async fn a_full_disk_undoes_the_change_under_way_and_nothing_else() {
+    let folder = tempfile::tempdir().expect("folder");
+    let store = open(&folder.path().join("terrace.db")).await.expect("opened");
+    sqlx::query("pragma max_page_count = 60").execute(&store.writer).await.expect("set");
+    let mut committed = 0;
+    let error = loop {
+        match commit(&store, &"x".repeat(2000)).await {
+            Ok(()) => committed += 1,
+            Err(error) => break error,
+        }
+        assert!(committed < 1000, "the limit is reached");
+    };
+    assert!(matches!(error, PlatformError::DiskFull { .. }), "{error:?}");
+    assert!(committed > 0);
+    let (events, audit) = sequences(&store).await;
+    assert_eq!((events.len(), audit.len()), (committed, committed));
+    store.check().await.expect("sound");
+    sqlx::query("pragma max_page_count = 10000").execute(&store.writer).await.expect("set");
+    commit(&store, "again").await.expect("there is space again");
+    let (_, audit) = sequences(&store).await;
+    assert_eq!(audit.last().copied(), Some(committed as u64 + 1));
+}
+
+/// Root may write everywhere, so a thread becomes somebody else (on Linux users belong to threads).
+#[test]
+fn a_folder_that_cannot_be_written_says_so() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("state/terrace.db");
+    fs::create_dir(folder.path().join("state")).expect("folder");
+    let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("chmod");
+    mode(folder.path(), 0o755);
+    let state = folder.path().join("state");
+    let attempt = |path: &Path| {
+        let path = path.to_owned();
+        let attempt = move || {
+            if rustix::process::geteuid().is_root() {
+                let nobody = rustix::process::Uid::from_raw(65534);
+                // SAFETY: only this thread changes, and it ends with the attempt; nothing else in it depends on the user.
+                rustix::thread::set_thread_res_uid(nobody, nobody, nobody).expect("somebody else");
+            }
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+            runtime.block_on(open(&path)).map(drop)
+        };
+        std::thread::spawn(attempt).join().expect("joined")
+    };
+    mode(&state, 0o555);
+    let error = attempt(&path).expect_err("refused");
+    assert!(matches!(error, PlatformError::ReadOnlyDatabase { .. }), "{error:?}");
+    assert!(error.hint().expect("a hint").contains("XDG_STATE_HOME"));
+    assert!(!path.exists());
+    // A database that is there, and may only be read.
+    mode(&state, 0o755);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+    runtime.block_on(async {
+        let store = open(&path).await.expect("opened");
+        commit(&store, "one").await.expect("committed");
+        store.close().await;
+    });
+    mode(&path, 0o444);
+    mode(&state, 0o555);
+    let before = fs::read(&path).expect("file");
+    let error = attempt(&path).expect_err("refused");
+    assert!(matches!(error, PlatformError::ReadOnlyDatabase { .. }), "{error:?}");
+    assert_eq!(fs::read(&path).expect("file"), before);
+    mode(&state, 0o755);
+}
