@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::local::Handshake;
-use super::{Context, Exit, Failure, Outcome};
+use super::{Context, Exit, Failure, Outcome, local};
 use crate::api::client::Client;
 use crate::api::{AppState, server};
 use crate::atmos::LoadOptions;
@@ -25,12 +25,15 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// Runs the platform process of the estate; the dashboard and the commands start it by themselves
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  terrace serve --local\n  terrace serve --install    a systemd user unit that starts it at login"
+    after_help = "Examples:\n  terrace serve                 here, until ctrl-c\n  terrace serve --background    ready when it returns\n  terrace serve --install       a systemd user unit that starts it at login"
 )]
 pub(crate) struct Serve {
-    /// For this user on this machine, over a Unix socket; ends after ten idle minutes
-    #[arg(long, required_unless_present = "install")]
+    /// For this user on this machine, over a Unix socket; ends after ten idle minutes (the default)
+    #[arg(long)]
     local: bool,
+    /// Starts it where none runs, and returns when it is ready
+    #[arg(long, conflicts_with_all = ["install", "handshake", "idle"])]
+    background: bool,
     /// Writes a systemd user unit for this estate and says how to switch it on
     #[arg(long, conflicts_with = "local")]
     install: bool,
@@ -46,6 +49,10 @@ impl Serve {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
         if self.install {
             return install(context);
+        }
+        if self.background {
+            super::runtime()?.block_on(async { local::connect(&context.root()?).await })?;
+            return Ok(Exit::Done);
         }
         if self.handshake {
             // A session of its own: what ends the terminal does not end it. It fails only where we lead one already.
