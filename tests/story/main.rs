@@ -1,5 +1,9 @@
 //! Stories through the real binary: supervisors, platform, API, store.
 
+mod api_contract;
+mod api_runs;
+mod api_stream;
+mod lifecycle;
 mod runs_killed;
 mod runs_supervisor;
 mod runs_terraform;

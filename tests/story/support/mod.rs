@@ -1,4 +1,5 @@
 //! What the stories share.
 
+pub(crate) mod home;
 pub(crate) mod host;
 pub(crate) mod platform;

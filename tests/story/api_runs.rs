@@ -1,0 +1,116 @@
+//! Runs through the API: asked for twice, decided on with what was read, read while they go on.
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use serde_json::json;
+use terrace::domain::id::RunRef;
+use terrace::domain::run::{RunRequest, RunState};
+
+use crate::support::home::{Home, until};
+
+fn workflow(name: &str) -> RunRequest {
+    let mut request: RunRequest = serde_json::from_value(
+        json!({"kind": "workflow", "workflow": name, "workflow_file": "practice.yaml", "yes": true}),
+    )
+    .expect("a request");
+    request.env = std::env::vars().collect();
+    request
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_makes_one_run_of_two_requests() {
+    let home = Home::new();
+    let served = home.serve().await;
+    let client = &served.client;
+    let asked = (0..6).map(|_| async { client.start_run(&workflow("greet"), Some("key-1")).await });
+    let runs = futures::future::join_all(asked).await;
+    let first = runs[0].as_ref().expect("a run").id;
+    for run in runs {
+        assert_eq!(run.expect("the same run").id, first);
+    }
+    let other = client.start_run(&workflow("wait"), Some("key-1")).await.expect_err("another request");
+    assert_eq!(other.code(), Some("idempotency-key-reused"));
+    let second = client.start_run(&workflow("greet"), Some("key-2")).await.expect("a run");
+    assert_ne!(second.id, first);
+    assert_eq!(client.recent_runs(10).await.expect("runs").len(), 2);
+    for run in [first, second.id] {
+        until("the end", || async {
+            let run = client.run(RunRef::Id(run)).await.expect("there");
+            run.state.is_end().then_some(())
+        })
+        .await;
+    }
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_is_read_while_it_grows_and_from_anywhere() {
+    let home = Home::new();
+    let served = home.serve().await;
+    let client = &served.client;
+    let run = client.start_run(&workflow("wait"), None).await.expect("a run");
+    let which = RunRef::Number(run.number);
+    let mut following = client.log(which, 0, None, true).await.expect("a log");
+    let begun = following.next().await.expect("some").expect("bytes");
+    assert_eq!(&begun[..], b"begun\n");
+    home.write("go", "");
+    let rest: Vec<_> = following.try_collect().await.expect("to the end");
+    assert_eq!(rest.concat(), b"done\n");
+    let run = until("the end", || async {
+        let run = client.run(which).await.expect("there");
+        run.state.is_end().then_some(run)
+    })
+    .await;
+    assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
+    for offset in 0..=11_u64 {
+        let bytes: Vec<_> =
+            client.log(which, offset, Some(4), false).await.expect("a log").try_collect().await.expect("read");
+        let from = usize::try_from(offset).expect("small");
+        assert_eq!(bytes.concat(), b"begun\ndone\n"[from..(from + 4).min(11)]);
+    }
+    let lines = client.log_lines(which, 2, 10).await.expect("lines");
+    assert_eq!(lines.lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), ["done"]);
+    assert!(lines.lines[0].time.is_some() && lines.lines[0].complete);
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_on_an_old_version_is_refused() {
+    let home = Home::new();
+    let served = home.serve().await;
+    let client = &served.client;
+    let run = client.start_run(&workflow("wait"), None).await.expect("a run");
+    let which = RunRef::Id(run.id);
+    until("it runs", || async { (client.run(which).await.expect("there").state == RunState::Running).then_some(()) })
+        .await;
+    let http = |etag: String| {
+        let state = terrace::api::AppState::new(std::sync::Arc::clone(&served.platform));
+        let mut request = axum::http::Request::builder()
+            .method("POST")
+            .uri(format!("/api/v1/runs/{}/cancel", run.id))
+            .header("if-match", etag)
+            .body(axum::body::Body::empty())
+            .expect("a request");
+        request.extensions_mut().insert(axum::extract::ConnectInfo(terrace::api::auth::Peer::InProcess));
+        tower::ServiceExt::oneshot(terrace::api::router(state), request)
+    };
+    let stale = http(format!("\"{}\"", run.version)).await.expect("an answer");
+    assert_eq!(stale.status().as_u16(), 412);
+    assert!(!client.run(which).await.expect("there").cancel_asked);
+    // It counts on while it runs (its steps, its log): whoever reads again gets through.
+    until("it is canceled", || async {
+        let now = client.run(which).await.expect("there");
+        let answer = http(format!("\"{}\"", now.version)).await.expect("an answer");
+        answer.status().is_success().then_some(())
+    })
+    .await;
+    let run = until("the end", || async {
+        let run = client.run(which).await.expect("there");
+        run.state.is_end().then_some(run)
+    })
+    .await;
+    assert_eq!(run.state, RunState::Canceled, "{run:#?}");
+    let actions: Vec<String> =
+        client.recent_audit(50).await.expect("audit").into_iter().map(|record| record.action).collect();
+    assert!(actions.iter().any(|action| action.starts_with("run.")), "{actions:?}");
+    served.end().await;
+}
