@@ -5,6 +5,7 @@ mod api_runs;
 mod api_stream;
 mod lifecycle;
 mod runs_killed;
+mod runs_served;
 mod runs_supervisor;
 mod runs_terraform;
 mod runs_workflow;

@@ -3,3 +3,4 @@
 pub(crate) mod home;
 pub(crate) mod host;
 pub(crate) mod platform;
+pub(crate) mod served;

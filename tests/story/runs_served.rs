@@ -1,0 +1,76 @@
+//! Runs on the demo estate, through client, server, SQLite, supervisor and real Terraform.
+
+use futures::TryStreamExt as _;
+use serde_json::json;
+use terrace::domain::id::RunRef;
+use terrace::domain::run::{DriverKind, PlanSummary, Run, RunKind, RunRequest, RunState};
+
+use crate::support::platform::no_terraform;
+use crate::support::served::Served;
+
+/// What a person asks for from a shell.
+pub(crate) fn asks(kind: RunKind, component: &str, stack: &str) -> RunRequest {
+    let mut request: RunRequest =
+        serde_json::from_value(json!({"kind": kind, "component": component, "stack": stack})).expect("a request");
+    request.env = std::env::vars().collect();
+    request.env.insert("ATMOS_BIN".to_owned(), "none".to_owned());
+    request
+}
+
+async fn log(served: &Served, run: &Run) -> String {
+    let mut bytes = Vec::new();
+    let mut stream = Box::pin(served.client.follow_log(RunRef::Id(run.id), 0));
+    while let Some(piece) = stream.try_next().await.expect("a log") {
+        bytes.extend_from_slice(&piece);
+    }
+    String::from_utf8(bytes).expect("text")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_of_the_demo_is_planned_confirmed_and_applied() {
+    if no_terraform() {
+        return;
+    }
+    let served = Served::start();
+    let plan = served.client.start_run(&asks(RunKind::Plan, "network", "plat-ue2-dev"), Some("once")).await;
+    let plan = plan.expect("accepted");
+    let twice = served.client.start_run(&asks(RunKind::Plan, "network", "plat-ue2-dev"), Some("once")).await;
+    assert_eq!(twice.expect("the same").id, plan.id);
+    let text = log(&served, &plan).await;
+    let plan = served.end(&plan).await;
+    assert_eq!((plan.state, plan.driver), (RunState::Succeeded, DriverKind::Terraform), "{plan:#?}\n{text}");
+    let PlanSummary { add, change, destroy, .. } = plan.summary.expect("a summary");
+    assert!(add > 0 && change == 0 && destroy == 0);
+    assert!(text.contains(&format!(" {add} to add, 0 to change, 0 to destroy.")), "{text}");
+    assert_eq!(plan.log_bytes, text.len() as u64);
+
+    let apply =
+        served.client.start_run(&asks(RunKind::Apply, "network", "plat-ue2-dev"), None).await.expect("accepted");
+    let apply = served.until(&apply, RunState::AwaitingConfirmation).await;
+    assert_eq!(apply.next.as_deref(), Some("terrace runs confirm 2"));
+    served.client.confirm(RunRef::Number(2), apply.plan_digest.clone()).await.expect("confirmed");
+    let apply = served.end(&apply).await;
+    assert_eq!(apply.state, RunState::Succeeded, "{apply:#?}\n{}", log(&served, &apply).await);
+    let again =
+        served.client.start_run(&asks(RunKind::Apply, "network", "plat-ue2-dev"), None).await.expect("accepted");
+    assert_eq!(served.end(&again).await.state, RunState::NoChanges);
+    assert_eq!(served.git(&["status", "--porcelain", "--untracked-files=no"]), "", "tracked files are untouched");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_platform_process_is_killed_in_the_middle_of_an_apply_of_the_demo() {
+    if no_terraform() {
+        return;
+    }
+    let mut served = Served::start();
+    let yes = RunRequest { yes: true, ..asks(RunKind::Apply, "cluster", "plat-ue2-dev") };
+    let run = served.client.start_run(&yes, None).await.expect("accepted");
+    let run = served.until(&run, RunState::Applying).await;
+    served.kill_and_serve_again();
+    let text = log(&served, &run).await;
+    let run = served.end(&run).await;
+    assert_eq!(run.state, RunState::Succeeded, "{run:#?}\n{text}");
+    assert!(text.contains("Apply complete!"), "{text}");
+    let on_disk = std::fs::read(served.state().join("runs").join(run.id.to_string()).join("log")).expect("a log");
+    assert_eq!(text.as_bytes(), on_disk);
+}
