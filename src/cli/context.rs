@@ -10,7 +10,7 @@ use super::{Failure, Format, Global};
 use crate::atmos::{Estate, LoadOptions};
 
 /// The global options, made ready.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Context {
     global: Global,
 }

@@ -18,21 +18,23 @@ mod ask;
 mod check;
 mod completions;
 mod context;
+mod dashboard;
 mod demo;
 mod describe;
 mod diagnostics;
 mod estimate;
 mod explain;
 mod list;
-#[expect(dead_code, reason = "the commands that start runs and the dashboard connect through it")]
 mod local;
 mod man;
+mod open;
 mod output;
 mod policy;
 mod prices;
 mod report;
 mod run_host;
 mod serve;
+mod snapshot;
 mod status;
 mod stop;
 #[cfg_attr(
@@ -68,6 +70,7 @@ macro_rules! commands {
 
 commands! {
     Demo => demo::Demo,
+    Open => open::Open,
     List => list::List,
     Explain => explain::Explain,
     Describe => describe::Describe,
@@ -78,6 +81,7 @@ commands! {
     Serve => serve::Serve,
     Stop => stop::Stop,
     Status => status::Status,
+    Snapshot => snapshot::Snapshot,
     Api => api::Api,
     Completions => completions::Completions,
     Man => man::Man,
@@ -146,7 +150,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     let context = Context::new(cli.global);
     let outcome = match cli.command {
         Some(command) => command.execute(&context),
-        None => open_dashboard(&context),
+        None => dashboard::open(&context, None),
     };
     match outcome {
         Ok(exit) => exit,
@@ -157,13 +161,6 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 /// Returns the runtime that a command waits in; commands that only read files need none.
 fn runtime() -> color_eyre::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
-}
-
-/// Opens the dashboard for the estate at the context's folder.
-fn open_dashboard(context: &Context) -> Outcome {
-    Err(Failure::usage(format!("this program was built without a dashboard ({})", context.directory().display()))
-        .hint("terrace --help lists the commands")
-        .into())
 }
 
 #[cfg(test)]

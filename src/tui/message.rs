@@ -220,8 +220,15 @@ pub enum Effect {
     Explain(InstanceKey),
     /// Compare.
     Compare(Sides),
-    /// Ask for a file of the estate.
-    LoadFile(String),
+    /// Ask for a file of the estate, to be shown on this ground.
+    LoadFile {
+        /// The file, relative to the estate's root.
+        file: String,
+        /// Whether the ground is light.
+        light: bool,
+        /// Whether there are colours.
+        colors: bool,
+    },
     /// Stream a log from an offset on until it ends; ends the stream of any other run.
     FollowLog(RunId, u64),
     /// Ask for a part of a log again: run, offset, length.

@@ -53,7 +53,7 @@ impl Demo {
         if self.no_dashboard {
             return Ok(Exit::Done);
         }
-        super::open_dashboard(&context.at(folder))
+        super::dashboard::open(&context.at(folder), None)
     }
 }
 

@@ -3,6 +3,7 @@
 //! A slow platform never delays a key: nothing here is awaited by the loop that draws. What only the loop can do, since
 //! it has the terminal, is handed back to it.
 
+pub mod ask;
 mod connect;
 mod log;
 

@@ -62,7 +62,8 @@ fn wanted(app: &mut App, effects: &mut Vec<Effect>) {
         let wants = app.stacks.files.get(&file).is_none_or(|kept| kept.is_wanted());
         if wants && app.stacks.asked_file.is_none() {
             app.stacks.asked_file = Some(file.clone());
-            effects.push(Effect::LoadFile(file));
+            let light = crate::tui::dashboard::is_light(app);
+            effects.push(Effect::LoadFile { file, light, colors: app.colors });
         }
     }
 }
