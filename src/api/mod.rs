@@ -10,6 +10,7 @@ pub mod client;
 pub mod etag;
 pub mod extract;
 pub mod metrics;
+mod needs;
 pub mod page;
 pub mod problem;
 pub mod routes;

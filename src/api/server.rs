@@ -24,7 +24,7 @@ use utoipa::openapi::{Content, InfoBuilder, OpenApi, OpenApiBuilder, Ref, Respon
 use utoipa_axum::router::OpenApiRouter;
 
 use super::auth::{Peer, RequestId};
-use super::{AppState, Problem, problem, routes};
+use super::{AppState, Problem, needs, problem, routes};
 use crate::platform::lifecycle::{self, Lifecycle};
 
 /// Open requests have so long to end when the platform stops; streams end at once.
@@ -60,6 +60,7 @@ pub fn openapi() -> OpenApi {
         }
     }
     let components = document.components.get_or_insert_default();
+    needs::state(components);
     components.schemas.insert("Problem".to_owned(), <Problem as utoipa::PartialSchema>::schema());
     components.schemas.insert("Source".to_owned(), <crate::domain::stack::Source as utoipa::PartialSchema>::schema());
     document

@@ -114,3 +114,42 @@ async fn a_decision_on_an_old_version_is_refused() {
     assert!(actions.iter().any(|action| action.starts_with("run.")), "{actions:?}");
     served.end().await;
 }
+
+/// CloudEvents 1.0 (JSON format), with what Terrace says besides.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_event_of_a_run_is_a_cloud_event() {
+    let home = Home::new();
+    let served = home.serve().await;
+    let client = &served.client;
+    let run = client.start_run(&workflow("greet"), None).await.expect("a run");
+    let which = RunRef::Id(run.id);
+    until("the end", || async { client.run(which).await.expect("there").state.is_end().then_some(()) }).await;
+    let mut events = client.recent_events(1000).await.expect("events");
+    events.reverse();
+    let ours: Vec<_> = events.iter().filter(|event| event.subject == format!("run/{}", run.id)).collect();
+    assert!(ours.len() >= 3, "queued, running, succeeded at least: {ours:#?}");
+    let mut ids = std::collections::BTreeSet::new();
+    for (index, event) in events.iter().enumerate() {
+        let wire = serde_json::to_value(event).expect("JSON");
+        let text = |name: &str| wire[name].as_str().unwrap_or_else(|| panic!("{name} of {wire}")).to_owned();
+        assert_eq!((text("specversion").as_str(), text("datacontenttype").as_str()), ("1.0", "application/json"));
+        assert!(ids.insert(text("id")), "ids are unique");
+        assert!(text("source").starts_with("/terrace/estates/"));
+        let kind = text("type");
+        let words: Vec<&str> = kind.strip_prefix("dev.terrace.").expect("ours").split('.').collect();
+        let plain = |word: &&str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        assert!(words.len() == 2 && words.iter().all(plain), "{kind}");
+        assert!(text("subject").starts_with(&format!("{}/", words[0])), "{wire}");
+        assert!(text("time").ends_with('Z') && text("time").parse::<jiff::Timestamp>().is_ok());
+        assert_eq!(text("sequence"), (index + 1).to_string(), "without a gap");
+        assert!(wire["data"].is_object());
+        // Attribute names of CloudEvents: lower-case letters and digits only.
+        for name in wire.as_object().expect("an object").keys() {
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()), "{name}");
+        }
+    }
+    for event in ours {
+        assert_eq!(event.command, format!("terrace open run/{}", run.id));
+    }
+    served.end().await;
+}

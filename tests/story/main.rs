@@ -10,3 +10,4 @@ mod runs_supervisor;
 mod runs_terraform;
 mod runs_workflow;
 mod support;
+mod trouble;

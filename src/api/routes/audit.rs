@@ -30,6 +30,7 @@ struct WhichRecords {
     /// Only this action, such as `run.confirm`.
     action: Option<String>,
     /// How many items at most, from 1 to 10000; 200 unless given.
+    #[param(minimum = 1, maximum = 10000)]
     limit: Option<u32>,
     /// `next` of the page before.
     cursor: Option<String>,

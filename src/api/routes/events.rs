@@ -43,6 +43,7 @@ struct WhichEvents {
     /// Only what is about this, such as `run/01K9…`.
     subject: Option<String>,
     /// How many items at most, from 1 to 10000; 200 unless given. A stream has no limit.
+    #[param(minimum = 1, maximum = 10000)]
     limit: Option<u32>,
     /// `next` of the page before.
     cursor: Option<String>,

@@ -1,6 +1,5 @@
 //! Runs and sets of runs: ask for, look at, decide on.
 
-use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -11,7 +10,7 @@ use utoipa_axum::routes;
 
 use crate::api::auth::{Developer, Operator, Viewer};
 use crate::api::etag::{Conditions, Etag, Tagged};
-use crate::api::extract::{IdempotencyKey, Json, Path, Query};
+use crate::api::extract::{IdempotencyKey, Json, Path, Query, Raw};
 use crate::api::page::{self, Page};
 use crate::api::types::{Confirmation, Resolution, RetryRequest};
 use crate::api::{AppState, Problem};
@@ -49,6 +48,7 @@ struct WhichRuns {
     /// Only those of this stack.
     stack: Option<String>,
     /// How many items at most, from 1 to 10000; 200 unless given.
+    #[param(minimum = 1, maximum = 10000)]
     limit: Option<u32>,
     /// `next` of the page before.
     cursor: Option<String>,
@@ -197,7 +197,7 @@ async fn input(
     _: Operator,
     State(state): State<AppState>,
     Path(id): Path<String>,
-    bytes: Bytes,
+    Raw(bytes): Raw,
 ) -> Result<StatusCode, Problem> {
     state.platform.runs()?.input(&reference(&id)?, &bytes).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -29,6 +29,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
 #[into_params(parameter_in = Query)]
 pub(super) struct Part {
     /// How many items at most, from 1 to 10000; 200 unless given.
+    #[param(minimum = 1, maximum = 10000)]
     pub(super) limit: Option<u32>,
     /// `next` of the page before.
     pub(super) cursor: Option<String>,
@@ -47,6 +48,7 @@ struct WhichInstances {
     /// Only those of this component.
     component: Option<String>,
     /// How many items at most, from 1 to 10000; 200 unless given.
+    #[param(minimum = 1, maximum = 10000)]
     limit: Option<u32>,
     /// `next` of the page before.
     cursor: Option<String>,
