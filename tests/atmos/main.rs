@@ -1,6 +1,7 @@
 //! Stack resolution held to recorded answers of the real Atmos.
 
 mod bytes;
+mod editing;
 mod mutation;
 
 use std::{

@@ -3,7 +3,10 @@
 //! Anchors and aliases share nodes; merge keys, duplicate keys, tags and odd keys follow yaml.v3 and Atmos' own tag pass.
 //! Only the first document of a text counts. Depth, size and expansion by aliases are bounded.
 
+pub mod edit;
+mod outline;
 mod parser;
+mod print;
 mod scalar;
 
 use std::collections::HashMap;
@@ -196,11 +199,11 @@ impl Builder<'_, '_> {
                     }
                     self.scalar(&value, style, anchor, tag.as_deref(), start)?
                 }
-                Event::ListStart { anchor, tag } => {
+                Event::ListStart { anchor, tag, .. } => {
                     self.open(false, anchor, tag.as_deref(), start)?;
                     None
                 }
-                Event::MapStart { anchor, tag } => {
+                Event::MapStart { anchor, tag, .. } => {
                     self.open(true, anchor, tag.as_deref(), start)?;
                     None
                 }

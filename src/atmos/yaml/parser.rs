@@ -11,7 +11,7 @@ use libyaml_rs as sys;
 pub(super) struct Mark {
     pub(super) line: u32,
     pub(super) column: u32,
-    /// In characters from the start of the text.
+    /// In bytes from the start of the text, a byte order mark not counted.
     pub(super) index: usize,
 }
 
@@ -37,9 +37,9 @@ pub(super) enum Event {
     DocumentEnd,
     Alias(String),
     Scalar { value: String, style: Style, double_quoted: bool, anchor: Option<String>, tag: Option<String> },
-    ListStart { anchor: Option<String>, tag: Option<String> },
+    ListStart { anchor: Option<String>, tag: Option<String>, flow: bool },
     ListEnd,
-    MapStart { anchor: Option<String>, tag: Option<String> },
+    MapStart { anchor: Option<String>, tag: Option<String>, flow: bool },
     MapEnd,
 }
 
@@ -144,10 +144,13 @@ unsafe fn read(raw: &sys::yaml_event_t) -> Option<Event> {
             sys::YAML_SEQUENCE_START_EVENT => Event::ListStart {
                 anchor: text(raw.data.sequence_start.anchor),
                 tag: text(raw.data.sequence_start.tag),
+                flow: raw.data.sequence_start.style == sys::YAML_FLOW_SEQUENCE_STYLE,
             },
             sys::YAML_SEQUENCE_END_EVENT => Event::ListEnd,
             sys::YAML_MAPPING_START_EVENT => {
-                Event::MapStart { anchor: text(raw.data.mapping_start.anchor), tag: text(raw.data.mapping_start.tag) }
+                let flow = raw.data.mapping_start.style == sys::YAML_FLOW_MAPPING_STYLE;
+                let (anchor, tag) = (text(raw.data.mapping_start.anchor), text(raw.data.mapping_start.tag));
+                Event::MapStart { anchor, tag, flow }
             }
             sys::YAML_MAPPING_END_EVENT => Event::MapEnd,
             _ => Event::StreamEnd,

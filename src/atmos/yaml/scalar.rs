@@ -169,6 +169,20 @@ fn timestamp(text: &str) -> Option<String> {
     Some(format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}{dot}{fraction} {zone}"))
 }
 
+/// Returns what a key is called in JSON; `plain` where it carries neither quotes nor a tag. None for a null.
+pub(super) fn key_text(text: &str, plain: bool) -> Option<String> {
+    let resolved = if plain { resolve(text, true) } else { Scalar::Str };
+    Some(match resolved {
+        Scalar::Null => return None,
+        Scalar::Bool(yes) => yes.to_string(),
+        Scalar::Int(number) => number.to_string(),
+        Scalar::UInt(number) => number.to_string(),
+        Scalar::Float(number) => print_float(number),
+        Scalar::Time(time) => time,
+        Scalar::Str => text.to_owned(),
+    })
+}
+
 /// Prints a float as Go's `%v` does.
 pub(super) fn print_float(f: f64) -> String {
     if f.is_nan() {
