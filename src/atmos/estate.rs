@@ -195,6 +195,11 @@ impl Estate {
         Some((stack, stack.instances.get(i as usize)?))
     }
 
+    /// Returns every instance with its stack file, abstract ones too, in the order of [`Estate::ids`].
+    pub(super) fn all(&self) -> impl Iterator<Item = (&Stack, &Instance)> {
+        self.ids().filter_map(|id| self.at(id))
+    }
+
     fn shown(&self, path: &Path) -> String {
         config::display(&self.root, path)
     }

@@ -4,6 +4,7 @@
 //! `atmos describe stacks --process-templates=false --process-functions=false` resolves it, with the file, line and column
 //! of every leaf. Nothing here runs a command or fetches anything.
 
+pub mod catalog;
 pub mod config;
 mod depends;
 mod describe;

@@ -15,7 +15,7 @@ fn metadata<'a>(i: &'a Instance, key: &str) -> Option<&'a Node> {
 }
 
 /// Returns the folder that a run works in: an inherited `metadata.component` moves it, unlike in `describe`.
-fn folder(i: &Instance) -> &str {
+pub(super) fn folder(i: &Instance) -> &str {
     metadata(i, "component").and_then(Node::str).unwrap_or_else(|| text(i, "component"))
 }
 

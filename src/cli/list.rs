@@ -1,10 +1,11 @@
 //! `terrace list`: what there is, as tables or JSON arrays.
 
 use super::output::{self, Table};
-use super::{Context, Exit, Outcome};
+use super::{Context, Exit, Failure, Outcome};
+use crate::domain::service::Attribute;
 use crate::domain::stack::InstanceSummary;
 
-/// Lists what there is: stacks, components, instances
+/// Lists what there is: stacks, components, instances, services
 #[derive(Debug, clap::Args)]
 pub(crate) struct List {
     #[command(subcommand)]
@@ -19,6 +20,8 @@ enum What {
     Components,
     /// Lists the instances: each component in each stack
     Instances(Instances),
+    /// Lists the services: every component with its owner, those that no stack uses too
+    Services,
 }
 
 #[derive(Debug, clap::Args)]
@@ -54,8 +57,12 @@ struct Component {
 
 impl List {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
+        if matches!(self.what, What::Services) {
+            return services(context);
+        }
         let estate = context.estate()?;
         match self.what {
+            What::Services => {}
             What::Stacks => {
                 let stacks = estate.stacks();
                 let mut table = Table::new(&["stack", ">instances", "files"]);
@@ -96,6 +103,32 @@ impl List {
         }
         Ok(Exit::Done)
     }
+}
+
+fn services(context: &Context) -> Outcome {
+    let services = super::runtime()?.block_on(super::local::reading(context)?.services()).map_err(Failure::from)?;
+    let mut table = Table::new(&["service", "type", "owner", "tier", "lifecycle", ">instances", "folder", ""]);
+    for service in &services {
+        let text = |attribute: &Option<Attribute>| attribute.as_ref().map(|a| a.value.clone()).unwrap_or_default();
+        let note = match (service.exists, service.instances.is_empty(), service.problems.is_empty()) {
+            (false, ..) => "no folder",
+            (_, true, _) => "no stack uses it",
+            (_, _, false) => "has problems",
+            _ => "",
+        };
+        table.row(vec![
+            service.name.clone(),
+            service.component_type.clone(),
+            text(&service.owner),
+            text(&service.tier),
+            text(&service.lifecycle),
+            service.instances.len().to_string(),
+            service.folder.clone(),
+            note.to_owned(),
+        ]);
+    }
+    output::print(context, &services, |out, paint| table.write(out, paint, "no services"))?;
+    Ok(Exit::Done)
 }
 
 fn marks(instance: &InstanceSummary) -> String {

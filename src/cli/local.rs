@@ -93,6 +93,15 @@ pub(crate) fn offline(context: &Context) -> Result<Client, Failure> {
     Ok(Client::in_process(router(AppState::new(platform.into()))))
 }
 
+/// Returns a client for a command that only reads: of the shared platform where one is named, else of a router in this
+/// process.
+pub(crate) fn reading(context: &Context) -> Result<Client, Failure> {
+    match shared(context)? {
+        Some(client) => Ok(client),
+        None => offline(context),
+    }
+}
+
 /// Returns a client of the shared platform, where the context names one.
 fn shared(context: &Context) -> Result<Option<Client>, Failure> {
     let token = || std::env::var("TERRACE_TOKEN").ok().filter(|token| !token.is_empty());

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::stack::{InstanceRef, Source};
+use super::stack::{Diagnostic, InstanceRef, Source};
 
 /// A fact about a service and where it was read, so that a person can correct it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -31,6 +31,8 @@ pub struct Input {
     pub required: bool,
     /// Whether Terraform masks it.
     pub sensitive: bool,
+    /// Whether null may be given.
+    pub nullable: bool,
     /// The conditions and messages of its `validation` blocks.
     pub validations: Vec<Validation>,
     /// Where it is declared.
@@ -59,7 +61,7 @@ pub struct Output {
     pub source: Source,
 }
 
-/// A catalog entry: every component folder is one.
+/// A catalog entry: every component is one, whether a stack uses it or not.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Service {
     /// The component folder's name below the base path of its type.
@@ -87,4 +89,6 @@ pub struct Service {
     pub outputs: Vec<Output>,
     /// Where it is deployed; empty for a component that no stack uses.
     pub instances: Vec<InstanceRef>,
+    /// What of it cannot be read, or is missing.
+    pub problems: Vec<Diagnostic>,
 }

@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod build;
+pub mod catalog;
 pub mod error;
 pub mod estate;
 pub mod estimates;

@@ -49,6 +49,7 @@ pub struct Teams {
     teams: Vec<Team>,
     components: Vec<GlobSet>,
     stacks: Vec<GlobSet>,
+    places: Vec<Source>,
 }
 
 impl Teams {
@@ -67,6 +68,7 @@ impl Teams {
             let globs = |patterns: &[String]| glob_set(patterns).map_err(|e| problem(bytes, &e.0, e.1));
             read.components.push(globs(&team.components)?);
             read.stacks.push(globs(&team.stacks)?);
+            read.places.push(name_place(bytes, &team.name));
             read.teams.push(team);
         }
         Ok(read)
@@ -76,6 +78,12 @@ impl Teams {
     #[must_use]
     pub fn all(&self) -> &[Team] {
         &self.teams
+    }
+
+    /// Returns the line that names a team.
+    #[must_use]
+    pub fn place(&self, team: &str) -> Option<&Source> {
+        self.teams.iter().position(|other| other.name == team).and_then(|at| self.places.get(at))
     }
 
     /// Returns the team that owns an instance: the first whose patterns match both component and stack, where a team
@@ -100,6 +108,21 @@ fn glob_set(patterns: &[String]) -> Result<GlobSet, (String, String)> {
         builder.add(glob);
     }
     builder.build().map_err(|e| (String::new(), e.to_string()))
+}
+
+/// Finds the line that gives a team its name.
+fn name_place(bytes: &[u8], team: &str) -> Source {
+    let text = String::from_utf8_lossy(bytes);
+    let named = |line: &&str| {
+        let rest = line.trim_start().trim_start_matches('-').trim_start().trim_start_matches('{').trim_start();
+        let value = rest.strip_prefix("name:").map(str::trim_start);
+        value.is_some_and(|value| value.trim_start_matches(['"', '\'']).starts_with(team))
+    };
+    let at = text.lines().position(|line| named(&line)).unwrap_or(0);
+    let line = text.lines().nth(at).unwrap_or("");
+    let column = line.find(team).map_or(0, |column| line[..column].chars().count());
+    let number = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
+    Source { file: FILE.to_owned(), line: number(at), column: number(column) }
 }
 
 /// Makes a diagnostic at the last line that holds `text`: of two teams of one name, the second is the one to change.
@@ -142,6 +165,8 @@ teams:
         assert_eq!(owner("billing-db", "plat-ue2-prod"), Some("payments"));
         assert_eq!(owner("network", "plat-ue2-prod"), Some("platform"));
         assert_eq!(owner("network", "core-ue2-prod"), None);
+        let place = |team| teams.place(team).map(|at| (at.line, at.column));
+        assert_eq!((place("payments"), place("platform"), place("nobody")), (Some((2, 11)), Some((5, 11)), None));
     }
 
     #[test]

@@ -106,3 +106,21 @@ fn the_demo_has_services_with_inheritance_overrides_and_four_stacks() {
     assert_eq!(orders["inheritance"], serde_json::json!(["database/postgres", "database/defaults"]));
     assert_eq!(orders["vars"]["region"], "us-east-2");
 }
+
+#[test]
+fn services_are_listed_with_owners_inputs_and_those_that_no_stack_uses() {
+    let (home, demo) = Home::with_demo();
+    let services = home.at(&demo, &["list", "services", "--format", "json"]).succeeds().json();
+    let of = |name: &str| services.as_array().unwrap().iter().find(|s| s["name"] == name).unwrap().clone();
+    let network = of("network");
+    assert_eq!(network["owner"]["value"], "platform");
+    assert_eq!(network["owner"]["source"]["file"], "platform/teams.yaml");
+    assert_eq!(network["instances"].as_array().unwrap().len(), 4);
+    assert!(network["readme"].as_str().unwrap().starts_with('#'));
+    assert!(network["inputs"].as_array().unwrap().iter().any(|input| input["name"] == "region"));
+    assert_eq!(of("database")["tier"]["value"], "1");
+    let unused = of("ftp-gateway");
+    assert_eq!((&unused["instances"], &unused["exists"]), (&serde_json::json!([]), &true.into()));
+    assert_eq!(services.as_array().unwrap().iter().filter(|s| s["problems"] != serde_json::json!([])).count(), 0);
+    assert!(home.at(&demo, &["list", "services"]).succeeds().out.contains("no stack uses it"));
+}

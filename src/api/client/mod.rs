@@ -9,6 +9,7 @@ mod follow;
 mod platform;
 mod record;
 mod runs;
+mod services;
 mod sse;
 mod transport;
 

@@ -8,6 +8,7 @@ mod log;
 mod platform;
 mod probes;
 mod runs;
+mod services;
 mod stacks;
 mod teams;
 mod workflows;
@@ -26,6 +27,7 @@ pub(super) fn api() -> OpenApiRouter<AppState> {
         .merge(log::router())
         .merge(platform::router())
         .merge(runs::router())
+        .merge(services::router())
         .merge(stacks::router())
         .merge(teams::router())
         .merge(workflows::router())

@@ -56,6 +56,9 @@ fn about(service: &Service, width: u16) -> Vec<Row> {
     if service.instances.is_empty() {
         rows.push(Row::text("No stack uses it.", Meaning::Warning));
     }
+    for problem in &service.problems {
+        rows.push(Row::text(problem.message.clone(), Meaning::Warning).at(problem.source.clone()));
+    }
     rows.push(Row::blank());
     match &service.readme {
         Some(readme) => rows.extend(markdown::rows(readme, usize::from(width.saturating_sub(3)).min(96))),
