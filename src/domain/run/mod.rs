@@ -321,6 +321,29 @@ pub struct RunRequest {
     pub set_env: std::collections::BTreeMap<String, String>,
 }
 
+impl RunRequest {
+    /// Returns a request of this kind that asks for nothing yet.
+    #[must_use]
+    pub fn new(kind: RunKind) -> Self {
+        Self {
+            kind,
+            component: None,
+            stack: None,
+            stack_file: None,
+            workflow: None,
+            workflow_file: None,
+            from_step: None,
+            args: Vec::new(),
+            yes: false,
+            interactive: false,
+            no_wait: false,
+            driver: None,
+            env: std::collections::BTreeMap::new(),
+            set_env: std::collections::BTreeMap::new(),
+        }
+    }
+}
+
 /// What somebody asks for when they ask for several runs in the order of their dependencies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -4,7 +4,9 @@
 //! [`log`] into the run's [`folder`]; the platform copies the journal into its store and speaks to the supervisor by
 //! [`protocol`]. Rules of states are in [`crate::domain::run`], commands and files in [`crate::atmos::driver`].
 
+mod accept;
 pub mod configuration;
+mod decide;
 pub mod error;
 mod executor;
 pub mod findings;
@@ -13,10 +15,14 @@ mod hand;
 pub mod journal;
 pub mod log;
 pub mod protocol;
+mod resolve;
+mod retry;
 pub mod service;
+mod set;
 pub mod supervisor;
 mod takeover;
 mod work;
 
 pub use error::RunError;
-pub use service::{FollowedLog, Resolution, RunService, RunSettings};
+pub use resolve::Resolution;
+pub use service::{FollowedLog, RunService, RunSettings};

@@ -1,0 +1,288 @@
+//! Takes requests for runs: checks them, starts their supervisors, queues them.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde_json::json;
+use ulid::Ulid;
+
+use super::error::RunError;
+use super::hand;
+use super::protocol::{Ask, Hello};
+use super::service::RunService;
+use super::takeover::Telling;
+use super::work::{self, Ground, Work};
+use crate::atmos::driver::tools::Tools;
+use crate::domain::id::{RunId, RunRef};
+use crate::domain::run::lock::{LockKey, waiting_for};
+use crate::domain::run::machine::Transition;
+use crate::domain::run::{Run, RunKind, RunRequest, RunState, StoodOn, environment};
+use crate::platform::PlatformError;
+use crate::platform::audit::Actor;
+use crate::platform::store::{KeptRun, KeyFingerprint, Remembered, Tx};
+
+impl RunService {
+    /// Accepts a request: checks it, starts its supervisor with the environment of the person, and queues it.
+    ///
+    /// A request with an idempotency key that came before returns the run it made then.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the configuration or the rules refuse; with `no_wait`, a lock that is held.
+    pub async fn create(
+        &self,
+        actor: &Actor,
+        request: RunRequest,
+        key: Option<&KeyFingerprint>,
+    ) -> Result<Run, RunError> {
+        if let Some(key) = key
+            && let Some(before) = self.inner.store.remembered(key).await?
+        {
+            return self.replay(&before).await;
+        }
+        let draft = Draft { request, ..Draft::default() };
+        let mut accepted = self.accept(actor, draft).await?;
+        let mut tx = self.inner.store.begin().await?;
+        let before = match key {
+            Some(key) => tx.recall(key).await?,
+            None => None,
+        };
+        let added = match before {
+            Some(before) => Err(self.replay(&before).await),
+            None => match self.add(tx, actor, std::slice::from_mut(&mut accepted), key).await {
+                Ok(()) => Ok(()),
+                Err(error) => Err(Err(error)),
+            },
+        };
+        match added {
+            Ok(()) => Ok(accepted.run),
+            Err(answer) => {
+                self.discard(accepted.run.id).await;
+                answer
+            }
+        }
+    }
+
+    async fn replay(&self, before: &Remembered) -> Result<Run, RunError> {
+        let id: RunId = serde_json::from_str(&before.answer)
+            .map_err(|error| PlatformError::Unreadable { what: "answer".to_owned(), message: error.to_string() })?;
+        self.get(&RunRef::Id(id)).await
+    }
+
+    pub(super) async fn accept_and_add(&self, actor: &Actor, draft: Draft) -> Result<Run, RunError> {
+        let mut kept = self.accept(actor, draft).await?;
+        let tx = self.inner.store.begin().await?;
+        if let Err(error) = self.add(tx, actor, std::slice::from_mut(&mut kept), None).await {
+            self.discard(kept.run.id).await;
+            return Err(error);
+        }
+        Ok(kept.run)
+    }
+
+    /// Checks a request and starts its supervisor; nothing is stored yet.
+    pub(super) async fn accept(&self, actor: &Actor, draft: Draft) -> Result<KeptRun, RunError> {
+        let id = RunId(Ulid::generate());
+        let mut request = draft.request;
+        let mut env = environment::reduce(std::mem::take(&mut request.env));
+        env.append(&mut request.set_env);
+        let folder = self.inner.folder(id);
+        let tools = Tools::find(&|name| env.get(name).cloned(), self.inner.settings.atmos.as_deref());
+        let work = self.prepare(&request, id, tools.clone()).await?;
+        if work::unlocks(&request) {
+            self.refuse_while_the_holder_lives(&work.target_locks).await?;
+        }
+        let doing = "cannot make the run's folder";
+        folder.create().map_err(RunError::io(doing))?;
+        let noted = serde_json::to_vec(&tools).unwrap_or_default();
+        std::fs::write(folder.tools(), noted).map_err(RunError::io(doing))?;
+        env.insert("TERRACE_RUN".to_owned(), id.to_string());
+        let hello = Hello { env, patience: self.inner.settings.patience };
+        if let Err(error) = hand::start(&self.inner.settings.program, &folder, &hello).await {
+            remove(folder.path());
+            return Err(error);
+        }
+        Ok(KeptRun {
+            run: new_run(id, actor, &request, &work, draft.retry_of, draft.resolves, draft.set, draft.after),
+            request,
+            locks: work.locks,
+            taken: 0,
+            parallel: draft.parallel,
+        })
+    }
+
+    /// Terraform's own lock is not taken from a run of ours that lives.
+    async fn refuse_while_the_holder_lives(&self, keys: &[LockKey]) -> Result<(), RunError> {
+        for held in self.inner.store.run_locks().await? {
+            let state = keys.iter().any(|key| key.is_state() && key.to_string() == held.key);
+            if !state {
+                continue;
+            }
+            let holder = self.inner.store.run(&RunRef::Id(held.run)).await?.run;
+            let lives = holder.state != RunState::Unknown
+                || super::executor::leftover(&self.inner.folder(held.run), held.run).is_some();
+            if lives {
+                return Err(RunError::Invalid {
+                    message: format!("the state is held by run #{}, which lives: it is not unlocked", holder.number),
+                    hint: Some(format!(
+                        "terrace runs cancel {0} ends it, terrace runs show {0} looks at it",
+                        holder.number
+                    )),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at a request with the configuration as it is now.
+    pub(super) async fn prepare(&self, request: &RunRequest, id: RunId, tools: Tools) -> Result<Work, RunError> {
+        let configuration = self.inner.configurations.current().await?;
+        let (request, folder, cache) = (request.clone(), self.inner.folder(id), self.inner.settings.cache.clone());
+        let seconds = self.inner.settings.confirmation_seconds;
+        let work = tokio::task::spawn_blocking(move || {
+            let ground = Ground {
+                configuration: configuration.as_ref(),
+                tools: &tools,
+                folder: &folder,
+                cache: &cache,
+                seconds,
+            };
+            ground.prepare(&request)
+        });
+        work.await.map_err(|error| RunError::Supervisor(error.to_string()))?
+    }
+
+    /// Stores runs whose supervisors wait, in one transaction, and lets the executor know.
+    pub(super) async fn add(
+        &self,
+        mut tx: Box<dyn Tx>,
+        actor: &Actor,
+        runs: &mut [KeptRun],
+        key: Option<&KeyFingerprint>,
+    ) -> Result<(), RunError> {
+        let now = Timestamp::now();
+        let mut telling = Telling::new(now, actor.clone());
+        for kept in runs.iter_mut() {
+            tx.add_run(kept).await?;
+            if kept.request.no_wait
+                && let Err((key, holder)) = tx.take_locks(kept.run.id, &kept.locks, now).await?
+            {
+                let holder = tx.run(holder).await?.run;
+                return Err(RunError::WouldWait(waiting_for(&key, holder.number, holder.state)));
+            }
+            // The executor takes them in the order of the queue.
+            tx.release_locks(kept.run.id, &kept.locks).await?;
+            let queued = Transition { from: RunState::Queued, to: RunState::Queued, verb: "queued" };
+            let detail = json!({"command": kept.run.command, "driver": kept.run.driver, "yes": kept.request.yes});
+            telling.transition(&kept.run, queued, detail);
+        }
+        if let (Some(key), Some(first)) = (key, runs.first()) {
+            let answer = serde_json::to_string(&first.run.id).unwrap_or_default();
+            tx.remember(key, &Remembered { status: 201, answer }, now).await?;
+        }
+        match telling.into_change() {
+            Some(change) => tx.commit(change).await.map(drop)?,
+            None => tx.commit_bookkeeping().await?,
+        }
+        for kept in runs.iter() {
+            self.attend(kept.run.id).await;
+        }
+        self.inner.wake.notify_one();
+        Ok(())
+    }
+
+    /// Sends a waiting supervisor home that has no run.
+    pub(super) async fn discard(&self, id: RunId) {
+        let folder = self.inner.folder(id);
+        if let Ok((hand, speaking, _)) = hand::attach(&folder, self.inner.token).await {
+            tokio::spawn(speaking);
+            let by = "the platform, which did not take the run".to_owned();
+            drop(hand.ask(Ask::Cancel { token: self.inner.token, by }).await);
+        }
+        remove(folder.path());
+    }
+}
+
+/// Removes what a run that never was left behind.
+fn remove(path: &Path) {
+    if let Err(error) = std::fs::remove_dir_all(path) {
+        tracing::debug!(path = %path.display(), %error, "could not remove the folder of a run that was not taken");
+    }
+}
+
+/// A run before it is accepted.
+#[derive(Debug, Clone)]
+pub(super) struct Draft {
+    pub(super) request: RunRequest,
+    pub(super) retry_of: Option<RunId>,
+    pub(super) resolves: Option<RunId>,
+    pub(super) set: Option<String>,
+    pub(super) after: Vec<RunId>,
+    pub(super) parallel: Option<u32>,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        let request = RunRequest::new(RunKind::Plan);
+        Self { request, retry_of: None, resolves: None, set: None, after: Vec::new(), parallel: None }
+    }
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "a run has these parts, and this is the one place that puts them together"
+)]
+fn new_run(
+    id: RunId,
+    actor: &Actor,
+    request: &RunRequest,
+    work: &Work,
+    retry_of: Option<RunId>,
+    resolves: Option<RunId>,
+    set: Option<String>,
+    after: Vec<RunId>,
+) -> Run {
+    Run {
+        id,
+        number: 0,
+        kind: request.kind,
+        state: RunState::Queued,
+        version: 1,
+        driver: work.driver,
+        command: work.command.clone(),
+        commands: Vec::new(),
+        component: request.component.clone().or_else(|| match work.targets.as_slice() {
+            [one] => Some(one.component.clone()),
+            _ => None,
+        }),
+        stack: request.stack.clone().or_else(|| match work.targets.as_slice() {
+            [one] => Some(one.stack.clone()),
+            _ => None,
+        }),
+        waiting_for: None,
+        reason: None,
+        next: None,
+        exit_code: None,
+        summary: None,
+        plan_digest: None,
+        steps: work.steps(),
+        findings: Vec::new(),
+        stood_on: StoodOn::clone(&work.stood_on),
+        actor: actor.name.clone(),
+        retry_of,
+        set,
+        after,
+        resolves,
+        workspace: work.workspace.clone(),
+        confirmed_by: None,
+        cancel_asked: false,
+        changing_command: work.changes,
+        targets: work.targets.clone(),
+        log_bytes: 0,
+        log_lines: 0,
+        log_lost: 0,
+        queued_at: Timestamp::now(),
+        started_at: None,
+        expires_at: None,
+        ended_at: None,
+    }
+}

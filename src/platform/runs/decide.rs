@@ -1,0 +1,90 @@
+//! What people decide on a run that goes on: confirm, cancel, type into it.
+
+use base64::Engine as _;
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::error::RunError;
+use super::protocol::Ask;
+use super::service::{RunService, save};
+use super::takeover::{self, Telling};
+use crate::domain::id::{Digest, RunRef};
+use crate::domain::run::Run;
+use crate::domain::run::machine::{Happening, Refusal};
+use crate::platform::audit::Actor;
+
+impl RunService {
+    /// Says yes to the plan of a run; `digest` is the one that was shown.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not wait for a yes, or its plan is another.
+    pub async fn confirm(&self, actor: &Actor, which: &RunRef, digest: Option<&Digest>) -> Result<Run, RunError> {
+        let id = self.inner.store.run(which).await?.run.id;
+        let mut tx = self.inner.store.begin().await?;
+        let mut kept = tx.run(id).await?;
+        let read = kept.run.version;
+        let digest = digest.or(kept.run.plan_digest.as_ref()).cloned().ok_or(Refusal::NotConfirmed)?;
+        let transition = kept.run.facts().after(&Happening::Confirmed { digest: digest.clone() })?;
+        if kept.run.confirmed_by.is_none() {
+            kept.run.confirmed_by = Some(actor.name.clone());
+            kept.run.expires_at = None;
+            kept.run.next = None;
+            let mut telling = Telling::new(Timestamp::now(), actor.clone());
+            kept.run.version += 1;
+            telling.transition(&kept.run, transition, json!({"plan": digest}));
+            save(tx, &kept, read, telling).await?;
+        }
+        self.inner.wake.notify_one();
+        Ok(kept.run)
+    }
+
+    /// Cancels a run: interrupts its commands, waits, terminates, kills. Asked again, it goes one step further at once.
+    ///
+    /// # Errors
+    ///
+    /// Where it has ended.
+    pub async fn cancel(&self, actor: &Actor, which: &RunRef) -> Result<Run, RunError> {
+        let id = self.inner.store.run(which).await?.run.id;
+        let mut tx = self.inner.store.begin().await?;
+        let mut kept = tx.run(id).await?;
+        let read = kept.run.version;
+        let transition = kept.run.facts().after(&Happening::CancelAsked)?;
+        kept.run.state = transition.to;
+        kept.run.cancel_asked = true;
+        if transition.to.is_end() {
+            kept.run.reason = Some(format!("canceled by {} before it began", actor.name));
+            takeover::finish(&mut kept.run, Timestamp::now());
+        }
+        let mut telling = Telling::new(Timestamp::now(), actor.clone());
+        kept.run.version += 1;
+        telling.transition(&kept.run, transition, json!({}));
+        save(tx, &kept, read, telling).await?;
+        if let Some(hand) = self.inner.hand(id) {
+            let asked = hand.ask(Ask::Cancel { token: self.inner.token, by: actor.name.clone() }).await;
+            if let Err(error) = asked {
+                tracing::info!(run = %id, %error, "the supervisor was not there to be canceled");
+            }
+        }
+        self.inner.wake.notify_one();
+        Ok(kept.run)
+    }
+
+    /// Types into a run that has a terminal.
+    ///
+    /// # Errors
+    ///
+    /// Where the run does not run, or has no terminal.
+    pub async fn input(&self, which: &RunRef, bytes: &[u8]) -> Result<(), RunError> {
+        let run = self.inner.store.run(which).await?.run;
+        if !run.state.is_active() {
+            return Err(RunError::invalid(format!(
+                "run #{} is {}: nothing reads what you type",
+                run.number, run.state
+            )));
+        }
+        let hand = self.inner.hand(run.id).ok_or_else(|| RunError::Supervisor("it is gone".to_owned()))?;
+        let data = base64::engine::general_purpose::STANDARD.encode(bytes);
+        hand.ask(Ask::Input { token: self.inner.token, data }).await
+    }
+}
