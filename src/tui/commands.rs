@@ -77,22 +77,7 @@ pub fn request(app: &App, kind: RunKind, key: &InstanceKey) -> RunRequest {
 /// Returns a request with nothing but its kind.
 #[must_use]
 pub fn empty(kind: RunKind) -> RunRequest {
-    RunRequest {
-        kind,
-        component: None,
-        stack: None,
-        stack_file: None,
-        workflow: None,
-        workflow_file: None,
-        from_step: None,
-        args: Vec::new(),
-        yes: false,
-        no_wait: false,
-        driver: None,
-        interactive: false,
-        env: Default::default(),
-        set_env: Default::default(),
-    }
+    RunRequest::new(kind)
 }
 
 /// Writes the command that asks for the same run.

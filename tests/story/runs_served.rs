@@ -2,6 +2,7 @@
 
 use futures::TryStreamExt as _;
 use serde_json::json;
+use terrace::api::types::RetryRequest;
 use terrace::domain::id::RunRef;
 use terrace::domain::run::{DriverKind, PlanSummary, Run, RunKind, RunRequest, RunState};
 
@@ -73,4 +74,58 @@ async fn the_platform_process_is_killed_in_the_middle_of_an_apply_of_the_demo() 
     assert!(text.contains("Apply complete!"), "{text}");
     let on_disk = std::fs::read(served.state().join("runs").join(run.id.to_string()).join("log")).expect("a log");
     assert_eq!(text.as_bytes(), on_disk);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_says_what_changed_since_the_last_successful_apply() {
+    if no_terraform() {
+        return;
+    }
+    let served = Served::start();
+    let yes = RunRequest { yes: true, ..asks(RunKind::Apply, "network", "plat-ue2-dev") };
+    let applied = served.client.start_run(&yes, None).await.expect("accepted");
+    let applied = served.end(&applied).await;
+    assert_eq!(applied.state, RunState::Succeeded, "{applied:#?}");
+    let first = served.client.since(RunRef::Id(applied.id)).await.expect("compared");
+    assert_eq!((first.applied, first.notes.len()), (None, 1), "nothing was applied before");
+
+    let file = "stacks/catalog/network.yaml";
+    let text = std::fs::read_to_string(served.root().join(file)).expect("a file");
+    let line = text.lines().position(|line| line.contains("nat:")).expect("a line");
+    let changed = text.replace("nat: false", "nat: true");
+    assert_ne!(changed, text);
+    std::fs::write(served.root().join(file), &changed).expect("written");
+    let now = served.client.since_applied("network", "plat-ue2-dev").await.expect("compared");
+    assert!(now.to.dirty && now.commits.is_empty());
+    assert_eq!(now.values[0].author, None, "nobody committed it: {now:#?}");
+    served.git(&["commit", "-qam", "Give networks a way out"]);
+
+    let plan = served.client.start_run(&asks(RunKind::Plan, "network", "plat-ue2-dev"), None).await.expect("accepted");
+    let plan = served.end(&plan).await;
+    let since = served.client.since(RunRef::Id(plan.id)).await.expect("compared");
+    assert_eq!(since.applied.as_ref().map(|run| run.number), Some(1));
+    let commits: Vec<_> =
+        since.commits.iter().map(|commit| (commit.author.as_str(), commit.subject.as_str())).collect();
+    assert_eq!(commits, [("Aiko", "Give networks a way out")]);
+    assert_eq!(since.other_commits, 0);
+    let [value] = since.values.as_slice() else { panic!("one value: {:#?}", since.values) };
+    assert_eq!((&value.before, &value.after), (&Some(json!(false)), &Some(json!(true))));
+    let source = value.source.as_ref().expect("a line");
+    assert_eq!((source.file.as_str(), source.line as usize), (file, line + 1));
+    assert_eq!(value.author.as_deref(), Some("Aiko"));
+    assert_eq!(value.commit.as_deref(), Some(since.commits[0].id.as_str()));
+    assert_eq!(since.lately.iter().map(|run| run.number).collect::<Vec<_>>(), [1]);
+
+    let with = RetryRequest { env: yes.env.clone(), ..RetryRequest::default() };
+    let again = served.client.retry(RunRef::Id(plan.id), &with).await.expect("accepted");
+    assert_eq!(again.differs, ["nothing: the same commit, configuration and tools"]);
+    served.end(&again).await;
+    std::fs::write(served.root().join(file), &text).expect("written");
+    let again = served.client.retry(RunRef::Id(plan.id), &with).await.expect("accepted");
+    assert!(
+        again.differs[0].contains("not committed") && again.differs[1].contains("true → false"),
+        "{:?}",
+        again.differs
+    );
+    assert_eq!(served.end(&again).await.state, RunState::NoChanges);
 }

@@ -9,6 +9,7 @@ use super::{Client, ClientError, segment};
 use crate::api::extract::IDEMPOTENCY_KEY;
 use crate::api::types::{Confirmation, LogLines, Resolution, RetryRequest};
 use crate::domain::id::{Digest, RunRef};
+use crate::domain::run::since::Since;
 use crate::domain::run::{Run, RunRequest, RunSet, SetRequest};
 
 impl Client {
@@ -99,6 +100,24 @@ impl Client {
     /// Where it is not `unknown`, or no refresh-only plan has looked into it yet.
     pub async fn resolve(&self, run: RunRef, resolution: &Resolution) -> Result<Run, ClientError> {
         self.change(&format!("/runs/{run}/resolve"), resolution).await
+    }
+
+    /// Says what changed between the last successful apply of a run's instance, and that run.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such run, or it is not about one instance.
+    pub async fn since(&self, run: RunRef) -> Result<Since, ClientError> {
+        self.get(&format!("/runs/{run}/since"), &[]).await
+    }
+
+    /// Says what changed between the last successful apply of an instance, and the files as they are.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such instance.
+    pub async fn since_applied(&self, component: &str, stack: &str) -> Result<Since, ClientError> {
+        self.get("/since", &[("component", Some(component)), ("stack", Some(stack))]).await
     }
 
     /// Types into a run that has a terminal.

@@ -15,6 +15,7 @@ use crate::api::page::{self, Page};
 use crate::api::types::{Confirmation, Resolution, RetryRequest};
 use crate::api::{AppState, Problem};
 use crate::domain::id::RunRef;
+use crate::domain::run::since::Since;
 use crate::domain::run::{Run, RunKind, RunRequest, RunSet, RunState, SetRequest};
 use crate::platform::store::RunQuery;
 
@@ -28,6 +29,8 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(retry))
         .routes(routes!(resolve))
         .routes(routes!(input))
+        .routes(routes!(since))
+        .routes(routes!(since_applied))
         .routes(routes!(create_set))
         .routes(routes!(set))
 }
@@ -201,6 +204,35 @@ async fn input(
 ) -> Result<StatusCode, Problem> {
     state.platform.runs()?.input(&reference(&id)?, &bytes).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Says what changed between the last successful apply of a run's instance, and that run.
+#[utoipa::path(get, path = "/runs/{id}/since", tag = "runs", params(("id" = String, Path, description = "Number or ULID")),
+    responses((status = 200, description = "Commits, values with their lines, and runs beside it", body = Since)))]
+async fn since(_: Viewer, State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Since>, Problem> {
+    Ok(Json(state.platform.runs()?.since(&reference(&id)?).await?))
+}
+
+/// Which instance.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct WhichInstance {
+    /// The component.
+    component: String,
+    /// The stack.
+    stack: String,
+}
+
+/// Says what changed between the last successful apply of an instance, and the files as they are.
+#[utoipa::path(get, path = "/since", tag = "runs", params(WhichInstance),
+    responses((status = 200, description = "Commits, values with their lines, and runs beside it", body = Since)))]
+async fn since_applied(
+    _: Viewer,
+    State(state): State<AppState>,
+    Query(which): Query<WhichInstance>,
+) -> Result<Json<Since>, Problem> {
+    Ok(Json(state.platform.runs()?.since_applied(&which.component, &which.stack).await?))
 }
 
 /// Asks for several runs in the order of their dependencies.

@@ -1,7 +1,7 @@
 //! Runs: one execution of Atmos or Terraform, its states, and what may follow what.
 //!
 //! This file has the words; [`machine`] has the rules of states, [`lock`] what runs lock, [`order`] how a set goes,
-//! [`environment`] what travels into a run.
+//! [`environment`] what travels into a run, [`since`] what is different from before.
 
 pub mod environment;
 pub mod lock;
@@ -9,6 +9,7 @@ pub mod machine;
 #[cfg(test)]
 mod machine_tests;
 pub mod order;
+pub mod since;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -211,6 +212,9 @@ pub struct Run {
     pub stood_on: StoodOn,
     /// Who asked for it.
     pub actor: String,
+    /// What is different from the run it retries, one sentence each; empty where it retries none.
+    #[serde(default)]
+    pub differs: Vec<String>,
     /// The run it retries.
     pub retry_of: Option<RunId>,
     /// The set it belongs to.

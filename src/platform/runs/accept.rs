@@ -16,7 +16,7 @@ use crate::atmos::driver::tools::Tools;
 use crate::domain::id::{RunId, RunRef};
 use crate::domain::run::lock::{LockKey, waiting_for};
 use crate::domain::run::machine::Transition;
-use crate::domain::run::{Run, RunKind, RunRequest, RunState, StoodOn, environment};
+use crate::domain::run::{Run, RunKind, RunRequest, RunState, environment};
 use crate::platform::PlatformError;
 use crate::platform::audit::Actor;
 use crate::platform::store::{KeptRun, KeyFingerprint, Remembered, Tx};
@@ -95,19 +95,20 @@ impl RunService {
         folder.create().map_err(RunError::io(doing))?;
         let noted = serde_json::to_vec(&tools).unwrap_or_default();
         std::fs::write(folder.tools(), noted).map_err(RunError::io(doing))?;
+        folder.keep_leaves(&work.leaves).map_err(RunError::io(doing))?;
         env.insert("TERRACE_RUN".to_owned(), id.to_string());
         let hello = Hello { env, patience: self.inner.settings.patience };
         if let Err(error) = hand::start(&self.inner.settings.program, &folder, &hello).await {
             remove(folder.path());
             return Err(error);
         }
-        Ok(KeptRun {
-            run: new_run(id, actor, &request, &work, draft.retry_of, draft.resolves, draft.set, draft.after),
-            request,
-            locks: work.locks,
-            taken: 0,
-            parallel: draft.parallel,
-        })
+        let mut run = new_run(id, actor, &request, &work);
+        if let Some(before) = draft.retry_of {
+            run.retry_of = Some(before.id);
+            run.differs = self.differences(&before, &work);
+        }
+        (run.resolves, run.set, run.after) = (draft.resolves, draft.set, draft.after);
+        Ok(KeptRun { run, request, locks: work.locks, taken: 0, parallel: draft.parallel })
     }
 
     /// Terraform's own lock is not taken from a run of ours that lives.
@@ -213,7 +214,7 @@ fn remove(path: &Path) {
 #[derive(Debug, Clone)]
 pub(super) struct Draft {
     pub(super) request: RunRequest,
-    pub(super) retry_of: Option<RunId>,
+    pub(super) retry_of: Option<Box<Run>>,
     pub(super) resolves: Option<RunId>,
     pub(super) set: Option<String>,
     pub(super) after: Vec<RunId>,
@@ -227,20 +228,8 @@ impl Default for Draft {
     }
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "a run has these parts, and this is the one place that puts them together"
-)]
-fn new_run(
-    id: RunId,
-    actor: &Actor,
-    request: &RunRequest,
-    work: &Work,
-    retry_of: Option<RunId>,
-    resolves: Option<RunId>,
-    set: Option<String>,
-    after: Vec<RunId>,
-) -> Run {
+/// Puts a run together from what was asked and found.
+fn new_run(id: RunId, actor: &Actor, request: &RunRequest, work: &Work) -> Run {
     Run {
         id,
         number: 0,
@@ -266,12 +255,13 @@ fn new_run(
         plan_digest: None,
         steps: work.steps(),
         findings: Vec::new(),
-        stood_on: StoodOn::clone(&work.stood_on),
+        stood_on: work.stood_on.clone(),
         actor: actor.name.clone(),
-        retry_of,
-        set,
-        after,
-        resolves,
+        differs: Vec::new(),
+        retry_of: None,
+        set: None,
+        after: Vec::new(),
+        resolves: None,
         workspace: work.workspace.clone(),
         confirmed_by: None,
         cancel_asked: false,

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 
 use super::error::RunError;
 use crate::atmos::{AtmosError, Estate, RunTarget};
-use crate::domain::stack::{Dependency, InstanceSummary};
+use crate::domain::run::since::Leaf;
+use crate::domain::stack::{Dependency, ExplainedValue, InstanceSummary};
 
 /// One resolved configuration.
 pub trait Configuration: Send + Sync {
@@ -20,6 +21,9 @@ pub trait Configuration: Send + Sync {
     ///
     /// Where there is none of that name, with what was perhaps meant.
     fn target(&self, component: &str, stack: &str, stack_file: Option<&str>) -> Result<RunTarget, AtmosError>;
+
+    /// Returns every value of an instance with its line, in the order of the document; none where there is no instance.
+    fn leaves(&self, component: &str, stack: &str, stack_file: Option<&str>) -> Vec<Leaf>;
 
     /// Returns every instance.
     fn instances(&self) -> Vec<InstanceSummary>;
@@ -49,6 +53,14 @@ impl Configuration for Estate {
             AtmosError::new("not-runnable", format!("what a run of {component}@{stack} needs cannot be resolved"))
                 .hint("`terrace check` lists the problems of the estate")
         })
+    }
+
+    fn leaves(&self, component: &str, stack: &str, stack_file: Option<&str>) -> Vec<Leaf> {
+        let Ok(id) = self.find(component, stack, stack_file) else {
+            return Vec::new();
+        };
+        let leaf = |value: ExplainedValue| Leaf { path: value.path, value: value.value, source: value.source };
+        self.explain(id, None).values.into_iter().map(leaf).collect()
     }
 
     fn instances(&self) -> Vec<InstanceSummary> {

@@ -13,6 +13,7 @@ use super::journal::{self, Note};
 use super::protocol::Ask;
 use super::service::{RunService, save};
 use super::takeover::{self, Telling};
+use super::work::Work;
 use crate::atmos::driver::tools::Tools;
 use crate::domain::id::{RunId, RunRef};
 use crate::domain::run::lock::{LockKey, waiting_for};
@@ -136,16 +137,37 @@ impl RunService {
         // What was decided when it was accepted stays decided.
         request.driver = Some(kept.run.driver);
         let tools = tools_of(&self.inner.folder(id));
-        let started = match self.prepare(&request, id, tools).await {
-            Ok(work) => hand.ask(Ask::Start { token: self.inner.token, script: Box::new(work.script) }).await,
-            Err(error) => Err(error),
+        let started = async {
+            let work = self.prepare(&request, id, tools).await?;
+            self.note_ground(id, &work).await?;
+            hand.ask(Ask::Start { token: self.inner.token, script: Box::new(work.script) }).await
         };
+        let started = started.await;
         if let Err(error) = started {
             let why = error.to_string();
             if let Err(error) = self.end_before(id, Ending::Failed, &why).await {
                 tracing::warn!(run = %id, %error, "a run that could not be started could not be ended");
             }
         }
+    }
+
+    /// Notes what a run stands on where that is not what it stood on when it was accepted: files change while it waits.
+    async fn note_ground(&self, id: RunId, work: &Work) -> Result<(), RunError> {
+        let folder = self.inner.folder(id);
+        let mut tx = self.inner.store.begin().await?;
+        let mut kept = tx.run(id).await?;
+        if kept.run.stood_on == work.stood_on && kept.run.steps.len() == work.steps().len() {
+            return Ok(());
+        }
+        let read = kept.run.version;
+        folder.keep_leaves(&work.leaves).map_err(RunError::io("cannot keep the run's configuration"))?;
+        kept.run.stood_on = work.stood_on.clone();
+        kept.run.workspace = work.workspace.clone();
+        kept.run.steps = work.steps();
+        kept.run.version += 1;
+        let mut telling = Telling::new(Timestamp::now(), Actor::platform());
+        telling.observed(&kept.run, "ground_moved");
+        save(tx, &kept, read, telling).await
     }
 
     /// A confirmed run goes on as soon as the component's folder is free.

@@ -8,6 +8,7 @@
 //!   log, log.index             the output, byte for byte, and where its lines are
 //!   supervisor.log             what the supervisor itself had to say (empty as a rule)
 //!   tools.json                 which tools it uses
+//!   configuration.json         the resolved configuration it stands on, with lines
 //!   plan.tfplan, plan.json     the plan and what it holds, mode 0600
 //!   data/                      TF_DATA_DIR
 //! ```
@@ -93,6 +94,12 @@ impl RunFolder {
     #[must_use]
     pub fn tools(&self) -> PathBuf {
         self.path.join("tools.json")
+    }
+
+    /// Returns the resolved configuration that the run stands on.
+    #[must_use]
+    pub fn configuration(&self) -> PathBuf {
+        self.path.join("configuration.json")
     }
 
     /// Returns the run's own `TF_DATA_DIR`.

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::accept::Draft;
 use super::error::RunError;
 use super::service::RunService;
+use super::work::Work;
 use crate::domain::id::RunRef;
-use crate::domain::run::{Run, RunRequest, RunState};
+use crate::domain::run::{Run, RunRequest, RunState, since};
 use crate::platform::audit::Actor;
 
 impl RunService {
@@ -31,7 +32,15 @@ impl RunService {
             });
         }
         let request = RunRequest { env, set_env, ..before.request };
-        let draft = Draft { request, retry_of: Some(before.run.id), ..Draft::default() };
+        let draft = Draft { request, retry_of: Some(Box::new(before.run)), ..Draft::default() };
         self.accept_and_add(actor, draft).await
+    }
+
+    /// Says what is different from a run that is asked for again.
+    pub(super) fn differences(&self, before: &Run, work: &Work) -> Vec<String> {
+        let kept = self.inner.folder(before.id).leaves();
+        let values = kept.filter(|_| !work.leaves.is_empty()).map(|kept| since::changed(&kept, &work.leaves));
+        let (old, new) = ((&before.stood_on, before.driver), (&work.stood_on, work.driver));
+        since::differences(old, new, values.as_deref())
     }
 }

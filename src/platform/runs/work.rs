@@ -1,21 +1,22 @@
 //! From a request to a script: what is to be done, what it locks, what it stands on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::json;
 
 use super::configuration::Configuration;
 use super::error::RunError;
 use super::folder::RunFolder;
+use super::git;
 use crate::atmos::driver::instance::{self, Asked, Places};
 use crate::atmos::driver::script::{Action, Exec, Output, Script, StepTitle};
 use crate::atmos::driver::tools::{self, Tools};
-use crate::atmos::driver::{commands, files, quote, workflow};
+use crate::atmos::driver::{commands, files, quote};
 use crate::atmos::{AtmosError, RunTarget};
 use crate::domain::id::Digest;
 use crate::domain::run::lock::LockKey;
+use crate::domain::run::since::Leaf;
 use crate::domain::run::{DriverKind, RunKind, RunRequest, RunStep, StepState, StoodOn};
 use crate::domain::stack::InstanceRef;
 
@@ -40,6 +41,8 @@ pub(super) struct Work {
     pub(super) changes: bool,
     /// What it stands on.
     pub(super) stood_on: StoodOn,
+    /// The resolved configuration it stands on, for a run of one instance.
+    pub(super) leaves: Vec<Leaf>,
 }
 
 impl Work {
@@ -97,7 +100,7 @@ impl Ground<'_> {
         let target = self.target(request)?;
         let driver = self.tools.driver(request.driver);
         let root = self.configuration.root();
-        let tracked = tracked(root, &files::touched(&target));
+        let tracked = git::tracked(root, &files::touched(&target));
         let asked = Asked {
             kind: request.kind,
             args: &request.args,
@@ -116,7 +119,8 @@ impl Ground<'_> {
             targets: vec![reference(&target)],
             workspace: target.workspace.clone(),
             changes: request.kind.applies(),
-            stood_on: self.stood_on(driver, Some(&target)),
+            stood_on: self.stood_on(driver, &[&target]),
+            leaves: self.configuration.leaves(&target.component, &target.stack, request.stack_file.as_deref()),
         })
     }
 
@@ -167,138 +171,13 @@ impl Ground<'_> {
             targets: target.iter().map(reference).collect(),
             workspace: target.as_ref().and_then(|target| target.workspace.clone()),
             changes: row.is_none_or(|row| row.changes),
-            stood_on: self.stood_on(driver, target.as_ref()),
+            stood_on: self.stood_on(driver, &target.iter().collect::<Vec<_>>()),
+            leaves: Vec::new(),
         })
-    }
-
-    fn workflow(&self, request: &RunRequest) -> Result<Work, RunError> {
-        let missing = |what: &str| RunError::invalid(format!("a workflow needs {what}"));
-        let name = request.workflow.as_deref().ok_or_else(|| missing("a name"))?;
-        let file = request.workflow_file.as_deref().ok_or_else(|| missing("a file (-f FILE)"))?;
-        let root = self.configuration.root();
-        let read = workflow::read(root, &self.configuration.workflows(), file, name)?;
-        let driver = self.tools.driver(request.driver);
-        let mut typed = ["terrace", "workflow", name, "-f", file].map(str::to_owned).to_vec();
-        if let Some(stack) = &request.stack {
-            typed.extend(["-s".to_owned(), stack.clone()]);
-        }
-        let mut script = Script::default();
-        let mut targets = Vec::new();
-        if read.is_plain() {
-            let from = self.first_step(&read, name, request)?;
-            for (index, step) in read.steps.iter().enumerate() {
-                if index < from {
-                    script.steps.push(StepTitle {
-                        name: read.step_name(index),
-                        command: step.command.clone().unwrap_or_default(),
-                        skipped: true,
-                    });
-                    continue;
-                }
-                targets.extend(self.workflow_step(&mut script, &read, index, step, request, driver)?);
-            }
-        } else if driver == DriverKind::Atmos {
-            let mut words = ["workflow", name, "-f", file].map(str::to_owned).to_vec();
-            if let Some(stack) = &request.stack {
-                words.extend(["-s".to_owned(), stack.clone()]);
-            }
-            if let Some(step) = &request.from_step {
-                words.extend(["--from-step".to_owned(), step.clone()]);
-            }
-            self.atmos_step(&mut script, name, &words, None, &BTreeMap::new())?;
-        } else {
-            let other = read.steps.iter().find(|step| !step.is_plain()).map_or("", workflow::Step::kind).to_owned();
-            return Err(AtmosError::new(
-                "only-atmos",
-                format!("workflow '{name}' has steps that only Atmos can run ({other})"),
-            )
-            .hint("install atmos, or set ATMOS_BIN")
-            .into());
-        }
-        let locks: BTreeSet<LockKey> = targets.iter().flat_map(|target| instance::locks(target, root)).collect();
-        let references: BTreeSet<InstanceRef> = targets.iter().map(reference).collect();
-        Ok(Work {
-            driver,
-            command: quote(&typed),
-            script,
-            locks: locks.into_iter().collect(),
-            target_locks: Vec::new(),
-            targets: references.into_iter().collect(),
-            workspace: None,
-            changes: true,
-            stood_on: self.stood_on(driver, None),
-        })
-    }
-
-    fn first_step(&self, read: &workflow::Workflow, name: &str, request: &RunRequest) -> Result<usize, RunError> {
-        let Some(from) = &request.from_step else {
-            return Ok(0);
-        };
-        (0..read.steps.len()).find(|index| read.step_name(*index) == *from).ok_or_else(|| {
-            let names: Vec<String> = (0..read.steps.len()).map(|index| read.step_name(index)).collect();
-            RunError::Invalid {
-                message: format!("workflow '{name}' has no step '{from}'"),
-                hint: Some(format!("its steps: {}", names.join(", "))),
-            }
-        })
-    }
-
-    /// Adds one step of a workflow; returns the instance it is about, where it is about one.
-    fn workflow_step(
-        &self,
-        script: &mut Script,
-        read: &workflow::Workflow,
-        index: usize,
-        step: &workflow::Step,
-        request: &RunRequest,
-        driver: DriverKind,
-    ) -> Result<Option<RunTarget>, RunError> {
-        let name = read.step_name(index);
-        let command = step.command.clone().unwrap_or_default();
-        let env: BTreeMap<String, Option<String>> = read
-            .env
-            .iter()
-            .chain(&step.env)
-            .map(|(name, value)| (name.clone(), Some(files::env_text(value))))
-            .collect();
-        if step.kind() == "shell" {
-            if command.contains("{{") {
-                return Err(AtmosError::new(
-                    "only-atmos",
-                    format!("step '{name}' is a template, which Atmos renders first"),
-                )
-                .hint("--driver atmos runs the workflow, where Atmos is installed")
-                .into());
-            }
-            let folder = step.working_directory.as_ref().or(read.working_directory.as_ref());
-            let root = self.configuration.root();
-            let folder = folder.map_or_else(|| root.to_owned(), |folder| root.join(folder));
-            script.steps.push(StepTitle { name, command: command.clone(), skipped: false });
-            let argv = ["bash", "-c", &command].map(str::to_owned).to_vec();
-            script.actions.push(Action::Exec(exec(script.steps.len() - 1, argv, folder, env)));
-            return Ok(None);
-        }
-        let mut words = workflow::split(&command);
-        let stack = workflow::stack_of(step, read, request.stack.as_deref());
-        if let Some(stack) = &stack {
-            words = without_stack(words);
-            let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
-            words.splice(end..end, ["-s".to_owned(), stack.clone()]);
-        }
-        let target = match commands::instance(&words) {
-            Some((component, stack)) => Some(self.configuration.target(&component, &stack, None)?),
-            None => None,
-        };
-        match (driver, &target) {
-            (DriverKind::Atmos, target) => self.atmos_step(script, &name, &words, target.as_ref(), &env)?,
-            (DriverKind::Terraform, Some(target)) => self.terraform_step(script, &name, &words, target, true)?,
-            (DriverKind::Terraform, None) => return Err(only_atmos(&words).into()),
-        }
-        Ok(target)
     }
 
     /// Lets Atmos run a command line.
-    fn atmos_step(
+    pub(super) fn atmos_step(
         &self,
         script: &mut Script,
         name: &str,
@@ -325,7 +204,7 @@ impl Ground<'_> {
     }
 
     /// Does what Atmos would do for `terraform VERB COMPONENT -s STACK ARGS`.
-    fn terraform_step(
+    pub(super) fn terraform_step(
         &self,
         script: &mut Script,
         name: &str,
@@ -363,35 +242,35 @@ impl Ground<'_> {
 
     fn keep(&self, script: &mut Script, target: Option<&RunTarget>) {
         let touched = target.map(files::touched).unwrap_or_default();
-        let tracked = tracked(self.configuration.root(), &touched);
+        let tracked = git::tracked(self.configuration.root(), &touched);
         script.actions.extend(tracked.into_iter().map(|path| Action::Keep { path }));
     }
 
     /// Says what a run stands on.
-    fn stood_on(&self, driver: DriverKind, target: Option<&RunTarget>) -> StoodOn {
-        let root = self.configuration.root();
-        let status = git(root, &["status", "--porcelain=v2", "--branch", "--untracked-files=no"]);
-        let commit = status.as_deref().and_then(|text| {
-            let line = text.lines().find_map(|line| line.strip_prefix("# branch.oid "))?;
-            (line != "(initial)").then(|| line.to_owned())
-        });
-        let dirty = status.as_deref().is_some_and(|text| text.lines().any(|line| !line.starts_with('#')));
-        let tree_digest = dirty.then(|| git(root, &["diff", "HEAD"])).flatten().map(|diff| Digest::of(diff.as_bytes()));
-        let config_digest = target.map(|target| {
-            let about = json!({
-                "vars": target.vars, "env": target.env, "backend_type": target.backend_type, "backend": target.backend,
-                "providers": target.providers, "required_providers": target.required_providers,
-                "required_version": target.required_version, "workspace": target.workspace,
-            });
-            Digest::of(files::json_text(&about).as_bytes())
-        });
+    pub(super) fn stood_on(&self, driver: DriverKind, targets: &[&RunTarget]) -> StoodOn {
+        let tree = git::tree(self.configuration.root());
+        let config_digest = digest(targets);
         let tools = match driver {
             DriverKind::Atmos => vec![self.tools.atmos.as_deref(), self.tools.terraform.as_deref()],
             DriverKind::Terraform => vec![self.tools.terraform.as_deref()],
         };
         let tools = tools.into_iter().flatten().filter_map(version).collect();
-        StoodOn { commit, dirty, tree_digest, config_digest, tools }
+        StoodOn { commit: tree.commit, dirty: tree.changes.is_some(), tree_digest: tree.changes, config_digest, tools }
     }
+}
+
+/// Returns the digest over the resolved configuration of these instances; none where there are none.
+fn digest(targets: &[&RunTarget]) -> Option<Digest> {
+    let text = |target: &&RunTarget| {
+        let about = json!({
+            "vars": target.vars, "env": target.env, "backend_type": target.backend_type, "backend": target.backend,
+            "providers": target.providers, "required_providers": target.required_providers,
+            "required_version": target.required_version, "workspace": target.workspace,
+        });
+        files::json_text(&about)
+    };
+    let text: String = targets.iter().map(text).collect();
+    (!targets.is_empty()).then(|| Digest::of(text.as_bytes()))
 }
 
 /// Tells whether a request undoes Terraform's own lock of a state.
@@ -415,11 +294,11 @@ fn version(program: &Path) -> Option<String> {
     })
 }
 
-fn reference(target: &RunTarget) -> InstanceRef {
+pub(super) fn reference(target: &RunTarget) -> InstanceRef {
     InstanceRef { component: target.component.clone(), stack: target.stack.clone() }
 }
 
-fn exec(step: usize, argv: Vec<String>, folder: PathBuf, env: BTreeMap<String, Option<String>>) -> Exec {
+pub(super) fn exec(step: usize, argv: Vec<String>, folder: PathBuf, env: BTreeMap<String, Option<String>>) -> Exec {
     Exec {
         step,
         argv,
@@ -433,13 +312,13 @@ fn exec(step: usize, argv: Vec<String>, folder: PathBuf, env: BTreeMap<String, O
     }
 }
 
-fn only_atmos(words: &[String]) -> AtmosError {
+pub(super) fn only_atmos(words: &[String]) -> AtmosError {
     AtmosError::new("only-atmos", format!("only Atmos can run `atmos {}`", quote(words)))
         .hint("install atmos, or set ATMOS_BIN; docs/atmos-commands.md lists what works without it")
 }
 
 /// Takes `-s STACK` out of a command line, wherever it stands before `--`.
-fn without_stack(words: Vec<String>) -> Vec<String> {
+pub(super) fn without_stack(words: Vec<String>) -> Vec<String> {
     let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
     let mut kept = Vec::with_capacity(words.len());
     let mut skip = false;
@@ -455,25 +334,4 @@ fn without_stack(words: Vec<String>) -> Vec<String> {
         }
     }
     kept
-}
-
-fn git(root: &Path, arguments: &[&str]) -> Option<String> {
-    let mut command = Command::new("git");
-    command.arg("-C").arg(root).args(["-c", "core.fsmonitor=false"]).args(arguments);
-    // Reading never takes the index's lock from somebody who works there.
-    let output = command.env("GIT_OPTIONAL_LOCKS", "0").output().ok().filter(|output| output.status.success())?;
-    String::from_utf8(output.stdout).ok()
-}
-
-/// Returns those of the files that Git tracks.
-fn tracked(root: &Path, paths: &[PathBuf]) -> BTreeSet<PathBuf> {
-    let relative: Vec<&str> =
-        paths.iter().filter_map(|path| path.strip_prefix(root).ok()).filter_map(Path::to_str).collect();
-    if relative.is_empty() {
-        return BTreeSet::new();
-    }
-    let mut arguments = vec!["ls-files", "-z", "--"];
-    arguments.extend(relative);
-    let found = git(root, &arguments).unwrap_or_default();
-    found.split('\0').filter(|name| !name.is_empty()).map(|name| root.join(name)).collect()
 }

@@ -10,8 +10,9 @@ use async_trait::async_trait;
 use serde_json::json;
 use terrace::atmos::{AtmosError, RunTarget};
 use terrace::domain::id::RunRef;
+use terrace::domain::run::since::Leaf;
 use terrace::domain::run::{DriverKind, Run, RunKind, RunRequest, RunState};
-use terrace::domain::stack::{Dependency, DependencyKind, InstanceRef, InstanceSummary};
+use terrace::domain::stack::{Dependency, DependencyKind, InstanceRef, InstanceSummary, PathSegment};
 use terrace::platform::audit::Actor;
 use terrace::platform::runs::configuration::{Configuration, Configurations};
 use terrace::platform::runs::protocol::Patience;
@@ -73,6 +74,11 @@ impl Configuration for Fixed {
             enabled: true,
             unevaluated: Vec::new(),
         })
+    }
+
+    fn leaves(&self, component: &str, stack: &str, _: Option<&str>) -> Vec<Leaf> {
+        let path = ["vars", "name"].map(|key| PathSegment::Key(key.to_owned())).to_vec();
+        vec![Leaf { path, value: json!(format!("{component}-{stack}")), source: None }]
     }
 
     fn instances(&self) -> Vec<InstanceSummary> {

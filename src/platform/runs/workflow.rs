@@ -1,0 +1,141 @@
+//! From a workflow to a script: its steps, one by one, as Atmos would run them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::error::RunError;
+use super::work::{Ground, Work, exec, only_atmos, reference, without_stack};
+use crate::atmos::driver::script::{Action, Script, StepTitle};
+use crate::atmos::driver::{commands, files, instance, quote, workflow};
+use crate::atmos::{AtmosError, RunTarget};
+use crate::domain::run::lock::LockKey;
+use crate::domain::run::{DriverKind, RunRequest};
+use crate::domain::stack::InstanceRef;
+
+impl Ground<'_> {
+    pub(super) fn workflow(&self, request: &RunRequest) -> Result<Work, RunError> {
+        let missing = |what: &str| RunError::invalid(format!("a workflow needs {what}"));
+        let name = request.workflow.as_deref().ok_or_else(|| missing("a name"))?;
+        let file = request.workflow_file.as_deref().ok_or_else(|| missing("a file (-f FILE)"))?;
+        let root = self.configuration.root();
+        let read = workflow::read(root, &self.configuration.workflows(), file, name)?;
+        let driver = self.tools.driver(request.driver);
+        let mut typed = ["terrace", "workflow", name, "-f", file].map(str::to_owned).to_vec();
+        if let Some(stack) = &request.stack {
+            typed.extend(["-s".to_owned(), stack.clone()]);
+        }
+        let mut script = Script::default();
+        let mut targets = Vec::new();
+        if read.is_plain() {
+            let from = self.first_step(&read, name, request)?;
+            for (index, step) in read.steps.iter().enumerate() {
+                if index < from {
+                    script.steps.push(StepTitle {
+                        name: read.step_name(index),
+                        command: step.command.clone().unwrap_or_default(),
+                        skipped: true,
+                    });
+                    continue;
+                }
+                targets.extend(self.workflow_step(&mut script, &read, index, step, request, driver)?);
+            }
+        } else if driver == DriverKind::Atmos {
+            let mut words = ["workflow", name, "-f", file].map(str::to_owned).to_vec();
+            if let Some(stack) = &request.stack {
+                words.extend(["-s".to_owned(), stack.clone()]);
+            }
+            if let Some(step) = &request.from_step {
+                words.extend(["--from-step".to_owned(), step.clone()]);
+            }
+            self.atmos_step(&mut script, name, &words, None, &BTreeMap::new())?;
+        } else {
+            let other = read.steps.iter().find(|step| !step.is_plain()).map_or("", workflow::Step::kind).to_owned();
+            return Err(AtmosError::new(
+                "only-atmos",
+                format!("workflow '{name}' has steps that only Atmos can run ({other})"),
+            )
+            .hint("install atmos, or set ATMOS_BIN")
+            .into());
+        }
+        let locks: BTreeSet<LockKey> = targets.iter().flat_map(|target| instance::locks(target, root)).collect();
+        let references: BTreeSet<InstanceRef> = targets.iter().map(reference).collect();
+        Ok(Work {
+            driver,
+            command: quote(&typed),
+            script,
+            locks: locks.into_iter().collect(),
+            target_locks: Vec::new(),
+            targets: references.into_iter().collect(),
+            workspace: None,
+            changes: true,
+            stood_on: self.stood_on(driver, &targets.iter().collect::<Vec<_>>()),
+            leaves: Vec::new(),
+        })
+    }
+
+    fn first_step(&self, read: &workflow::Workflow, name: &str, request: &RunRequest) -> Result<usize, RunError> {
+        let Some(from) = &request.from_step else {
+            return Ok(0);
+        };
+        (0..read.steps.len()).find(|index| read.step_name(*index) == *from).ok_or_else(|| {
+            let names: Vec<String> = (0..read.steps.len()).map(|index| read.step_name(index)).collect();
+            RunError::Invalid {
+                message: format!("workflow '{name}' has no step '{from}'"),
+                hint: Some(format!("its steps: {}", names.join(", "))),
+            }
+        })
+    }
+
+    /// Adds one step of a workflow; returns the instance it is about, where it is about one.
+    fn workflow_step(
+        &self,
+        script: &mut Script,
+        read: &workflow::Workflow,
+        index: usize,
+        step: &workflow::Step,
+        request: &RunRequest,
+        driver: DriverKind,
+    ) -> Result<Option<RunTarget>, RunError> {
+        let name = read.step_name(index);
+        let command = step.command.clone().unwrap_or_default();
+        let env: BTreeMap<String, Option<String>> = read
+            .env
+            .iter()
+            .chain(&step.env)
+            .map(|(name, value)| (name.clone(), Some(files::env_text(value))))
+            .collect();
+        if step.kind() == "shell" {
+            if command.contains("{{") {
+                return Err(AtmosError::new(
+                    "only-atmos",
+                    format!("step '{name}' is a template, which Atmos renders first"),
+                )
+                .hint("--driver atmos runs the workflow, where Atmos is installed")
+                .into());
+            }
+            let folder = step.working_directory.as_ref().or(read.working_directory.as_ref());
+            let root = self.configuration.root();
+            let folder = folder.map_or_else(|| root.to_owned(), |folder| root.join(folder));
+            script.steps.push(StepTitle { name, command: command.clone(), skipped: false });
+            let argv = ["bash", "-c", &command].map(str::to_owned).to_vec();
+            script.actions.push(Action::Exec(exec(script.steps.len() - 1, argv, folder, env)));
+            return Ok(None);
+        }
+        let mut words = workflow::split(&command);
+        let stack = workflow::stack_of(step, read, request.stack.as_deref());
+        if let Some(stack) = &stack {
+            words = without_stack(words);
+            let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+            words.splice(end..end, ["-s".to_owned(), stack.clone()]);
+        }
+        let target = match commands::instance(&words) {
+            Some((component, stack)) => Some(self.configuration.target(&component, &stack, None)?),
+            None => None,
+        };
+        match (driver, &target) {
+            (DriverKind::Atmos, target) => self.atmos_step(script, &name, &words, target.as_ref(), &env)?,
+            (DriverKind::Terraform, Some(target)) => self.terraform_step(script, &name, &words, target, true)?,
+            (DriverKind::Terraform, None) => return Err(only_atmos(&words).into()),
+        }
+        Ok(target)
+    }
+}
