@@ -24,12 +24,42 @@ pub(crate) fn need_an_answer(yes: bool, what: &str) -> Result<(), Failure> {
 /// Asks for a yes; anything else is a no, and so is the end of the input.
 pub(crate) fn yes(context: &Context, question: &str) -> std::io::Result<bool> {
     let answer = line(context, &format!("{question} [y/N] "))?;
-    Ok(matches!(answer.to_lowercase().as_str(), "y" | "yes"))
+    Ok(is_yes(&answer))
+}
+
+/// Asks for a yes while other things go on; `None` where the person leaves with ctrl-c.
+///
+/// The question stays on the terminal where nobody waits for its answer any more.
+pub(crate) async fn later(context: &Context, question: &str) -> Option<bool> {
+    let prompt = context.paint_stderr().bold(format!("{question} [y/N] "));
+    let (answered, answer) = tokio::sync::oneshot::channel();
+    // A thread of its own: a read of the terminal cannot be taken back, and nothing waits for this one.
+    std::thread::spawn(move || {
+        let answer = prompted(&prompt).is_ok_and(|answer| is_yes(&answer));
+        // Nobody waits for it where the person left.
+        let _ = answered.send(answer);
+    });
+    tokio::select! {
+        answer = answer => Some(answer.unwrap_or(false)),
+        _ = tokio::signal::ctrl_c() => {
+            eprintln!();
+            None
+        }
+    }
+}
+
+fn is_yes(answer: &str) -> bool {
+    matches!(answer.to_lowercase().as_str(), "y" | "yes")
 }
 
 fn line(context: &Context, question: &str) -> std::io::Result<String> {
-    let mut err = std::io::stderr().lock();
-    write!(err, "{}", context.paint_stderr().bold(question))?;
+    prompted(&context.paint_stderr().bold(question))
+}
+
+/// Prompts on standard error and reads a line; nobody is kept from writing there meanwhile.
+fn prompted(prompt: &str) -> std::io::Result<String> {
+    let mut err = std::io::stderr();
+    write!(err, "{prompt}")?;
     err.flush()?;
     let mut answer = String::new();
     if std::io::stdin().read_line(&mut answer)? == 0 {

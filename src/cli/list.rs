@@ -1,11 +1,12 @@
 //! `terrace list`: what there is, as tables or JSON arrays.
 
 use super::output::{self, Table};
-use super::{Context, Exit, Failure, Outcome};
+use super::{Context, Exit, Failure, Outcome, local, run};
+use crate::api::client::Client;
 use crate::domain::service::Attribute;
 use crate::domain::stack::InstanceSummary;
 
-/// Lists what there is: stacks, components, instances, services
+/// Lists what there is: stacks, components, instances, services, workflows, teams, runs
 #[derive(Debug, clap::Args)]
 pub(crate) struct List {
     #[command(subcommand)]
@@ -22,6 +23,16 @@ enum What {
     Instances(Instances),
     /// Lists the services: every component with its owner, those that no stack uses too
     Services,
+    /// Lists the workflows with their steps
+    Workflows,
+    /// Lists the teams with what they own
+    Teams,
+    /// Lists the newest runs, newest first
+    Runs {
+        /// How many at most
+        #[arg(short = 'n', long, default_value_t = 200, hide_default_value = true)]
+        limit: u32,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -39,8 +50,7 @@ struct Instances {
 
 impl Instances {
     fn holds(&self, instance: &InstanceSummary) -> bool {
-        (self.with_abstract || !instance.is_abstract)
-            && self.stack.as_ref().is_none_or(|stack| *stack == instance.stack)
+        self.stack.as_ref().is_none_or(|stack| *stack == instance.stack)
             && self.component.as_ref().is_none_or(|component| *component == instance.component)
     }
 }
@@ -57,56 +67,68 @@ struct Component {
 
 impl List {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
-        if matches!(self.what, What::Services) {
-            return services(context);
-        }
-        let estate = context.estate()?;
-        match self.what {
-            What::Services => {}
-            What::Stacks => {
-                let stacks = estate.stacks();
-                let mut table = Table::new(&["stack", ">instances", "files"]);
-                for stack in &stacks {
-                    table.row(vec![stack.stack.clone(), stack.instances.to_string(), stack.files.join(" ")]);
-                }
-                output::print(context, &stacks, |out, paint| table.write(out, paint, "no stacks"))?;
+        super::wait(async {
+            if let What::Runs { limit } = self.what {
+                runs(context, &local::client(context).await?, limit).await?;
+                return Ok(Exit::Done);
             }
-            What::Components => {
-                let components = components(&estate.instances());
-                let mut table = Table::new(&["component", "type", "folder", ">stacks"]);
-                for component in &components {
-                    table.row(vec![
-                        component.component.clone(),
-                        component.component_type.clone(),
-                        component.folder.clone(),
-                        component.stacks.len().to_string(),
-                    ]);
-                }
-                output::print(context, &components, |out, paint| table.write(out, paint, "no components"))?;
-            }
-            What::Instances(wanted) => {
-                let mut instances = estate.instances();
-                instances.retain(|instance| wanted.holds(instance));
-                let mut table = Table::new(&["component", "stack", "type", "team", "file", ""]);
-                for instance in &instances {
-                    table.row(vec![
-                        instance.component.clone(),
-                        instance.stack.clone(),
-                        instance.component_type.clone(),
-                        instance.team.clone().unwrap_or_default(),
-                        instance.file.clone(),
-                        marks(instance),
-                    ]);
-                }
-                output::print(context, &instances, |out, paint| table.write(out, paint, "no instances"))?;
-            }
-        }
-        Ok(Exit::Done)
+            let client = local::reading(context)?;
+            match self.what {
+                What::Stacks => stacks(context, &client).await,
+                What::Components => components(context, &client).await,
+                What::Instances(wanted) => instances(context, &client, &wanted).await,
+                What::Services => services(context, &client).await,
+                What::Workflows => workflows(context, &client).await,
+                What::Teams => teams(context, &client).await,
+                What::Runs { .. } => Ok(()),
+            }?;
+            Ok(Exit::Done)
+        })
     }
 }
 
-fn services(context: &Context) -> Outcome {
-    let services = super::runtime()?.block_on(super::local::reading(context)?.services()).map_err(Failure::from)?;
+async fn stacks(context: &Context, client: &Client) -> color_eyre::Result<()> {
+    let stacks = client.stacks().await.map_err(Failure::from)?;
+    let mut table = Table::new(&["stack", ">instances", "files"]);
+    for stack in &stacks {
+        table.row(vec![stack.stack.clone(), stack.instances.to_string(), stack.files.join(" ")]);
+    }
+    output::print(context, &stacks, |out, paint| table.write(out, paint, "no stacks"))
+}
+
+async fn components(context: &Context, client: &Client) -> color_eyre::Result<()> {
+    let components = by_component(&client.instances(false).await.map_err(Failure::from)?);
+    let mut table = Table::new(&["component", "type", "folder", ">stacks"]);
+    for component in &components {
+        table.row(vec![
+            component.component.clone(),
+            component.component_type.clone(),
+            component.folder.clone(),
+            component.stacks.len().to_string(),
+        ]);
+    }
+    output::print(context, &components, |out, paint| table.write(out, paint, "no components"))
+}
+
+async fn instances(context: &Context, client: &Client, wanted: &Instances) -> color_eyre::Result<()> {
+    let mut instances = client.instances(wanted.with_abstract).await.map_err(Failure::from)?;
+    instances.retain(|instance| wanted.holds(instance));
+    let mut table = Table::new(&["component", "stack", "type", "team", "file", ""]);
+    for instance in &instances {
+        table.row(vec![
+            instance.component.clone(),
+            instance.stack.clone(),
+            instance.component_type.clone(),
+            instance.team.clone().unwrap_or_default(),
+            instance.file.clone(),
+            marks(instance),
+        ]);
+    }
+    output::print(context, &instances, |out, paint| table.write(out, paint, "no instances"))
+}
+
+async fn services(context: &Context, client: &Client) -> color_eyre::Result<()> {
+    let services = client.services().await.map_err(Failure::from)?;
     let mut table = Table::new(&["service", "type", "owner", "tier", "lifecycle", ">instances", "folder", ""]);
     for service in &services {
         let text = |attribute: &Option<Attribute>| attribute.as_ref().map(|a| a.value.clone()).unwrap_or_default();
@@ -127,8 +149,55 @@ fn services(context: &Context) -> Outcome {
             note.to_owned(),
         ]);
     }
-    output::print(context, &services, |out, paint| table.write(out, paint, "no services"))?;
-    Ok(Exit::Done)
+    output::print(context, &services, |out, paint| table.write(out, paint, "no services"))
+}
+
+async fn workflows(context: &Context, client: &Client) -> color_eyre::Result<()> {
+    let workflows = client.workflows().await.map_err(Failure::from)?;
+    let mut table = Table::new(&["workflow", "file", ">steps", "stack", "what it does"]);
+    for workflow in &workflows {
+        table.row(vec![
+            workflow.name.clone(),
+            workflow.file.clone(),
+            workflow.steps.len().to_string(),
+            workflow.stack.clone().unwrap_or_default(),
+            workflow.description.clone().unwrap_or_default(),
+        ]);
+    }
+    output::print(context, &workflows, |out, paint| table.write(out, paint, "no workflows"))
+}
+
+async fn teams(context: &Context, client: &Client) -> color_eyre::Result<()> {
+    let teams = client.teams().await.map_err(Failure::from)?;
+    let mut table = Table::new(&["team", ">members", "components", "stacks", "what it does"]);
+    for team in &teams {
+        table.row(vec![
+            team.name.clone(),
+            team.members.len().to_string(),
+            team.components.join(" "),
+            team.stacks.join(" "),
+            team.description.clone().unwrap_or_default(),
+        ]);
+    }
+    output::print(context, &teams, |out, paint| table.write(out, paint, "no teams"))
+}
+
+async fn runs(context: &Context, client: &Client, limit: u32) -> color_eyre::Result<()> {
+    let runs = client.recent_runs(limit).await.map_err(Failure::from)?;
+    let mut table = Table::new(&[">run", "state", "what", "driver", "by", "asked at", "took", "changes"]);
+    for run in &runs {
+        table.row(vec![
+            format!("#{}", run.number),
+            run.state.to_string(),
+            run::subject(run),
+            run.driver.name().to_owned(),
+            run.actor.clone(),
+            run.queued_at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+            run::took(run).unwrap_or_default(),
+            run::changes(run).unwrap_or_default(),
+        ]);
+    }
+    output::print(context, &runs, |out, paint| table.write(out, paint, "no runs yet"))
 }
 
 fn marks(instance: &InstanceSummary) -> String {
@@ -141,9 +210,9 @@ fn marks(instance: &InstanceSummary) -> String {
     marks.iter().filter(|(holds, _)| *holds).map(|(_, word)| *word).collect::<Vec<_>>().join(", ")
 }
 
-fn components(instances: &[InstanceSummary]) -> Vec<Component> {
+fn by_component(instances: &[InstanceSummary]) -> Vec<Component> {
     let mut components: Vec<Component> = Vec::new();
-    let mut instances: Vec<&InstanceSummary> = instances.iter().filter(|instance| !instance.is_abstract).collect();
+    let mut instances: Vec<&InstanceSummary> = instances.iter().collect();
     instances.sort_by_key(|i| (&i.component, &i.component_type, &i.stack));
     for instance in instances {
         match components.last_mut() {

@@ -60,7 +60,7 @@ impl From<ClientError> for Failure {
         let failure = match &error {
             ClientError::Unreachable { .. } => Failure::unreachable(error.to_string()),
             ClientError::Problem(problem) => match problem.status {
-                403 => Failure::denied(error.to_string()),
+                401 | 403 => Failure::denied(error.to_string()),
                 400 | 404 | 422 => {
                     let place = problem.place.as_ref().map(|at| format!("{}:{}:{}: ", at.file, at.line, at.column));
                     Failure::usage(place.unwrap_or_default() + &error.to_string())

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 mod api;
+mod apply;
 mod ask;
 mod check;
 mod completions;
@@ -21,26 +22,27 @@ mod context;
 mod dashboard;
 mod demo;
 mod describe;
+mod destroy;
 mod diagnostics;
 mod estimate;
 mod explain;
+mod instance;
 mod list;
 mod local;
 mod man;
 mod open;
 mod output;
+mod plan;
 mod policy;
 mod prices;
 mod report;
+mod run;
 mod run_host;
+mod runs;
 mod serve;
 mod snapshot;
 mod status;
 mod stop;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "`runs logs` and the following of runs use it, and wait for the client")
-)]
 mod terminal;
 
 pub(crate) use context::Context;
@@ -75,6 +77,10 @@ commands! {
     Explain => explain::Explain,
     Describe => describe::Describe,
     Check => check::Check,
+    Plan => plan::Plan,
+    Apply => apply::Apply,
+    Destroy => destroy::Destroy,
+    Runs => runs::Runs,
     Policy => policy::Policy,
     Estimate => estimate::Estimate,
     Prices => prices::Prices,
@@ -161,6 +167,14 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 /// Returns the runtime that a command waits in; commands that only read files need none.
 fn runtime() -> color_eyre::Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+}
+
+/// Waits for a command's work; what it still listens to then is nobody's concern any more.
+fn wait(work: impl Future<Output = Outcome>) -> Outcome {
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(work);
+    runtime.shutdown_background();
+    outcome
 }
 
 #[cfg(test)]

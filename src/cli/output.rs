@@ -53,6 +53,11 @@ impl Paint {
         Paint { on }
     }
 
+    /// Says whether it colours.
+    pub(crate) fn is_on(self) -> bool {
+        self.on
+    }
+
     /// Marks what went wrong.
     pub(crate) fn error(self, text: impl Display) -> String {
         self.wrap("1;31", text)

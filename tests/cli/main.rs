@@ -5,5 +5,6 @@
 mod demo;
 mod documents;
 mod reading;
+mod runs;
 mod support;
 mod usage;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -72,11 +73,53 @@ impl Home {
         Answer::new(arguments, &output)
     }
 
+    /// Waits until a run of the demo is in this state.
+    pub(crate) fn wait_for(&self, run: &str, state: &str) {
+        let begun = Instant::now();
+        loop {
+            let now = self.at(&self.path("demo"), &["runs", "show", run, "--format", "json"]).succeeds().json();
+            if now["state"] == state {
+                return;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "run {run} is {} and not {state}", now["state"]);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Runs the program in a folder.
     pub(crate) fn at(&self, folder: &Path, arguments: &[&str]) -> Answer {
         let output = self.command().current_dir(folder).args(arguments).output().unwrap();
         Answer::new(arguments, &output)
     }
+}
+
+/// Ends the platform that a test's commands started, and the runs that a failed test left.
+impl Drop for Home {
+    fn drop(&mut self) {
+        let demo = self.path("demo");
+        if !demo.join("atmos.yaml").exists() || !self.path("state").join("terrace").exists() {
+            return;
+        }
+        if std::thread::panicking()
+            && let Ok(runs) = serde_json::from_str::<Value>(&self.at(&demo, &["list", "runs", "--format", "json"]).out)
+        {
+            for run in runs.as_array().into_iter().flatten().filter(|run| run["ended_at"].is_null()) {
+                let number = run["number"].to_string();
+                self.at(&demo, &["runs", "cancel", &number]);
+                self.at(&demo, &["runs", "watch", &number]);
+            }
+        }
+        self.at(&demo, &["stop", "--force"]);
+    }
+}
+
+/// Says whether Terraform is missing, and that the test is skipped then.
+pub(crate) fn no_terraform() -> bool {
+    let missing = Command::new("terraform").arg("version").output().is_err();
+    if missing {
+        println!("skipped: terraform is not installed");
+    }
+    missing
 }
 
 impl Answer {

@@ -86,6 +86,17 @@ pub enum DriverKind {
     Terraform,
 }
 
+impl DriverKind {
+    /// Returns the name on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            DriverKind::Atmos => "atmos",
+            DriverKind::Terraform => "terraform",
+        }
+    }
+}
+
 /// How many resources a plan adds, changes, destroys.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PlanSummary {

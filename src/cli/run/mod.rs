@@ -1,0 +1,218 @@
+//! What the commands that start runs share: their options, how a run is asked for, and how it is seen through.
+
+mod follow;
+mod show;
+mod sink;
+mod tell;
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use ulid::Ulid;
+
+use super::{Context, Exit, Failure, Outcome, ask, output};
+use crate::api::client::Client;
+use crate::domain::id::RunRef;
+use crate::domain::run::{DriverKind, Run, RunKind, RunRequest, RunState, environment};
+
+pub(crate) use follow::{End, Follower};
+pub(crate) use show::{changes, print_run, subject, took};
+pub(crate) use sink::Sink;
+pub(crate) use tell::Teller;
+
+/// Who is to drive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Driver {
+    /// The Atmos binary.
+    Atmos,
+    /// Terraform or OpenTofu, with the files and names that Atmos uses.
+    Terraform,
+}
+
+impl From<Driver> for DriverKind {
+    fn from(driver: Driver) -> Self {
+        match driver {
+            Driver::Atmos => DriverKind::Atmos,
+            Driver::Terraform => DriverKind::Terraform,
+        }
+    }
+}
+
+/// How a run is started and followed.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct Options {
+    /// Who drives this run: Atmos where it is installed, else Terraform or OpenTofu
+    #[arg(long, value_enum)]
+    driver: Option<Driver>,
+    /// Prints the run's id and leaves; the run goes on
+    #[arg(long)]
+    detach: bool,
+    /// Refuses instead of waiting where a lock is held
+    #[arg(long)]
+    no_wait: bool,
+    /// Sets a variable for this run; it is kept nowhere
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = variable)]
+    set_env: Vec<(String, String)>,
+    /// Writes the log's bytes as they came, also to a terminal
+    #[arg(long)]
+    raw: bool,
+}
+
+impl Options {
+    /// Returns options that say no more than whether to leave at once.
+    pub(crate) fn detached(detach: bool) -> Self {
+        Options { detach, ..Options::default() }
+    }
+
+    /// Returns whether the command leaves as soon as the run is queued.
+    pub(crate) fn detach(&self) -> bool {
+        self.detach
+    }
+
+    /// Fills in what every request takes from the options and from the environment of who asks.
+    pub(crate) fn complete(&self, request: RunRequest) -> RunRequest {
+        RunRequest {
+            driver: self.driver.map(DriverKind::from),
+            no_wait: self.no_wait,
+            env: surroundings(),
+            set_env: self.set_env(),
+            ..request
+        }
+    }
+
+    /// Returns the variables that were given by name.
+    pub(crate) fn set_env(&self) -> BTreeMap<String, String> {
+        self.set_env.iter().cloned().collect()
+    }
+}
+
+/// Returns what of this process's environment travels into a run.
+pub(crate) fn surroundings() -> BTreeMap<String, String> {
+    environment::reduce(super::context::environment())
+}
+
+/// Reads `NAME=VALUE`.
+pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("a variable is given as NAME=VALUE".to_owned()),
+    }
+}
+
+/// Reads a run's number or id.
+pub(crate) fn reference(text: &str) -> Result<RunRef, String> {
+    text.parse()
+}
+
+/// Returns a request of this kind that asks for nothing yet.
+pub(crate) fn request(kind: RunKind) -> RunRequest {
+    RunRequest {
+        kind,
+        component: None,
+        stack: None,
+        stack_file: None,
+        workflow: None,
+        workflow_file: None,
+        from_step: None,
+        args: Vec::new(),
+        yes: false,
+        interactive: false,
+        no_wait: false,
+        driver: None,
+        env: BTreeMap::new(),
+        set_env: BTreeMap::new(),
+    }
+}
+
+/// Asks for the run and sees it through; detached, prints its id.
+pub(crate) async fn start(context: &Context, options: &Options, request: RunRequest) -> Outcome {
+    let client = super::local::client(context).await?;
+    let request = options.complete(request);
+    let key = Ulid::generate().to_string();
+    let run = match client.start_run(&request, Some(&key)).await {
+        // The platform that was asked ended right now: the next one knows by the key whether it took the request.
+        Err(error) if error.is_unreachable() && context.server().is_none() => {
+            super::local::client(context).await?.start_run(&request, Some(&key)).await
+        }
+        answer => answer,
+    };
+    let run = run.map_err(Failure::from)?;
+    see_through(context, client, run, options).await
+}
+
+/// Follows a run to its end, or leaves it where that was asked for.
+pub(crate) async fn see_through(context: &Context, client: Client, run: Run, options: &Options) -> Outcome {
+    let teller = Teller::new(context);
+    teller.began(&run);
+    if options.detach {
+        detached(context, &run)?;
+        teller.way_back(&run);
+        return Ok(Exit::Done);
+    }
+    let sink = Sink::of_run(context, options.raw);
+    let mut follower = Follower::new(context, client, run, sink, teller).await?;
+    loop {
+        match follower.follow(true).await? {
+            End::Waiting(run) => decide(context, &mut follower, &run).await?,
+            End::Left(run) => {
+                follower.finish()?.way_back(&run);
+                return Ok(Exit::Done);
+            }
+            End::Ended(run) => return ended(context, follower, &run),
+        }
+    }
+}
+
+/// Tells how a run ended, and returns what that means for the command.
+pub(crate) fn ended(context: &Context, follower: Follower<'_>, run: &Run) -> Outcome {
+    follower.finish()?.ended(run);
+    if context.format() != output::Format::Text {
+        print_run(context, run)?;
+    }
+    Ok(exit(run))
+}
+
+/// Shows what a plan would change, and where; asks; confirms or cancels.
+async fn decide(context: &Context, follower: &mut Follower<'_>, run: &Run) -> color_eyre::Result<()> {
+    follower.teller().question(run);
+    let Some(answer) = follower.while_unchanged(ask::later(context, &question(run))).await? else {
+        // Somebody else decided, or nobody in time: what follows says which.
+        return Ok(());
+    };
+    match answer {
+        Some(true) => {
+            let yes = follower.client().confirm(RunRef::Id(run.id), run.plan_digest.clone()).await;
+            follower.changed(yes.map_err(Failure::from)?);
+        }
+        Some(false) => {
+            let no = follower.client().cancel(RunRef::Id(run.id)).await;
+            follower.changed(no.map_err(Failure::from)?);
+        }
+        None => follower.leave(),
+    }
+    Ok(())
+}
+
+fn question(run: &Run) -> String {
+    let verb = if run.kind == RunKind::Destroy { "Destroy" } else { "Apply" };
+    format!("{verb} exactly this plan?")
+}
+
+fn detached(context: &Context, run: &Run) -> color_eyre::Result<()> {
+    if context.format() == output::Format::Text {
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{}", run.id)?;
+        out.flush()?;
+        return Ok(());
+    }
+    print_run(context, run)
+}
+
+/// Returns how a command ends whose run has ended like this; the child's own code stands in the run.
+pub(crate) fn exit(run: &Run) -> Exit {
+    match run.state {
+        RunState::Denied | RunState::Rejected => Exit::Denied,
+        state if state.is_success() => Exit::Done,
+        _ => Exit::Failed,
+    }
+}

@@ -1,0 +1,132 @@
+//! Runs from the command line: started, followed, confirmed, left, come back to.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::{Home, git, no_terraform};
+
+const NETWORK: [&str; 3] = ["network", "-s", "plat-ue2-dev"];
+
+fn of<'a>(verb: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&[verb], &NETWORK[..], more].concat()
+}
+
+fn run(home: &Home, which: &str) -> Value {
+    home.at(&home.path("demo"), &["runs", "show", which, "--format", "json"]).succeeds().json()
+}
+
+#[test]
+fn a_plan_is_followed_to_its_end_and_leaves_the_estate_as_it_was() {
+    if no_terraform() {
+        return;
+    }
+    let (home, demo) = Home::with_demo();
+    let plan = home.at(&demo, &of("plan", &[])).succeeds().says("driver terraform").says("$ terraform plan ");
+    assert!(plan.out.contains("Plan:") && plan.out.contains("5 to add, 0 to change, 0 to destroy"), "{}", plan.out);
+    assert_eq!(git(&demo, &["status", "--porcelain"]), "");
+
+    // What was followed is, byte for byte, what was kept.
+    assert_eq!(home.at(&demo, &["runs", "logs", "1"]).succeeds().out, plan.out);
+    assert_eq!(home.at(&demo, &["runs", "logs", "#1", "--follow"]).succeeds().out, plan.out);
+    let run = run(&home, "1");
+    assert_eq!(run["log_bytes"].as_u64().unwrap(), plan.out.len() as u64);
+    assert_eq!(
+        (&run["kind"], &run["state"], &run["driver"]),
+        (&"plan".into(), &"succeeded".into(), &"terraform".into())
+    );
+    assert_eq!(run["summary"]["add"], 5);
+
+    let listed = home.at(&demo, &["list", "runs", "--format", "json"]).succeeds().json();
+    let keys = "id kind state driver command component stack exit_code actor queued_at started_at ended_at";
+    for key in keys.split(' ') {
+        assert!(listed[0].get(key).is_some(), "{key}");
+    }
+    let missing = home.at(&demo, &["runs", "show", "99"]).exits(2);
+    assert!(missing.err.contains("99"));
+}
+
+#[test]
+fn an_apply_without_a_terminal_needs_a_yes_and_applies_what_was_planned() {
+    if no_terraform() {
+        return;
+    }
+    let (home, demo) = Home::with_demo();
+    for verb in ["apply", "destroy"] {
+        home.at(&demo, &of(verb, &[])).exits(2).says("--yes").says("nothing was changed");
+    }
+    assert_eq!(fs::read_dir(home.path("state")).unwrap().count(), 0, "nothing was started or kept");
+
+    let applied = home.at(&demo, &of("apply", &["--yes", "--format", "json"])).succeeds();
+    let run = applied.json();
+    assert_eq!((&run["kind"], &run["state"]), (&"apply".into(), &"succeeded".into()));
+    assert!(applied.err.contains("Apply complete! Resources: 5 added"), "the log is seen beside the data");
+    let steps: Vec<&str> = run["commands"].as_array().unwrap().iter().map(|c| c["step"].as_str().unwrap()).collect();
+    assert_eq!(steps.last(), Some(&"apply"), "{steps:?}");
+
+    let again = home.at(&demo, &of("apply", &["-y"])).succeeds().says("no_changes");
+    assert!(again.out.contains("No changes"), "{}", again.out);
+}
+
+#[test]
+fn a_plan_that_was_left_waits_for_its_yes_and_goes_on() {
+    if no_terraform() {
+        return;
+    }
+    let (home, demo) = Home::with_demo();
+    let left = home.at(&demo, &of("apply", &["--detach"])).succeeds().says("terrace runs confirm 1");
+    let id = left.out.trim().to_owned();
+    assert_eq!(id.len(), 26, "{id}");
+    home.wait_for(&id, "awaiting_confirmation");
+    let digest = run(&home, &id)["plan_digest"].as_str().unwrap().to_owned();
+
+    home.at(&demo, &["runs", "confirm", &id, "--plan", &"0".repeat(64)]).exits(1).says("plan");
+    let confirmed = home.at(&demo, &["runs", "confirm", &id, "--plan", &digest]).succeeds();
+    assert!(confirmed.out.contains("Apply complete! Resources: 5 added"), "{}", confirmed.out);
+    assert_eq!(run(&home, &id)["confirmed_by"], run(&home, &id)["actor"]);
+    home.at(&demo, &["runs", "confirm", &id]).exits(1).says("ended");
+}
+
+#[test]
+fn a_run_that_waits_is_canceled_and_asked_for_again() {
+    if no_terraform() {
+        return;
+    }
+    let (home, demo) = Home::with_demo();
+    let id = home.at(&demo, &of("apply", &["--detach"])).succeeds().out.trim().to_owned();
+    home.wait_for(&id, "awaiting_confirmation");
+    // It holds its lock meanwhile: whoever does not want to wait is told so.
+    home.at(&demo, &of("apply", &["--yes", "--no-wait"])).exits(1).says("#1").says("--no-wait");
+    home.at(&demo, &["runs", "cancel", &id]).succeeds();
+    home.at(&demo, &["runs", "watch", &id]).exits(1).says("canceled");
+    let again = home.at(&demo, &["runs", "retry", &id, "--detach"]).succeeds().out.trim().to_owned();
+    home.wait_for(&again, "awaiting_confirmation");
+    assert_eq!(run(&home, &again)["retry_of"], id.as_str());
+    home.at(&demo, &["runs", "cancel", &again]).succeeds();
+    home.wait_for(&again, "canceled");
+}
+
+#[test]
+fn what_cannot_run_is_refused_before_anything_happens() {
+    let (home, demo) = Home::with_demo();
+    home.at(&demo, &["plan", "nosuch", "-s", "plat-ue2-dev"]).exits(2).says("nosuch");
+    home.at(&demo, &["plan", "network", "-s", "nosuch"]).exits(2).says("nosuch");
+    home.at(&demo, &of("plan", &["--driver", "atmos"])).exits(2).says("atmos is not installed").says("hint:");
+    let output =
+        home.command().env("PATH", home.path("tmp")).current_dir(&demo).args(of("plan", &[])).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("neither terraform nor tofu is installed"), "{said}");
+    let listed = home.at(&demo, &["list", "runs", "--format", "json"]).succeeds().json();
+    assert_eq!(listed, serde_json::json!([]));
+}
+
+#[test]
+fn a_platform_that_is_not_there_exits_with_four() {
+    let (home, demo) = Home::with_demo();
+    let nowhere = ["--server", "http://127.0.0.1:1"];
+    for arguments in [of("plan", &nowhere), of("apply", &["--yes", nowhere[0], nowhere[1]])] {
+        home.at(&demo, &arguments).exits(4).says("not reachable");
+    }
+    home.at(&demo, &[&nowhere[..], &["list", "runs"]].concat()).exits(4);
+}
