@@ -104,7 +104,7 @@ impl From<PlatformError> for Problem {
             E::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             E::KeyReused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             E::Atmos(inner) if inner.code.starts_with("unknown-") => StatusCode::NOT_FOUND,
-            E::Atmos(_) | E::Configuration(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            E::Atmos(_) | E::Configuration(_) | E::Unusable { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             E::NoStore { .. } | E::BusyDatabase { .. } => StatusCode::SERVICE_UNAVAILABLE,
             E::DiskFull { .. } => StatusCode::INSUFFICIENT_STORAGE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,

@@ -19,6 +19,7 @@ mod ask;
 mod check;
 mod completions;
 mod context;
+mod cost;
 mod dashboard;
 mod demo;
 mod describe;
@@ -84,6 +85,7 @@ commands! {
     Policy => policy::Policy,
     Estimate => estimate::Estimate,
     Prices => prices::Prices,
+    Cost => cost::Cost,
     Serve => serve::Serve,
     Stop => stop::Stop,
     Status => status::Status,

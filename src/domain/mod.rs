@@ -3,7 +3,9 @@
 //! Nothing here knows of tokio, axum, ratatui, sqlx, the file system, a clock or randomness: time and ids come
 //! in as arguments. The types derive `serde` and `utoipa::ToSchema`, because the wire shows them as they are.
 
+pub mod allocation;
 pub mod audit;
+pub mod cost;
 pub mod estimate;
 pub mod event;
 pub mod id;

@@ -23,6 +23,9 @@ pub struct Team {
     /// Globs of the stacks it owns.
     #[serde(default)]
     pub stacks: Vec<String>,
+    /// Names that it had before: what is billed under one of them is its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub formerly: Vec<String>,
 }
 
 /// What somebody may do; each role may what those before it may.

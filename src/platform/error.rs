@@ -127,6 +127,16 @@ pub enum PlatformError {
         /// What was asked for, such as `events`.
         what: &'static str,
     },
+    /// What was sent cannot be used; nothing of it was kept.
+    #[error("{message}")]
+    Unusable {
+        /// The stable code.
+        code: &'static str,
+        /// What is wrong with it, and where.
+        message: String,
+        /// The next step, where one is known.
+        hint: Option<String>,
+    },
     /// A task of the platform ended before it had an answer.
     #[error("the platform could not finish: {0}")]
     Interrupted(String),
@@ -157,6 +167,7 @@ impl PlatformError {
             Self::NoHome => "no-home",
             Self::UnsafeFolder { .. } => "unsafe-folder",
             Self::NoStore { .. } => "no-store",
+            Self::Unusable { code, .. } => code,
             Self::Interrupted(_) => "interrupted",
             Self::Canonical(_) => "canonical-json",
         }
@@ -191,6 +202,7 @@ impl PlatformError {
                 Some(format!("remove {}, or set XDG_STATE_HOME to a shorter path of your own", path.display()))
             }
             Self::NoStore { .. } => Some("`terrace` or `terrace serve` starts the platform process".to_owned()),
+            Self::Unusable { hint, .. } => hint.clone(),
             Self::Io { .. } | Self::Database { .. } | Self::Unreadable { .. } | Self::NotFound { .. } => None,
             Self::Interrupted(_) | Self::Canonical(_) | Self::TooLarge { .. } => None,
         }

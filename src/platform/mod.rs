@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod build;
 pub mod catalog;
+pub mod costs;
 pub mod error;
 pub mod estate;
 pub mod estimates;
@@ -33,6 +34,7 @@ use tokio::sync::mpsc;
 
 use crate::atmos::LoadOptions;
 use build::Build;
+use costs::CostService;
 pub use error::PlatformError;
 use estate::{EstateService, Reloaded};
 use events::EventDraft;
@@ -62,6 +64,7 @@ pub struct Platform {
 struct Kept {
     store: Arc<dyn Store>,
     runs: RunService,
+    costs: CostService,
     paths: Paths,
     /// Watches files and tells of reloads.
     tasks: [tokio::task::AbortHandle; 2],
@@ -118,7 +121,7 @@ impl Platform {
         })?;
         let telling = tell_of_reloads(estate.clone(), Arc::clone(&store), identity.key.clone(), reloads);
         let tasks = [watching, tokio::spawn(telling).abort_handle()];
-        Ok(Self::new(identity, estate, Some(Kept { store, runs, paths, tasks })))
+        Ok(Self::new(identity, estate, Some(Kept { costs: CostService::new(Arc::clone(&store)), store, runs, paths, tasks })))
     }
 
     fn new(identity: Identity, estate: EstateService, kept: Option<Kept>) -> Self {
@@ -180,6 +183,15 @@ impl Platform {
     /// In a command that runs without the platform process.
     pub fn runs(&self) -> Result<&RunService, PlatformError> {
         self.kept.as_ref().map(|kept| &kept.runs).ok_or(PlatformError::NoStore { what: "runs" })
+    }
+
+    /// Returns the service of billed cost.
+    ///
+    /// # Errors
+    ///
+    /// In a command that runs without the platform process.
+    pub fn costs(&self) -> Result<&CostService, PlatformError> {
+        self.kept.as_ref().map(|kept| &kept.costs).ok_or(PlatformError::NoStore { what: "billed costs" })
     }
 
     /// Returns the operating system user whose platform this is.

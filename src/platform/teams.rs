@@ -6,6 +6,7 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde::Deserialize;
 
 use super::settings::parse_yaml;
+use crate::domain::allocation::TeamNames;
 use crate::domain::stack::{Diagnostic, Severity, Source};
 use crate::domain::team::Team;
 
@@ -34,12 +35,14 @@ struct TeamEntry {
     components: Vec<String>,
     #[serde(default)]
     stacks: Vec<String>,
+    #[serde(default)]
+    formerly: Vec<String>,
 }
 
 impl From<TeamEntry> for Team {
     fn from(entry: TeamEntry) -> Self {
-        let TeamEntry { name, description, members, approvers, components, stacks } = entry;
-        Self { name, description, members, approvers, components, stacks }
+        let TeamEntry { name, description, members, approvers, components, stacks, formerly } = entry;
+        Self { name, description, members, approvers, components, stacks, formerly }
     }
 }
 
@@ -84,6 +87,16 @@ impl Teams {
     #[must_use]
     pub fn place(&self, team: &str) -> Option<&Source> {
         self.teams.iter().position(|other| other.name == team).and_then(|at| self.places.get(at))
+    }
+
+    /// Returns the teams by every name they have or had, for what was billed under an old one.
+    #[must_use]
+    pub fn names(&self) -> TeamNames {
+        let mut names = TeamNames::default();
+        for team in &self.teams {
+            names.add(&team.name, &team.formerly);
+        }
+        names
     }
 
     /// Returns the team that owns an instance: the first whose patterns match both component and stack, where a team

@@ -18,6 +18,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt};
 use http_body_util::BodyExt as _;
+use hyper::body::Body as _;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -118,8 +119,14 @@ impl Transport {
                     request.headers_mut().insert(header::AUTHORIZATION, value);
                 }
                 let (parts, body) = request.into_parts();
-                // What is asked is small; only answers stream.
-                let body = body.collect().await.map_err(|e| ClientError::Protocol(chain(&e)))?.to_bytes();
+                // What is asked is small as a rule; a file streams.
+                let body = match body.size_hint().exact() {
+                    Some(_) => {
+                        let body = body.collect().await.map_err(|e| ClientError::Protocol(chain(&e)))?;
+                        reqwest::Body::from(body.to_bytes())
+                    }
+                    None => reqwest::Body::wrap_stream(body.into_data_stream()),
+                };
                 let request = Request::from_parts(parts, body);
                 let request = reqwest::Request::try_from(request).map_err(|e| ClientError::Protocol(chain(&e)))?;
                 let response = http.execute(request).await.map_err(|e| self.broken(&e))?;

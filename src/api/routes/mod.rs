@@ -1,6 +1,7 @@
 //! The routes: one file a noun, each opening with its `router()`.
 
 mod audit;
+mod cost;
 mod describe;
 mod estate;
 mod events;
@@ -21,6 +22,7 @@ use super::AppState;
 pub(super) fn api() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .merge(audit::router())
+        .merge(cost::router())
         .merge(describe::router())
         .merge(estate::router())
         .merge(events::router())

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use crate::atmos::Estate;
 use crate::atmos::driver::workflow::{self, Workflow};
 use crate::atmos::files::Files;
+use crate::domain::allocation::Rules;
 use crate::domain::stack::{Diagnostic, InstanceSummary};
+use crate::platform::costs;
 use crate::platform::runs::configuration::Configuration;
 use crate::platform::settings::{self, Settings};
 use crate::platform::teams::{self, Teams};
@@ -18,6 +20,7 @@ pub struct Snapshot {
     estate: Arc<Estate>,
     settings: Settings,
     teams: Teams,
+    allocation: Rules,
     workflows: Vec<(String, String, Workflow)>,
     diagnostics: Vec<Diagnostic>,
     revision: u64,
@@ -37,9 +40,13 @@ impl Snapshot {
             diagnostics.push(*problem);
             Teams::default()
         });
+        let allocation = costs::parse_rules(&read(costs::ALLOCATION_FILE)).unwrap_or_else(|problem| {
+            diagnostics.push(*problem);
+            Rules::default()
+        });
         let workflows =
             workflow::list(estate.root(), &Configuration::workflows(estate.as_ref()), files, &mut diagnostics);
-        Self { estate, settings, teams, workflows, diagnostics, revision, loaded_at }
+        Self { estate, settings, teams, allocation, workflows, diagnostics, revision, loaded_at }
     }
 
     /// Returns what Atmos says.
@@ -58,6 +65,12 @@ impl Snapshot {
     #[must_use]
     pub fn teams(&self) -> &Teams {
         &self.teams
+    }
+
+    /// Returns who pays for what, as `platform/allocation.yaml` says.
+    #[must_use]
+    pub fn allocation(&self) -> &Rules {
+        &self.allocation
     }
 
     /// Returns the workflows by file and in its order: file (relative to the workflows folder), name, workflow.

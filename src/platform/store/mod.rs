@@ -26,6 +26,7 @@
 //! a read-only folder and a damaged file. Every row of a state carries `version`, and an update says
 //! `where id = ? and version = ?`; no row touched means [`PlatformError::Stale`].
 
+mod cost;
 mod record;
 mod run;
 pub mod sqlite;
@@ -41,6 +42,7 @@ use super::events::{Bell, EventDraft};
 use crate::domain::audit::AuditRecord;
 use crate::domain::event::Event;
 
+pub use cost::{ChargeSum, CostReads, CostWrites, DaySum, KeptImport, Settled, StagedCell};
 pub use record::{AuditQuery, EventQuery, KeyFingerprint, Order, RecordReads, RecordWrites, Remembered};
 pub use run::{HeldLock, KeptRun, RunQuery, RunReads, RunWrites};
 
@@ -98,7 +100,7 @@ pub struct Committed {
 
 /// A database that keeps what happened, shared by all services.
 #[async_trait]
-pub trait Store: Debug + Send + Sync + RecordReads + RunReads {
+pub trait Store: Debug + Send + Sync + RecordReads + RunReads + CostReads {
     /// Begins a transaction and takes the write lock; waits for others to finish theirs.
     async fn begin(&self) -> Result<Box<dyn Tx>, PlatformError>;
 
@@ -114,7 +116,7 @@ pub trait Store: Debug + Send + Sync + RecordReads + RunReads {
 
 /// One transaction under the write lock; dropped without a commit, it undoes everything.
 #[async_trait]
-pub trait Tx: Send + RecordWrites + RunWrites {
+pub trait Tx: Send + RecordWrites + RunWrites + CostWrites {
     /// Commits rows, events and audit records as one, then rings the bell.
     async fn commit(self: Box<Self>, change: Change) -> Result<Committed, PlatformError>;
 

@@ -3,6 +3,7 @@
 //! One connection writes (`begin immediate`), a few read. Every commit is synced to the disk before it is answered
 //! (`synchronous = full`), because what Terrace says it did must survive a power failure.
 
+mod cost;
 mod open;
 mod record;
 mod run;

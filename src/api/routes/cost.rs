@@ -1,0 +1,54 @@
+//! Billed cost: bringing it in.
+
+use std::io;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::StatusCode;
+use futures::{StreamExt as _, TryStreamExt as _};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::auth::Operator;
+use crate::api::extract::{Json, Query};
+use crate::api::{AppState, Problem};
+use crate::domain::cost::ImportReport;
+use crate::platform::costs::ImportRequest;
+
+/// Returns the routes of billed cost.
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(import))
+}
+
+/// What is imported, and how.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct HowToImport {
+    /// The file's name, for people.
+    file: Option<String>,
+    /// Whether the file is all there is for its days, so that what it lacks is removed.
+    #[serde(default)]
+    replace: bool,
+}
+
+/// Imports a FOCUS export (1.0 to 1.2) as CSV, plain or gzip. The same file a second time changes nothing; an
+/// overlapping one adds what is new; one that contradicts a bill takes the place of what the bill has on its days.
+#[utoipa::path(post, path = "/cost/imports", tag = "cost", params(HowToImport),
+    request_body(content = String, content_type = "text/csv", description = "The file's bytes"),
+    responses((status = 201, description = "What the import did", body = ImportReport)))]
+async fn import(
+    Operator(actor): Operator,
+    State(state): State<AppState>,
+    Query(how): Query<HowToImport>,
+    body: Body,
+) -> Result<(StatusCode, Json<ImportReport>), Problem> {
+    let costs = state.platform.costs()?;
+    let snapshot = state.snapshot().await?;
+    let request = ImportRequest { name: how.file.unwrap_or_default(), replace: how.replace };
+    let bytes = body.into_data_stream().map_err(io::Error::other).boxed();
+    let report = costs.import(&actor, &snapshot, &request, bytes).await?;
+    Ok((StatusCode::CREATED, Json(report)))
+}

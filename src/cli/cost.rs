@@ -1,0 +1,97 @@
+//! `terrace cost`: bringing billed cost in.
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use super::output::{self, plain};
+use super::{Context, Exit, Failure, Outcome, local};
+use crate::domain::cost::{ImportReport, RowNote};
+use crate::domain::money::grouped;
+
+/// Brings billed cost in
+#[derive(Debug, clap::Args)]
+pub(crate) struct Cost {
+    #[command(subcommand)]
+    what: What,
+}
+
+/// What to do with billed cost.
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Imports a FOCUS export (1.0 to 1.2): CSV, plain or gzip
+    ///
+    /// The same file a second time, or one that overlaps, changes nothing that is there. A file that contradicts a
+    /// bill (another amount for the same charge at the same time) is a correction: for its provider, account and
+    /// billing period, it takes the place of everything from its first to its last day. Rows that cannot be read are
+    /// refused and listed; a file that ends in the middle, lacks columns or has two currencies is refused whole.
+    Import(Import),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example: terrace cost import focus-2026-10.csv.gz")]
+struct Import {
+    /// The file; - reads standard input
+    file: PathBuf,
+    /// The file is all there is for its days: what it lacks is removed
+    #[arg(long)]
+    replace: bool,
+}
+
+impl Cost {
+    pub(crate) fn execute(self, context: &Context) -> Outcome {
+        let What::Import(import) = self.what;
+        let report = super::runtime()?.block_on(send(context, &import))?;
+        let paint = context.paint_stderr();
+        let mut err = io::stderr().lock();
+        let mut list = |word: String, notes: &[RowNote], more: u64| -> io::Result<()> {
+            for note in notes.iter().take(20) {
+                writeln!(err, "{word} line {}: {}", note.line, plain(&note.reason))?;
+            }
+            let more = notes.len().saturating_sub(20) as u64 + more;
+            if more > 0 {
+                writeln!(err, "{word} {more} more; --format json lists them")?;
+            }
+            Ok(())
+        };
+        list(paint.error("refused:"), &report.refused, report.refused_more)?;
+        list(paint.warning("warning:"), &report.warnings, 0)?;
+        if let Some(before) = report.imported_before {
+            writeln!(err, "this very file was imported at {before}; nothing was changed")?;
+        }
+        drop(err);
+        output::print(context, &report, |out, _| write(out, &report))?;
+        Ok(Exit::Done)
+    }
+}
+
+async fn send(context: &Context, import: &Import) -> Result<ImportReport, Failure> {
+    let name = import.file.display();
+    if import.file.as_os_str() == "-" {
+        let client = local::client(context).await?;
+        return Ok(client.import_cost(&import.file, import.replace, tokio::io::stdin()).await?);
+    }
+    let cannot = |error: io::Error| Failure::usage(format!("cannot read {name}: {error}"));
+    // Before a platform is started for nothing.
+    let file = tokio::fs::File::open(&import.file).await.map_err(cannot)?;
+    if file.metadata().await.map_err(cannot)?.is_dir() {
+        return Err(Failure::usage(format!("{name} is a folder")).hint("name the CSV in it"));
+    }
+    let client = local::client(context).await?;
+    Ok(client.import_cost(&import.file, import.replace, file).await?)
+}
+
+fn write(out: &mut dyn io::Write, report: &ImportReport) -> io::Result<()> {
+    let refused = report.refused.len() as u64 + report.refused_more;
+    write!(out, "{} rows: {} added, {} unchanged", report.rows, report.added, report.unchanged)?;
+    write!(out, ", {} replaced", report.replaced)?;
+    if report.removed > 0 {
+        write!(out, ", {} removed", report.removed)?;
+    }
+    writeln!(out, ", {refused} refused")?;
+    let currency = &report.currency;
+    for (provider, billed) in &report.billed_cost {
+        writeln!(out, "  {:<20} {:>20} {currency}", plain(provider), grouped(*billed))?;
+    }
+    writeln!(out, "  {:<20} {:>20} {currency}", "total", grouped(report.total))?;
+    writeln!(out, "  {:<20} {:>20} {currency}", "unallocated", grouped(report.unallocated))
+}

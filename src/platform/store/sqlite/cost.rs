@@ -1,0 +1,436 @@
+//! Billed cost in SQLite.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row, Sqlite};
+
+use super::{SqliteStore, SqliteTx};
+use crate::domain::cost::cell::{self, Comparison};
+use crate::domain::cost::{Bill, BillLine, Charge, ImportReport};
+use crate::domain::money::Exact;
+use crate::platform::PlatformError;
+use crate::platform::store::{ChargeSum, CostReads, CostWrites, DaySum, KeptImport, Settled, StagedCell};
+
+/// How many rows go into one statement.
+const CHUNK: usize = 500;
+/// How many cells are held while staged ones are compared.
+const PAGE: i64 = 4_000;
+
+#[async_trait]
+impl CostReads for SqliteStore {
+    async fn cost_bills(&self, from: &str, to: &str) -> Result<Vec<(i64, Bill)>, PlatformError> {
+        let sql = "select id, provider, account, period, currency from cost_bills where period >= ? and period < ? \
+                   order by period, provider, account, id";
+        let rows = sqlx::query(sql).bind(from).bind(to).fetch_all(self.reader()).await.map_err(|e| self.error(e))?;
+        let bill = |row: &SqliteRow| {
+            let currency = row.get::<&str, _>("currency").parse().map_err(|e: String| unreadable(&e))?;
+            let bill = Bill {
+                provider: row.get("provider"),
+                account: row.get("account"),
+                period: row.get("period"),
+                currency,
+            };
+            Ok((row.get("id"), bill))
+        };
+        rows.iter().map(bill).collect()
+    }
+
+    async fn cost_sums(&self, bills: &[i64]) -> Result<Vec<ChargeSum>, PlatformError> {
+        let mut sql = QueryBuilder::<Sqlite>::new("select bill, charge, lines, billed, effective from cost_sums");
+        within(&mut sql, bills);
+        sql.push(" order by bill, charge");
+        let rows = sql.build().fetch_all(self.reader()).await.map_err(|e| self.error(e))?;
+        rows.iter()
+            .map(|row| {
+                Ok(ChargeSum {
+                    bill: row.get(0),
+                    charge: row.get(1),
+                    lines: row.get::<i64, _>(2).unsigned_abs(),
+                    billed: exact(row, 3)?,
+                    effective: exact(row, 4)?,
+                })
+            })
+            .collect()
+    }
+
+    async fn cost_day_sums(&self, bills: &[i64]) -> Result<Vec<DaySum>, PlatformError> {
+        let mut sql = QueryBuilder::<Sqlite>::new("select charge, day, billed, effective from cost_days");
+        within(&mut sql, bills);
+        let rows = sql.build().fetch_all(self.reader()).await.map_err(|e| self.error(e))?;
+        rows.iter()
+            .map(|row| {
+                let (billed, effective) = (exact(row, 2)?, exact(row, 3)?);
+                Ok(DaySum { charge: row.get(0), day: row.get(1), billed, effective })
+            })
+            .collect()
+    }
+
+    async fn cost_charges(&self, ids: &[i64]) -> Result<Vec<(i64, Charge)>, PlatformError> {
+        let mut charges = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(CHUNK) {
+            let mut sql = QueryBuilder::<Sqlite>::new("select id, document from cost_charges where id in (");
+            let mut list = sql.separated(", ");
+            for id in chunk {
+                list.push_bind(*id);
+            }
+            sql.push(")");
+            let rows = sql.build().fetch_all(self.reader()).await.map_err(|e| self.error(e))?;
+            for row in &rows {
+                let charge = serde_json::from_str(row.get(1)).map_err(|e| unreadable(&e))?;
+                charges.push((row.get(0), charge));
+            }
+        }
+        Ok(charges)
+    }
+
+    async fn cost_lines(
+        &self,
+        bills: &[i64],
+        charge: i64,
+        limit: usize,
+    ) -> Result<Vec<(i32, BillLine)>, PlatformError> {
+        let mut sql = QueryBuilder::<Sqlite>::new("select day, rows from cost_days");
+        within(&mut sql, bills);
+        sql.push(" and charge = ").push_bind(charge).push(" order by day");
+        let rows = sql.build().fetch_all(self.reader()).await.map_err(|e| self.error(e))?;
+        let mut lines = Vec::new();
+        for row in &rows {
+            let day: i32 = row.get(0);
+            for line in cell::unpack(row.get(1)).map_err(|e| unreadable(&e))? {
+                if lines.len() == limit {
+                    return Ok(lines);
+                }
+                lines.push((day, line));
+            }
+        }
+        Ok(lines)
+    }
+
+    async fn cost_import_of(&self, digest: &str) -> Result<Option<KeptImport>, PlatformError> {
+        let sql = format!("{IMPORTS} where digest = ? order by id desc limit 1");
+        let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(digest).fetch_optional(self.reader()).await;
+        row.map_err(|e| self.error(e))?.as_ref().map(kept).transpose()
+    }
+
+    async fn cost_imports(&self, limit: u32) -> Result<Vec<KeptImport>, PlatformError> {
+        let sql = format!("{IMPORTS} order by id desc limit ?");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(i64::from(limit)).fetch_all(self.reader()).await;
+        rows.map_err(|e| self.error(e))?.iter().map(kept).collect()
+    }
+}
+
+const IMPORTS: &str = "select id, name, actor, imported_at, report from cost_imports";
+
+fn kept(row: &SqliteRow) -> Result<KeptImport, PlatformError> {
+    Ok(KeptImport {
+        id: row.get(0),
+        name: row.get(1),
+        actor: row.get(2),
+        imported_at: row.get::<&str, _>(3).parse().map_err(|e| unreadable(&e))?,
+        report: serde_json::from_str(row.get(4)).map_err(|e| unreadable(&e))?,
+    })
+}
+
+/// Adds `where bill in (…)`.
+fn within(sql: &mut QueryBuilder<Sqlite>, bills: &[i64]) {
+    sql.push(" where bill in (");
+    let mut list = sql.separated(", ");
+    for bill in bills {
+        list.push_bind(*bill);
+    }
+    sql.push(")");
+}
+
+fn exact(row: &SqliteRow, column: usize) -> Result<Exact, PlatformError> {
+    row.get::<&str, _>(column).parse().map_err(|e| unreadable(&e))
+}
+
+fn unreadable(error: &dyn std::fmt::Display) -> PlatformError {
+    PlatformError::Unreadable { what: "billed cost".to_owned(), message: error.to_string() }
+}
+
+#[async_trait]
+impl CostWrites for SqliteTx {
+    async fn clear_staged_costs(&mut self) -> Result<(), PlatformError> {
+        let done = sqlx::query("delete from cost_staged").execute(self.connection()).await;
+        done.map(drop).map_err(|e| self.error(e))
+    }
+
+    async fn cost_bill(&mut self, bill: &Bill) -> Result<i64, PlatformError> {
+        let sql = "insert into cost_bills (provider, account, period, currency) values (?, ?, ?, ?) \
+                   on conflict do update set provider = excluded.provider returning id";
+        let query = sqlx::query_scalar(sql).bind(&bill.provider).bind(&bill.account).bind(&bill.period);
+        query.bind(bill.currency.code()).fetch_one(self.connection()).await.map_err(|e| self.error(e))
+    }
+
+    async fn cost_charge_ids(&mut self, charges: &[([u8; 16], String)]) -> Result<Vec<i64>, PlatformError> {
+        let mut ids = Vec::with_capacity(charges.len());
+        for chunk in charges.chunks(CHUNK) {
+            let mut sql = QueryBuilder::<Sqlite>::new("insert or ignore into cost_charges (hash, document) ");
+            sql.push_values(chunk, |mut row, (hash, document)| {
+                row.push_bind(hash.as_slice()).push_bind(document);
+            });
+            sql.build().execute(self.connection()).await.map_err(|e| self.error(e))?;
+            let mut sql = QueryBuilder::<Sqlite>::new("select id, hash from cost_charges where hash in (");
+            let mut list = sql.separated(", ");
+            for (hash, _) in chunk {
+                list.push_bind(hash.as_slice());
+            }
+            sql.push(")");
+            let rows = sql.build().fetch_all(self.connection()).await.map_err(|e| self.error(e))?;
+            let found: HashMap<&[u8], i64> = rows.iter().map(|row| (row.get(1), row.get(0))).collect();
+            for (hash, _) in chunk {
+                ids.push(*found.get(hash.as_slice()).ok_or_else(|| unreadable(&"a charge was not written"))?);
+            }
+        }
+        Ok(ids)
+    }
+
+    async fn stage_costs(&mut self, cells: &[StagedCell]) -> Result<(), PlatformError> {
+        let into = "insert into cost_staged (bill, charge, day, part, lines, billed, effective, rows) ";
+        for chunk in cells.chunks(CHUNK) {
+            let mut sql = QueryBuilder::<Sqlite>::new(into);
+            sql.push_values(chunk, |mut row, cell| {
+                row.push_bind(cell.bill)
+                    .push_bind(cell.charge)
+                    .push_bind(cell.day)
+                    .push_bind(i64::from(cell.part))
+                    .push_bind(i64::from(cell.lines))
+                    .push_bind(cell.billed.to_string())
+                    .push_bind(cell.effective.to_string())
+                    .push_bind(cell.rows.as_slice());
+            });
+            sql.build().execute(self.connection()).await.map_err(|e| self.error(e))?;
+        }
+        Ok(())
+    }
+
+    async fn settle_costs(&mut self, whole: bool) -> Result<Settled, PlatformError> {
+        let sql = "select s.bill, min(day), max(day), max(part) = 0, sum(lines), \
+                   exists (select 1 from cost_days d where d.bill = s.bill) from cost_staged s group by s.bill";
+        let bills = sqlx::query(sql).fetch_all(self.connection()).await.map_err(|e| self.error(e))?;
+        let mut settled = Settled::default();
+        for row in &bills {
+            let bill: i64 = row.get(0);
+            let (single, lines, known): (bool, i64, bool) = (row.get(3), row.get(4), row.get(5));
+            if single && !known {
+                let sql = "insert into cost_days (bill, charge, day, lines, billed, effective, rows) \
+                           select bill, charge, day, lines, billed, effective, rows from cost_staged where bill = ? \
+                           order by bill, charge, day";
+                sqlx::query(sql).bind(bill).execute(self.connection()).await.map_err(|e| self.error(e))?;
+                settled.added += lines.unsigned_abs();
+                self.add_up(bill).await?;
+                continue;
+            }
+            self.settle_bill(bill, (row.get(1), row.get(2)), whole, &mut settled).await?;
+        }
+        self.clear_staged_costs().await?;
+        Ok(settled)
+    }
+
+    async fn keep_cost_import(
+        &mut self,
+        digest: &str,
+        name: &str,
+        actor: &str,
+        time: Timestamp,
+        report: &ImportReport,
+    ) -> Result<i64, PlatformError> {
+        let report = serde_json::to_string(report).map_err(|e| unreadable(&e))?;
+        let sql = "insert into cost_imports (digest, name, actor, imported_at, report) values (?, ?, ?, ?, ?) \
+                   returning id";
+        let query = sqlx::query_scalar(sql).bind(digest).bind(name).bind(actor).bind(time.to_string()).bind(report);
+        query.fetch_one(self.connection()).await.map_err(|e| self.error(e))
+    }
+}
+
+/// A staged cell beside the one that is kept.
+struct Pair {
+    charge: i64,
+    day: i32,
+    new: Vec<u8>,
+    old: Vec<u8>,
+}
+
+impl SqliteTx {
+    /// Joins the staged cells of one bill with those that are kept.
+    async fn settle_bill(
+        &mut self,
+        bill: i64,
+        days: (i32, i32),
+        whole: bool,
+        settled: &mut Settled,
+    ) -> Result<(), PlatformError> {
+        let (mut only_new, mut only_old, mut contradicts) = (0u64, 0u64, whole);
+        let mut after = Some((i64::MIN, 0));
+        while let Some(place) = after {
+            let (pairs, next) = self.pairs(bill, place).await?;
+            for pair in &pairs {
+                let found = compare(pair)?;
+                settled.unchanged += found.both;
+                only_new += found.only_new;
+                only_old += found.only_old;
+                contradicts |= found.contradicts;
+            }
+            after = next;
+        }
+        if contradicts {
+            only_old += self.remove_absent(bill, days).await?;
+            settled.replaced += only_new.min(only_old);
+            settled.added += only_new.saturating_sub(only_old);
+            settled.removed += only_old.saturating_sub(only_new);
+        } else {
+            settled.added += only_new;
+        }
+        if only_new == 0 && (only_old == 0 || !contradicts) {
+            return Ok(());
+        }
+        let mut after = Some((i64::MIN, 0));
+        while let Some(place) = after {
+            let (pairs, next) = self.pairs(bill, place).await?;
+            for pair in &pairs {
+                let found = compare(pair)?;
+                let rows = if contradicts { &pair.new } else { &found.union };
+                if *rows != pair.old {
+                    self.put_day(bill, pair, rows).await?;
+                }
+            }
+            after = next;
+        }
+        self.add_up(bill).await
+    }
+
+    /// Reads the next staged cells of a bill, parts joined, and from where to go on.
+    async fn pairs(
+        &mut self,
+        bill: i64,
+        after: (i64, i32),
+    ) -> Result<(Vec<Pair>, Option<(i64, i32)>), PlatformError> {
+        let sql = "select s.charge, s.day, s.rows, d.rows from cost_staged s \
+                   left join cost_days d on d.bill = s.bill and d.charge = s.charge and d.day = s.day \
+                   where s.bill = ? and (s.charge, s.day) > (?, ?) order by s.charge, s.day, s.part limit ?";
+        let mut limit = PAGE;
+        loop {
+            let query = sqlx::query(sql).bind(bill).bind(after.0).bind(after.1).bind(limit);
+            let rows = query.fetch_all(self.connection()).await.map_err(|e| self.error(e))?;
+            let full = i64::try_from(rows.len()).unwrap_or(i64::MAX) == limit;
+            let mut groups: Vec<(Pair, Vec<Vec<u8>>)> = Vec::new();
+            for row in &rows {
+                let (charge, day): (i64, i32) = (row.get(0), row.get(1));
+                match groups.last_mut() {
+                    Some((pair, parts)) if pair.charge == charge && pair.day == day => parts.push(row.get(2)),
+                    _ => {
+                        let old = row.get::<Option<Vec<u8>>, _>(3).unwrap_or_default();
+                        groups.push((Pair { charge, day, new: Vec::new(), old }, vec![row.get(2)]));
+                    }
+                }
+            }
+            if full {
+                // the last one may go on in the next page
+                groups.pop();
+                if groups.is_empty() {
+                    limit *= 2;
+                    continue;
+                }
+            }
+            let mut pairs = Vec::with_capacity(groups.len());
+            for (mut pair, parts) in groups {
+                let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+                pair.new = cell::join(&parts).map_err(|e| unreadable(&e))?;
+                pairs.push(pair);
+            }
+            let next = pairs.last().filter(|_| full).map(|last| (last.charge, last.day));
+            return Ok((pairs, next));
+        }
+    }
+
+    /// Removes what a bill has between two days and its correction has not; returns how many lines that were.
+    async fn remove_absent(&mut self, bill: i64, (first, last): (i32, i32)) -> Result<u64, PlatformError> {
+        let absent = "from cost_days as d where d.bill = ? and d.day between ? and ? and not exists \
+                      (select 1 from cost_staged s where s.bill = d.bill and s.charge = d.charge and s.day = d.day)";
+        let sql = format!("select coalesce(sum(d.lines), 0) {absent}");
+        let query = sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(sql)).bind(bill).bind(first).bind(last);
+        let lines = query.fetch_one(self.connection()).await.map_err(|e| self.error(e))?;
+        let sql = format!("delete {absent}");
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(bill).bind(first).bind(last);
+        query.execute(self.connection()).await.map_err(|e| self.error(e))?;
+        Ok(lines.unsigned_abs())
+    }
+
+    async fn put_day(&mut self, bill: i64, pair: &Pair, rows: &[u8]) -> Result<(), PlatformError> {
+        let lines = cell::unpack(rows).map_err(|e| unreadable(&e))?;
+        let sum = |amount: fn(&BillLine) -> Exact| Exact::sum(lines.iter().map(amount)).ok_or_else(too_long);
+        let (billed, effective) = (sum(|line| line.billed)?, sum(|line| line.effective)?);
+        let sql = "insert or replace into cost_days (bill, charge, day, lines, billed, effective, rows) \
+                   values (?, ?, ?, ?, ?, ?, ?)";
+        let query = sqlx::query(sql).bind(bill).bind(pair.charge).bind(pair.day);
+        let query = query.bind(i64::try_from(lines.len()).unwrap_or(i64::MAX)).bind(billed.to_string());
+        let query = query.bind(effective.to_string()).bind(rows);
+        query.execute(self.connection()).await.map(drop).map_err(|e| self.error(e))
+    }
+
+    /// Adds the days of a bill up, charge by charge.
+    async fn add_up(&mut self, bill: i64) -> Result<(), PlatformError> {
+        let done = sqlx::query("delete from cost_sums where bill = ?").bind(bill).execute(self.connection()).await;
+        done.map_err(|e| self.error(e))?;
+        let mut after = Some((i64::MIN, 0i32));
+        let mut open: Option<ChargeSum> = None;
+        let mut ready = Vec::new();
+        let sql = "select charge, day, lines, billed, effective from cost_days \
+                   where bill = ? and (charge, day) > (?, ?) order by charge, day limit ?";
+        while let Some((charge, day)) = after {
+            let query = sqlx::query(sql).bind(bill).bind(charge).bind(day).bind(PAGE);
+            let rows = query.fetch_all(self.connection()).await.map_err(|e| self.error(e))?;
+            after = rows.last().filter(|_| i64::try_from(rows.len()) == Ok(PAGE)).map(|row| (row.get(0), row.get(1)));
+            for row in &rows {
+                let next = ChargeSum {
+                    bill,
+                    charge: row.get(0),
+                    lines: row.get::<i64, _>(2).unsigned_abs(),
+                    billed: exact(row, 3)?,
+                    effective: exact(row, 4)?,
+                };
+                match &mut open {
+                    Some(sum) if sum.charge == next.charge => {
+                        sum.lines += next.lines;
+                        sum.billed = sum.billed.checked_add(next.billed).ok_or_else(too_long)?;
+                        sum.effective = sum.effective.checked_add(next.effective).ok_or_else(too_long)?;
+                    }
+                    _ => ready.extend(open.replace(next)),
+                }
+            }
+            if after.is_none() {
+                ready.extend(open.take());
+            }
+            for chunk in ready.chunks(CHUNK) {
+                let into = "insert into cost_sums (bill, charge, lines, billed, effective) ";
+                let mut sql = QueryBuilder::<Sqlite>::new(into);
+                sql.push_values(chunk, |mut row, sum| {
+                    row.push_bind(sum.bill)
+                        .push_bind(sum.charge)
+                        .push_bind(i64::try_from(sum.lines).unwrap_or(i64::MAX))
+                        .push_bind(sum.billed.to_string())
+                        .push_bind(sum.effective.to_string());
+                });
+                sql.build().execute(self.connection()).await.map_err(|e| self.error(e))?;
+            }
+            ready.clear();
+        }
+        Ok(())
+    }
+}
+
+fn compare(pair: &Pair) -> Result<Comparison, PlatformError> {
+    cell::compare(&pair.old, &pair.new).map_err(|e| unreadable(&e))
+}
+
+fn too_long() -> PlatformError {
+    PlatformError::Unusable {
+        code: "amount-too-long",
+        message: "the sum of a charge has more than 38 digits".to_owned(),
+        hint: None,
+    }
+}
