@@ -1,6 +1,7 @@
 //! `terrace cost`: bringing billed cost in.
 
 use std::io::{self, Write as _};
+use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
 use super::output::{self, plain};
@@ -67,8 +68,11 @@ impl Cost {
 async fn send(context: &Context, import: &Import) -> Result<ImportReport, Failure> {
     let name = import.file.display();
     if import.file.as_os_str() == "-" {
+        let input = io::stdin().as_fd().try_clone_to_owned();
+        let input = input.map_err(|error| Failure::usage(format!("cannot read standard input: {error}")))?;
+        let input = tokio::fs::File::from_std(std::fs::File::from(input));
         let client = local::client(context).await?;
-        return Ok(client.import_cost(&import.file, import.replace, tokio::io::stdin()).await?);
+        return Ok(client.import_cost(&import.file, import.replace, input).await?);
     }
     let cannot = |error: io::Error| Failure::usage(format!("cannot read {name}: {error}"));
     // Before a platform is started for nothing.

@@ -121,7 +121,11 @@ impl Platform {
         })?;
         let telling = tell_of_reloads(estate.clone(), Arc::clone(&store), identity.key.clone(), reloads);
         let tasks = [watching, tokio::spawn(telling).abort_handle()];
-        Ok(Self::new(identity, estate, Some(Kept { costs: CostService::new(Arc::clone(&store)), store, runs, paths, tasks })))
+        Ok(Self::new(
+            identity,
+            estate,
+            Some(Kept { costs: CostService::new(Arc::clone(&store)), store, runs, paths, tasks }),
+        ))
     }
 
     fn new(identity: Identity, estate: EstateService, kept: Option<Kept>) -> Self {

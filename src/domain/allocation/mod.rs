@@ -141,9 +141,9 @@ pub fn allocate(rules: &Rules, teams: &TeamNames, items: &[Item<'_>]) -> Vec<Par
 fn split(rules: &Rules, teams: &TeamNames, items: &[Item<'_>], shared: &[(usize, usize)], parts: &mut Vec<Part>) {
     // What is negative or no usage (credits, tax) says nothing of how much a team uses.
     let spent = |team: &Arc<str>, amount: fn(&Part) -> Exact| {
-        let own = parts.iter().filter(|part| {
-            part.team.as_ref() == Some(team) && items[part.item].charge.kind() == CostKind::Usage
-        });
+        let own = parts
+            .iter()
+            .filter(|part| part.team.as_ref() == Some(team) && items[part.item].charge.kind() == CostKind::Usage);
         Exact::sum(own.map(amount)).unwrap_or_default()
     };
     let mut weights: BTreeMap<usize, Vec<(Arc<str>, Exact, Exact)>> = BTreeMap::new();
@@ -164,7 +164,8 @@ fn split(rules: &Rules, teams: &TeamNames, items: &[Item<'_>], shared: &[(usize,
                     (team, billed, effective)
                 }
                 Share::Fixed(shares) => {
-                    let own = shares.iter().filter(|(name, _)| teams.find(name) == Some(&team)).map(|(_, share)| *share);
+                    let own =
+                        shares.iter().filter(|(name, _)| teams.find(name) == Some(&team)).map(|(_, share)| *share);
                     let own = Exact::sum(own).unwrap_or_default();
                     (team, own, own)
                 }

@@ -85,8 +85,10 @@ impl Focus {
     ///
     /// [`WrongColumns`] where one is missing without which nothing can be said.
     pub fn of(header: &ByteRecord) -> Result<Self, WrongColumns> {
-        let names: Vec<String> =
-            header.iter().map(|name| String::from_utf8_lossy(name).trim_matches(['\u{feff}', ' ']).to_owned()).collect();
+        let names: Vec<String> = header
+            .iter()
+            .map(|name| String::from_utf8_lossy(name).trim_matches(['\u{feff}', ' ']).to_owned())
+            .collect();
         let find = |wanted: &str| names.iter().position(|name| name.eq_ignore_ascii_case(wanted));
         let at: Vec<Option<usize>> = COLUMNS.iter().map(|name| find(name)).collect();
         let missing: Vec<&str> =
@@ -156,8 +158,7 @@ impl Focus {
             Some(quantity) => Some(quantity),
             None => self.amount(record, Column::PricingQuantity)?,
         };
-        let (list, contracted) =
-            (self.amount(record, Column::ListCost)?, self.amount(record, Column::ContractedCost)?);
+        let (list, contracted) = (self.amount(record, Column::ListCost)?, self.amount(record, Column::ContractedCost)?);
         let mut hashers = [self.seeds[0].build_hasher(), self.seeds[1].build_hasher()];
         for at in &self.at[CHARGE..] {
             let cell = at.and_then(|at| record.get(at)).unwrap_or_default();
@@ -219,10 +220,9 @@ impl Focus {
         let (tags, warning) = match self.cell(record, C::Tags).map(tags) {
             None => (Default::default(), None),
             Some(Some(tags)) => (tags, None),
-            Some(None) => (
-                Default::default(),
-                Some("Tags is no JSON object of text; the row is taken without tags".to_owned()),
-            ),
+            Some(None) => {
+                (Default::default(), Some("Tags is no JSON object of text; the row is taken without tags".to_owned()))
+            }
         };
         let consumed = self.cell(record, C::ConsumedQuantity).is_some();
         let charge = Charge {
@@ -345,8 +345,17 @@ mod tests {
     }
 
     const GOOD: [&str; 11] = [
-        "0.10", "0.100000000000000000000000000001", "USD", "1", "2024-09-01 00:00:00", "2024-09-18 22:00:00",
-        "2024-09-18T23:00:00Z", "Usage", "AWS", r#"{"team": "orders", "n": 7}"#, "NULL",
+        "0.10",
+        "0.100000000000000000000000000001",
+        "USD",
+        "1",
+        "2024-09-01 00:00:00",
+        "2024-09-18 22:00:00",
+        "2024-09-18T23:00:00Z",
+        "Usage",
+        "AWS",
+        r#"{"team": "orders", "n": 7}"#,
+        "NULL",
     ];
 
     #[test]
@@ -407,13 +416,18 @@ mod tests {
         let at = |text: &str| time(text).map(|(day, second)| (date_of(day).to_string(), second));
         let same = Some(("2024-09-01".to_owned(), 3600));
         for text in [
-            "2024-09-01 01:00:00", "2024-09-01T01:00:00Z", "2024-09-01T01:00Z", "2024-09-01T03:00:00+02:00",
-            "2024-09-01T01:00:00.000Z", "2024-09-01 01:00:00.000",
+            "2024-09-01 01:00:00",
+            "2024-09-01T01:00:00Z",
+            "2024-09-01T01:00Z",
+            "2024-09-01T03:00:00+02:00",
+            "2024-09-01T01:00:00.000Z",
+            "2024-09-01 01:00:00.000",
         ] {
             assert_eq!(at(text), same, "{text}");
         }
         assert_eq!(at("2024-09-01"), Some(("2024-09-01".to_owned(), 0)));
-        for text in ["", "2024", "2024-9-1", "2024-13-01", "2024-09-01X01:00:00", "2024-09-01 25:00:00", "🦀🦀🦀🦀"] {
+        for text in ["", "2024", "2024-9-1", "2024-13-01", "2024-09-01X01:00:00", "2024-09-01 25:00:00", "🦀🦀🦀🦀"]
+        {
             assert_eq!(at(text), None, "{text}");
         }
         for day in [-719_468, -1, 0, 1, 59, 60, 11_016, 20_000, 100_000] {

@@ -194,12 +194,7 @@ impl CostService {
     }
 
     /// Adds up what no rule allocates of a file.
-    async fn unallocated(
-        &self,
-        snapshot: &Snapshot,
-        parsed: &Parsed,
-        charges: &[i64],
-    ) -> Result<Exact, PlatformError> {
+    async fn unallocated(&self, snapshot: &Snapshot, parsed: &Parsed, charges: &[i64]) -> Result<Exact, PlatformError> {
         let known = self.charges(charges).await?;
         let facts = Facts::of(snapshot);
         let items: Vec<_> = known

@@ -100,12 +100,8 @@ pub trait CostReads {
     async fn cost_charges(&self, ids: &[i64]) -> Result<Vec<(i64, Charge)>, PlatformError>;
 
     /// Returns the lines of a charge in these bills with their days, in order; at most `limit`.
-    async fn cost_lines(
-        &self,
-        bills: &[i64],
-        charge: i64,
-        limit: usize,
-    ) -> Result<Vec<(i32, BillLine)>, PlatformError>;
+    async fn cost_lines(&self, bills: &[i64], charge: i64, limit: usize)
+    -> Result<Vec<(i32, BillLine)>, PlatformError>;
 
     /// Returns the last import of a file with this digest.
     async fn cost_import_of(&self, digest: &str) -> Result<Option<KeptImport>, PlatformError>;

@@ -304,11 +304,7 @@ impl SqliteTx {
     }
 
     /// Reads the next staged cells of a bill, parts joined, and from where to go on.
-    async fn pairs(
-        &mut self,
-        bill: i64,
-        after: (i64, i32),
-    ) -> Result<(Vec<Pair>, Option<(i64, i32)>), PlatformError> {
+    async fn pairs(&mut self, bill: i64, after: (i64, i32)) -> Result<(Vec<Pair>, Option<(i64, i32)>), PlatformError> {
         let sql = "select s.charge, s.day, s.rows, d.rows from cost_staged s \
                    left join cost_days d on d.bill = s.bill and d.charge = s.charge and d.day = s.day \
                    where s.bill = ? and (s.charge, s.day) > (?, ?) order by s.charge, s.day, s.part limit ?";

@@ -1,0 +1,181 @@
+//! Billed cost comes in through the program and the platform: exact, whole or not at all, and twice is once.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::support::home::{Answer, Home};
+
+const TEAMS: &str = "teams:\n  - {name: orders, components: [orders]}\n  - {name: payments, components: [payments]}\n";
+
+fn fixture() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cost/focus.csv");
+    std::fs::read_to_string(path).expect("the fixture")
+}
+
+/// A home with two teams, and files to import.
+struct Bills(Home);
+
+impl Bills {
+    fn new() -> Self {
+        let home = Home::new();
+        home.write("platform/teams.yaml", TEAMS);
+        Self(home)
+    }
+
+    fn file(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.0.path(name);
+        std::fs::write(&path, text).expect("written");
+        path
+    }
+
+    fn try_import(&self, file: &Path, more: &[&str]) -> Answer {
+        let file = file.to_str().expect("text");
+        self.0.terrace(&[&["cost", "import", file, "--format", "json"], more].concat())
+    }
+
+    fn import(&self, file: &Path) -> Value {
+        serde_json::from_str(&self.try_import(file, &[]).succeeds().out).expect("JSON")
+    }
+
+    /// What the bills say in all, asked by importing a row without money.
+    fn counts(&self, report: &Value) -> [u64; 4] {
+        ["rows", "added", "unchanged", "replaced"].map(|name| report[name].as_u64().expect(name))
+    }
+}
+
+#[test]
+fn the_report_adds_up_to_the_last_digit() {
+    let bills = Bills::new();
+    let report = bills.import(&bills.file("focus.csv", fixture()));
+    assert_eq!(bills.counts(&report), [12, 12, 0, 0]);
+    assert_eq!(report["refused"], json!([]));
+    assert_eq!(report["currency"], "USD");
+    assert_eq!(report["billed_cost"]["AWS"], "10.698000400010000000000000000001");
+    assert_eq!(report["billed_cost"]["Microsoft"], "0.0080000000");
+    assert_eq!(report["total"], "10.706000400010000000000000000001");
+    // support, its credit, tax, and the refund belong to nobody without a rule
+    assert_eq!(report["unallocated"], "10.110000000000000000000000000000");
+}
+
+#[test]
+fn the_sample_of_the_finops_foundation_is_exact() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/cost/focus_sample.csv");
+    if !path.is_file() {
+        println!("skipped: ../shared/cost is not there");
+        return;
+    }
+    let bills = Bills::new();
+    let report = bills.import(&path);
+    assert_eq!(bills.counts(&report), [1000, 1000, 0, 0]);
+    assert_eq!(
+        report["billed_cost"],
+        json!({"AWS": "18.00663861840", "Microsoft": "1.97651418586", "Oracle": "0.53707392473"})
+    );
+    assert_eq!(report["total"], "20.52022672899");
+    assert_eq!(bills.counts(&bills.import(&path)), [1000, 0, 1000, 0]);
+
+    // two files that overlap, cut where no day ends
+    let text = std::fs::read_to_string(&path).expect("text");
+    let lines: Vec<&str> = text.lines().collect();
+    let part = |from: usize, to: usize| [&lines[..1], &lines[from..to]].concat().join("\n");
+    let bills = Bills::new();
+    assert_eq!(bills.counts(&bills.import(&bills.file("a.csv", part(1, 601)))), [600, 600, 0, 0]);
+    assert_eq!(bills.counts(&bills.import(&bills.file("b.csv", part(401, 1001)))), [600, 400, 200, 0]);
+    assert_eq!(bills.counts(&bills.import(&path)), [1000, 0, 1000, 0]);
+}
+
+#[test]
+fn twice_is_once_and_a_correction_takes_its_days() {
+    let bills = Bills::new();
+    let text = fixture();
+    let first = bills.file("focus.csv", &text);
+    bills.import(&first);
+    let again = bills.import(&first);
+    assert_eq!(bills.counts(&again), [12, 0, 12, 0]);
+    assert!(again["imported_before"].is_string());
+
+    // the same rows in another order are another file, and nothing new
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines[1..].reverse();
+    assert_eq!(bills.counts(&bills.import(&bills.file("turned.csv", lines.join("\n")))), [12, 0, 12, 0]);
+
+    // another amount for the same hour: the file is a correction, and what it lacks on its days is gone
+    let corrected = text.replace("12.40,12.40,12.40", "12.50,12.50,12.50");
+    let without: Vec<&str> = corrected.lines().filter(|line| !line.contains("a credit for support")).collect();
+    let report = bills.import(&bills.file("corrected.csv", without.join("\n")));
+    assert_eq!(bills.counts(&report), [11, 0, 10, 1]);
+    assert_eq!(report["removed"], 1);
+
+    // the older file again says nothing new: it was heard, and corrected
+    assert_eq!(bills.counts(&bills.import(&first)), [12, 0, 12, 0]);
+    let back = bills.try_import(&first, &["--replace"]).succeeds();
+    let back: Value = serde_json::from_str(&back.out).expect("JSON");
+    assert_eq!(bills.counts(&back), [12, 1, 10, 1]);
+}
+
+#[test]
+fn gzip_is_read_and_one_that_ends_in_the_middle_is_refused_whole() {
+    let bills = Bills::new();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(fixture().as_bytes()).expect("packed");
+    let packed = gzip.finish().expect("packed");
+    let cut = bills.file("cut.csv.gz", &packed[..packed.len() - 20]);
+    let refused = bills.try_import(&cut, &[]);
+    assert_eq!((refused.exit, refused.out.as_str()), (2, ""), "{refused:?}");
+    assert!(refused.err.contains("the gzip file ends in the middle; nothing was imported"), "{refused:?}");
+    let report = bills.import(&bills.file("focus.csv.gz", &packed));
+    assert_eq!(bills.counts(&report), [12, 12, 0, 0]);
+}
+
+#[test]
+fn what_cannot_be_used_is_named_and_nothing_is_half_imported() {
+    let bills = Bills::new();
+    let text = fixture();
+    let euro = text.replacen("USD,\"ms-7\"", "EUR,\"ms-7\"", 1);
+    for (name, content, said) in [
+        ("empty.csv", String::new(), "the file is empty"),
+        ("header.csv", text.lines().next().expect("a header").to_owned(), "no row"),
+        ("columns.csv", "a,b\n1,2\n".to_owned(), "it has no column BilledCost"),
+        ("euro.csv", euro, "line 11 is in EUR, and the rows before it are in USD"),
+        ("dates.csv", text.replace("2026-1", "2026/1"), "none of the 12 rows can be taken; line 2: "),
+        ("parquet", "PAR1....".to_owned(), "this is a Parquet file"),
+    ] {
+        let answer = bills.try_import(&bills.file(name, content), &[]);
+        assert_eq!((answer.exit, answer.out.as_str()), (2, ""), "{name}: {answer:?}");
+        assert!(answer.err.contains(said), "{name}: {answer:?}");
+    }
+    assert_eq!(bills.try_import(Path::new("absent.csv"), &[]).exit, 2);
+    // nothing of them is there: the whole file is new
+    assert_eq!(bills.counts(&bills.import(&bills.file("focus.csv", &text))), [12, 12, 0, 0]);
+}
+
+#[test]
+fn rows_that_cannot_be_read_are_refused_with_their_line() {
+    let bills = Bills::new();
+    let text = fixture()
+        .replacen("0.0960000000,0.0960000000", "12345678901234567890123456789012345678901,0", 1)
+        .replacen("{\"\"team\"\": \"\"payments\"\", \"\"stage\"\": \"\"dev\"\"}", "team=payments", 1)
+        .replacen(",12\n", ",12,one more\n", 1);
+    let report = bills.import(&bills.file("focus.csv", text));
+    let refused = report["refused"].as_array().expect("a list");
+    let lines: Vec<u64> = refused.iter().map(|note| note["line"].as_u64().expect("a line")).collect();
+    assert_eq!(lines, [2, 13], "{report}");
+    assert!(refused[0]["reason"].as_str().expect("text").contains("has more than 38 digits"), "{report}");
+    assert_eq!(refused[1]["reason"], "it has 25 cells, and the header has 24");
+    assert_eq!(report["warnings"][0]["line"], 4);
+    assert_eq!(bills.counts(&report), [12, 10, 0, 0]);
+}
+
+#[tokio::test]
+async fn an_import_is_audited_and_tells_of_itself() {
+    let bills = Bills::new();
+    bills.import(&bills.file("focus.csv", fixture()));
+    let client = bills.0.client();
+    let audit = client.recent_audit(5).await.expect("audit");
+    assert_eq!((audit[0].action.as_str(), audit[0].object.as_str()), ("cost.import", "cost/1"));
+    assert_eq!(audit[0].detail["total"], "10.706000400010000000000000000001");
+    let events = client.recent_events(5).await.expect("events");
+    assert!(events.iter().any(|event| event.event_type == "dev.terrace.cost.imported"));
+}
