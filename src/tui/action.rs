@@ -121,8 +121,8 @@ macro_rules! actions {
 
 actions! {
     // Instances and stacks.
-    Plan            "plan"             "Plan what is selected or marked"                        [Stacks Catalog] Reads enabled::on_instance;
-    Apply           "apply"            "Plan, show the plan, ask, apply exactly it"             [Stacks Catalog] Changes enabled::on_instance;
+    Plan            "plan"             "Plan what is selected or marked"                        [Stacks Catalog Runs] Reads enabled::on_instance;
+    Apply           "apply"            "Plan, show the plan, ask, apply exactly it"             [Stacks Catalog Runs] Changes enabled::on_instance;
     Destroy         "destroy"          "Plan the end of it, ask, destroy"                       [Stacks] Changes enabled::on_instance;
     Workflow        "workflow"         "Choose a workflow and run it"                           [Stacks Runs] Changes enabled::has_workflows;
     Command         "command"          "Run any other Atmos command"                            [Stacks Runs] Changes enabled::live;

@@ -122,14 +122,19 @@ pub enum Link {
     },
 }
 
-/// What is said on the hint line until the next key.
+/// What is said on the hint line, until the next key or for a while.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     /// The sentence.
     pub text: String,
     /// Whether something did not work.
     pub failed: bool,
+    /// When it was said.
+    pub at: Timestamp,
 }
+
+/// How long something that was said stays where no key is pressed, in seconds; what did not work stays.
+pub const NOTICE_SECONDS: i64 = 5;
 
 /// What a mark stands on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -327,12 +332,12 @@ impl App {
 
     /// Says something on the hint line.
     pub fn say(&mut self, text: impl Into<String>) {
-        self.notice = Some(Notice { text: text.into(), failed: false });
+        self.notice = Some(Notice { text: text.into(), failed: false, at: self.now });
     }
 
     /// Says on the hint line that something did not work.
     pub fn complain(&mut self, text: impl Into<String>) {
-        self.notice = Some(Notice { text: text.into(), failed: true });
+        self.notice = Some(Notice { text: text.into(), failed: true, at: self.now });
     }
 
     /// Returns what is to be remembered of this estate.

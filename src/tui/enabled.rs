@@ -27,6 +27,7 @@ pub fn on_instance(app: &App) -> Enabled {
 /// Where there are workflows.
 pub fn has_workflows(app: &App) -> Enabled {
     live(app)?;
+    when(app.workflows.value.is_some(), "the workflows have not come yet")?;
     when(!app.workflows.items().is_empty(), "the estate has no workflows")
 }
 
@@ -139,6 +140,14 @@ impl App {
                 Some(super::widgets::list::Go::Instance(key)) => vec![key],
                 _ => Vec::new(),
             };
+        }
+        if self.view == View::Runs {
+            // What a run was about, as it stands in the estate now.
+            let targets = self.run().map(|run| run.targets.as_slice()).unwrap_or_default();
+            let known = |i: &&crate::domain::stack::InstanceSummary| {
+                targets.iter().any(|t| t.component == i.component && t.stack == i.stack)
+            };
+            return self.instances.items().iter().filter(can).filter(known).map(InstanceKey::of).collect();
         }
         if self.view != View::Stacks {
             return Vec::new();

@@ -1,5 +1,6 @@
 //! A terminal that a test reads: a pseudo-terminal with the dashboard in it, and vt100 to see what it draws.
 
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write};
 use std::path::Path;
 use std::process::Command;
@@ -22,7 +23,11 @@ pub(crate) struct Terminal {
     screen: Arc<Mutex<vt100::Parser>>,
     reader: Option<std::thread::JoinHandle<()>>,
     lost: Arc<AtomicBool>,
+    headers: Arc<Mutex<BTreeSet<String>>>,
 }
+
+/// What ends a frame: the end of a synchronized update.
+const FRAME: &[u8] = b"\x1b[?2026l";
 
 impl Terminal {
     /// Opens a dashboard with the settings of a folder in a terminal of this size.
@@ -31,9 +36,7 @@ impl Terminal {
     }
 
     /// Opens a dashboard with further variables.
-    pub(crate) fn with(settings: &Path, (width, height): (u16, u16), env: &[(&str, &str)]) -> Self {
-        let size = PtySize { rows: height, cols: width, pixel_width: 0, pixel_height: 0 };
-        let pair = native_pty_system().openpty(size).unwrap();
+    pub(crate) fn with(settings: &Path, size: (u16, u16), env: &[(&str, &str)]) -> Self {
         let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
         command.args(["--exact", "stage::dashboard", "--nocapture", "--quiet"]);
         command.env_clear();
@@ -43,6 +46,13 @@ impl Terminal {
         }
         command.env(stage::ROLE, settings);
         command.cwd(settings);
+        Self::spawn(command, size)
+    }
+
+    /// Runs a program in a terminal of this size.
+    pub(crate) fn spawn(command: CommandBuilder, (width, height): (u16, u16)) -> Self {
+        let size = PtySize { rows: height, cols: width, pixel_width: 0, pixel_height: 0 };
+        let pair = native_pty_system().openpty(size).unwrap();
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let screen = Arc::new(Mutex::new(vt100::Parser::new(height, width, 0)));
@@ -50,17 +60,28 @@ impl Terminal {
         let drawn = Arc::clone(&screen);
         let lost = Arc::new(AtomicBool::new(false));
         let gone = Arc::clone(&lost);
+        let headers = Arc::<Mutex<BTreeSet<String>>>::default();
+        let seen = Arc::clone(&headers);
         let reader = std::thread::spawn(move || {
             let mut bytes = [0; 8192];
             // The reader holds the terminal open too: a lost one is let go with the next output.
             while let Ok(n @ 1..) = output.read(&mut bytes)
                 && !gone.load(Ordering::SeqCst)
             {
-                drawn.lock().unwrap().process(&bytes[..n]);
+                let mut rest = &bytes[..n];
+                // Frame by frame, so that none is missed, however late this thread comes.
+                while !rest.is_empty() {
+                    let end =
+                        rest.windows(FRAME.len()).position(|w| w == FRAME).map_or(rest.len(), |i| i + FRAME.len());
+                    let mut parser = drawn.lock().unwrap();
+                    parser.process(&rest[..end]);
+                    seen.lock().unwrap().extend(parser.screen().rows(0, u16::MAX).next());
+                    rest = &rest[end..];
+                }
             }
         });
         let writer = Some(pair.master.take_writer().unwrap());
-        Terminal { child, master: Some(pair.master), writer, screen, reader: Some(reader), lost }
+        Terminal { child, master: Some(pair.master), writer, screen, reader: Some(reader), lost, headers }
     }
 
     pub(crate) fn pid(&self) -> i32 {
@@ -92,6 +113,21 @@ impl Terminal {
             assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {wanted:?}\n{text}");
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Tells whether the line on top ever said this.
+    pub(crate) fn header_said(&self, wanted: &str) -> bool {
+        self.headers.lock().unwrap().iter().any(|line| line.contains(wanted))
+    }
+
+    /// Tells whether any cell has a colour.
+    pub(crate) fn is_coloured(&self) -> bool {
+        let parser = self.screen.lock().unwrap();
+        let screen = parser.screen();
+        let (rows, columns) = screen.size();
+        let coloured =
+            |cell: &vt100::Cell| cell.fgcolor() != vt100::Color::Default || cell.bgcolor() != vt100::Color::Default;
+        (0..rows).any(|row| (0..columns).any(|column| screen.cell(row, column).is_some_and(coloured)))
     }
 
     pub(crate) fn resize(&mut self, width: u16, height: u16) {

@@ -153,6 +153,8 @@ pub(super) fn act(app: &mut App, action: Action) -> Vec<Effect> {
             app.say(format!("theme: {}", next.name));
             app.theme = next.into();
             app.chose_theme = true;
+            // Highlighted on the ground of the theme before.
+            app.stacks.files.values_mut().for_each(|file| file.stale = true);
         }
         Action::Mouse => {
             app.mouse = !app.mouse;
@@ -313,6 +315,7 @@ pub(super) fn refilter(app: &mut App) {
                 app.stacks.open_now().extend(way);
                 navigate::unfold(app);
             }
+            navigate::first_match(app);
             navigate::selected(app);
         }
         View::Catalog => app.catalog.arrange(),

@@ -2,11 +2,12 @@
 
 use crate::domain::event::Event;
 use crate::domain::id::RunRef;
-use crate::tui::app::{App, Link, View};
+use crate::tui::app::{App, Link, NOTICE_SECONDS, Notice, Target, View};
 use crate::tui::message::{Answer, Effect, Fact, Trouble};
 use crate::tui::overlay::{Overlay, PickerKind};
 use crate::tui::panes::events::Tab;
 use crate::tui::panes::runs::is_alive;
+use crate::tui::panes::stacks::common_folder;
 
 use super::{asking, navigate};
 
@@ -40,6 +41,8 @@ pub(super) fn take(app: &mut App, answer: Answer) -> Vec<Effect> {
         }
         Answer::Imports(imports) => {
             app.imports.take(imports, now);
+            let files = app.imports.items().iter().flat_map(|edge| [edge.from.as_str(), edge.to.as_str()]);
+            app.stacks.base = common_folder(files);
             navigate::rebuild(app);
         }
         Answer::Dependencies(dependencies) => app.dependencies.take(dependencies, now),
@@ -48,12 +51,26 @@ pub(super) fn take(app: &mut App, answer: Answer) -> Vec<Effect> {
             app.catalog.arrange();
         }
         Answer::Workflows(workflows) => app.workflows.take(workflows, now),
-        Answer::Runs(runs) => app.runs.take(runs, now),
+        Answer::Runs(runs) => {
+            app.runs.take(runs, now);
+            // An old run is in no list of the newest.
+            if let Some(Target::Run(reference)) = app.target
+                && app.runs.named(reference).is_none()
+            {
+                return vec![Effect::LoadRun(reference)];
+            }
+        }
         Answer::Run(Ok(run)) => {
             app.runs.put(*run, now);
             app.runs.arrange();
         }
-        Answer::Run(Err(trouble)) | Answer::Failed(trouble) => return failed(app, trouble),
+        Answer::Run(Err(trouble)) => {
+            if let Some(Target::Run(_)) = app.target {
+                app.target = None;
+            }
+            return failed(app, trouble);
+        }
+        Answer::Failed(trouble) => return failed(app, trouble),
         Answer::Started(Ok(runs)) => {
             let first = runs.iter().map(|run| run.id).min();
             for run in runs {
@@ -230,6 +247,10 @@ fn event_came(app: &mut App, event: Event) -> Vec<Effect> {
 /// A second has passed: what runs is looked at again, what changed is remembered.
 pub(super) fn tick(app: &mut App) -> Vec<Effect> {
     let mut effects = Vec::new();
+    let over = |notice: &Notice| !notice.failed && app.now.as_second() - notice.at.as_second() >= NOTICE_SECONDS;
+    if app.notice.as_ref().is_some_and(over) {
+        app.notice = None;
+    }
     if app.link == Link::Live {
         let alive = app.runs.list.items().iter().any(|run| is_alive(run.state));
         if alive && app.now.as_second() % 3 == 0 {
@@ -241,10 +262,15 @@ pub(super) fn tick(app: &mut App) -> Vec<Effect> {
             effects.push(Effect::FollowLog(run, log.buffer.received()));
         }
     }
+    remember(app, &mut effects);
+    effects
+}
+
+/// Keeps what is to be remembered, where it is no longer what was.
+pub(super) fn remember(app: &mut App, effects: &mut Vec<Effect>) {
     let memory = app.memory();
     if memory != app.remembered {
         app.remembered = memory.clone();
         effects.push(Effect::Remember(Box::new(memory)));
     }
-    effects
 }

@@ -21,6 +21,7 @@ pub fn update(app: &mut App, message: Message) -> Vec<Effect> {
     // A log that goes on behind another view moves nothing that is shown.
     let unseen =
         matches!(&message, Message::Answer(answer) if matches!(**answer, Answer::Log { .. })) && app.view != View::Runs;
+    let before = app.view;
     let mut effects = match message {
         Message::Key(event) => keys::key(app, event),
         Message::Paste(text) => keys::paste(app, &text),
@@ -39,6 +40,10 @@ pub fn update(app: &mut App, message: Message) -> Vec<Effect> {
     };
     if !unseen {
         settle::settle(app, &mut effects);
+    }
+    // Smaller things wait for the next second; where one is must outlive a kill right after it.
+    if app.view != before {
+        answers::remember(app, &mut effects);
     }
     effects
 }

@@ -314,6 +314,10 @@ pub(super) fn rebuild(app: &mut App) {
         app.stacks.unfolded[0].extend(groups);
     }
     unfold(app);
+    let known = app.stack_list.value.is_some() && app.instances.value.is_some();
+    if known && grouping == Grouping::Stacks && app.stacks.selected.is_empty() && app.stacks.filter.is_empty() {
+        first_instance(app);
+    }
     // What is selected is shown, also where only a filter had unfolded the way to it.
     if app.stacks.filter.is_empty() && app.stacks.tree.find(&app.stacks.selected).is_none() {
         let way = app.stacks.tree.way_to(&app.stacks.selected);
@@ -322,6 +326,26 @@ pub(super) fn rebuild(app: &mut App) {
             unfold(app);
         }
     }
+}
+
+/// Selects the first instance of the first stack, so that a newcomer sees values and the lines that set them.
+fn first_instance(app: &mut App) {
+    let Some(first) = app.stacks.tree.first_instance() else { return };
+    let way = app.stacks.tree.way_to(&first);
+    app.stacks.open_now().extend(way);
+    app.stacks.selected = first;
+    unfold(app);
+}
+
+/// Selects the first instance that a filter found, unless one that it found is selected already.
+pub(super) fn first_match(app: &mut App) {
+    if app.stacks.filter.is_empty() || app.tree_instance().is_some() {
+        return;
+    }
+    let tree = &app.stacks.tree;
+    let found =
+        (0..tree.rows().len()).find(|at| tree.row(*at).is_some_and(|(node, _)| matches!(node.of, Of::Instance(_))));
+    app.stacks.cursor.at = found.unwrap_or(app.stacks.cursor.at);
 }
 
 /// Shows an instance in the tree of stacks.

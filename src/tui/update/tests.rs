@@ -49,7 +49,7 @@ fn a_value_stands_beside_its_source_and_what_it_overrode() {
     let mut app = on_orders_db(120, 40);
     contains(&app, "orchard ▸ Stacks ▸ plat-ue2-prod ▸ orders-db");
     contains(&app, "size: large");
-    contains(&app, "stacks/plat-ue2-prod.yaml:23 ⤴ 1");
+    contains(&app, "plat-ue2-prod.yaml:23 ⤴ 1");
     contains(&app, "subnet: ◌ !terraform.output");
     contains(&app, "computed: workspace");
     press(&mut app, "enter j");

@@ -7,8 +7,20 @@ use ratatui::text::{Line, Span};
 use crate::tui::action::{Action, Place};
 use crate::tui::app::App;
 use crate::tui::keymap::write_sequence;
+use crate::tui::layout::PORTRAIT;
 use crate::tui::theme::Meaning;
 use crate::tui::widgets::text;
+
+/// The actions that show a view.
+const VIEWS: [Action; 7] = [
+    Action::ViewStacks,
+    Action::ViewCatalog,
+    Action::ViewRuns,
+    Action::ViewRequests,
+    Action::ViewBudgets,
+    Action::ViewEvents,
+    Action::ViewHealth,
+];
 
 /// Which actions are hinted at in a place, the most wanted first.
 fn wanted(place: Place) -> &'static [(Action, &'static str)] {
@@ -40,6 +52,7 @@ fn wanted(place: Place) -> &'static [(Action, &'static str)] {
             (Confirm, "confirm"),
             (Resolve, "resolve"),
             (Cancel, "cancel"),
+            (Apply, "apply"),
             (Retry, "retry"),
             (Filter, "filter"),
             (NextPane, "log"),
@@ -84,7 +97,12 @@ pub fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let hint = |action: Action, word: &str| -> Option<(String, String)> {
         Some((app.keymap.key(action, place)?, word.to_owned()))
     };
-    let fixed: Vec<_> = tail.iter().filter_map(|(action, word)| hint(*action, word)).collect();
+    let mut fixed: Vec<_> = tail.iter().filter_map(|(action, word)| hint(*action, word)).collect();
+    if app.size.0 >= PORTRAIT {
+        let keys: Vec<String> =
+            VIEWS.iter().filter(|view| view.is_built()).filter_map(|view| app.keymap.key(*view, place)).collect();
+        fixed.insert(0, (keys.join(" "), "views".to_owned()));
+    }
     let mut room = usize::from(area.width).saturating_sub(1);
     room = room.saturating_sub(fixed.iter().map(|(k, w)| text::width(k) + w.len() + 3).sum());
     let mut shown = Vec::new();

@@ -8,7 +8,7 @@ use crate::tui::widgets::list::{Go, Piece, Row, piece};
 use crate::tui::widgets::text;
 
 use super::tree::Of;
-use super::{path_text, source_text};
+use super::{path_text, short_source, source_text};
 
 /// Returns the rows of the tab.
 #[must_use]
@@ -94,7 +94,7 @@ fn instance(app: &App, width: u16) -> Vec<Row> {
             });
         }
         above = parents;
-        let mut row = leaf(value);
+        let mut row = leaf(app, value);
         if app.stacks.changed.contains(&value.path) {
             row.left.push(piece("  ✎ just changed", Meaning::Accent));
         }
@@ -121,7 +121,7 @@ fn segment_text(segment: &PathSegment) -> String {
 }
 
 /// Returns the row of one value.
-fn leaf(value: &ExplainedValue) -> Row {
+fn leaf(app: &App, value: &ExplainedValue) -> Row {
     let depth = value.path.len().saturating_sub(1);
     let name = value.path.last().map(segment_text).unwrap_or_default();
     let separator = if matches!(value.path.last(), Some(PathSegment::Index(_))) { " " } else { ": " };
@@ -136,7 +136,7 @@ fn leaf(value: &ExplainedValue) -> Row {
     ];
     let mut right: Vec<Piece> = Vec::new();
     match (&value.source, &value.computed) {
-        (Some(source), _) => right.push(piece(source_text(source), Meaning::Source)),
+        (Some(source), _) => right.push(piece(short_source(app, source), Meaning::Source)),
         (None, Some(what)) => right.push(piece(format!("computed: {what}"), Meaning::Dim)),
         (None, None) => right.push(piece("no line sets it", Meaning::Dim)),
     }
@@ -155,7 +155,7 @@ fn leaf(value: &ExplainedValue) -> Row {
 pub fn value_of<'a>(app: &'a App, row: &Row) -> Option<&'a ExplainedValue> {
     let explanation = app.explanation()?.value.as_ref()?;
     let (source, plain) = (&row.source, row.plain());
-    explanation.values.iter().find(|v| v.source == *source && { plain.starts_with(&leaf(v).plain()) })
+    explanation.values.iter().find(|v| v.source == *source && { plain.starts_with(&leaf(app, v).plain()) })
 }
 
 /// Returns what the selected value overrides, for the line below the list.

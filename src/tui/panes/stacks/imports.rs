@@ -8,8 +8,6 @@ use crate::tui::theme::Meaning;
 use crate::tui::widgets::list::{Go, Row, piece};
 use crate::tui::widgets::text;
 
-use super::source_text;
-
 /// Returns every file that imports this one, directly or not.
 #[must_use]
 pub fn importers(file: &str, imports: &[ImportEdge]) -> BTreeSet<String> {
@@ -77,7 +75,7 @@ pub fn rows(app: &App) -> Vec<Row> {
 
 fn edge_row(file: &str, edge: &ImportEdge, depth: usize) -> Row {
     Row::of(vec![piece("  ".repeat(depth), Meaning::Text), piece(file, Meaning::Text)])
-        .right(vec![piece(source_text(&edge.source), Meaning::Source)])
+        .right(vec![piece(format!(":{}", edge.source.line), Meaning::Source)])
         .at(Some(edge.source.clone()))
         .to(Go::File(file.to_owned()))
         .copied(file)

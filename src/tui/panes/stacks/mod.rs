@@ -103,6 +103,8 @@ pub struct Stacks {
     pub comparison: Option<Comparison>,
     /// The instance that was looked at before this one.
     pub before: Option<InstanceKey>,
+    /// The folder that every stack file lies in.
+    pub base: String,
 }
 
 impl Stacks {
@@ -131,6 +133,7 @@ impl Stacks {
             asked_file: None,
             comparison: None,
             before: None,
+            base: String::new(),
         }
     }
 
@@ -332,6 +335,27 @@ pub fn path_text(path: &[PathSegment]) -> String {
         }
     }
     out
+}
+
+/// Returns the folder that every stack file lies in, such as `stacks/`; imports are written relative to it.
+#[must_use]
+pub fn common_folder<'a>(files: impl IntoIterator<Item = &'a str>) -> String {
+    let folder = |file: &'a str| file.rfind('/').map_or("", |at| &file[..=at]);
+    let mut files = files.into_iter();
+    let Some(mut common) = files.next().map(folder) else { return String::new() };
+    for file in files {
+        while !file.starts_with(common) {
+            common = folder(common.strip_suffix('/').unwrap_or_default());
+        }
+    }
+    common.to_owned()
+}
+
+/// Writes a place in a file as a list shows it: without the folder that all stack files share.
+#[must_use]
+pub fn short_source(app: &App, source: &crate::domain::stack::Source) -> String {
+    let text = source_text(source);
+    text.strip_prefix(app.stacks.base.as_str()).map(str::to_owned).unwrap_or(text)
 }
 
 /// Writes a place in a file.

@@ -374,6 +374,20 @@ impl Tree {
         self.rows[..index].iter().rposition(|shown| shown.depth < depth)
     }
 
+    /// Returns the id of the instance that comes first when everything is unfolded.
+    #[must_use]
+    pub fn first_instance(&self) -> Option<String> {
+        let mut open: Vec<usize> = self.roots.iter().rev().copied().collect();
+        while let Some(node) = open.pop() {
+            let node = &self.nodes[node];
+            if let Of::Instance(_) = node.of {
+                return Some(node.id.clone());
+            }
+            open.extend(node.children.iter().flatten().rev());
+        }
+        None
+    }
+
     /// Returns the ids of the nodes above the one with this id, for unfolding the way to it.
     #[must_use]
     pub fn way_to(&self, id: &str) -> Vec<String> {
