@@ -1,12 +1,17 @@
 //! From one merged stack file to its instances: sections by precedence, inheritance, overrides, backends, names.
 
 mod backend;
+mod bases;
 mod component;
+mod custom;
+mod derived;
 mod names;
+mod sections;
+mod stack;
 
 use std::{path::PathBuf, sync::Arc};
 
-pub(super) use component::resolve_stack;
+pub(super) use stack::resolve_stack;
 
 use super::{
     import::Merged,

@@ -1,4 +1,9 @@
-//! The snapshot of one repository.
+//! The snapshot of one repository, and what it answers.
+//!
+//! [`load`] makes it, [`check`] finds what is wrong with files and stacks as a whole.
+
+mod check;
+mod load;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -7,20 +12,17 @@ use std::{
     sync::Arc,
 };
 
-use rayon::prelude::*;
 use serde_json::Value;
 
 use super::{
     AtmosConfig, AtmosError, DescribeFilter, InstanceId, LoadOptions, RunTarget, config, depends, describe, explain,
-    glob,
-    import::{Doc, Engine},
-    merge::ListStrategy,
+    import::Doc,
     node::Node,
-    resolve::{self, Instance, Stack},
+    resolve::{Instance, Stack},
     runs,
 };
 use crate::domain::stack::{
-    Dependency, Diagnostic, Explanation, ImportEdge, InstanceSummary, PathSegment, Severity, Source, StackSummary,
+    Dependency, Diagnostic, Explanation, ImportEdge, InstanceSummary, PathSegment, StackSummary,
 };
 
 /// An immutable snapshot of everything resolved; share it in an `Arc`.
@@ -79,92 +81,6 @@ impl Estate {
         Self::resolve(&self.root, &self.options, docs, same)
     }
 
-    fn resolve(
-        root: &Path,
-        options: &LoadOptions,
-        docs: HashMap<PathBuf, Arc<Doc>>,
-        unchanged: Vec<Arc<Stack>>,
-    ) -> Result<Self, AtmosError> {
-        let root = std::path::absolute(root).map_err(|e| AtmosError::new("unreadable-folder", e.to_string()))?;
-        let root = config::clean(&root);
-        let (config, mut diagnostics) = config::load(&root, options)?;
-        if ListStrategy::parse(&config.list_merge_strategy).is_none() {
-            diagnostics.push(Diagnostic {
-                severity: Severity::Error,
-                code: "invalid-list-merge-strategy".to_owned(),
-                message: format!(
-                    "merge error: invalid list merge strategy: '{}'. Supported list merge strategies are: replace, append, merge",
-                    config.list_merge_strategy
-                ),
-                hint: None,
-                source: Some(Source { file: "atmos.yaml".to_owned(), line: 1, column: 1 }),
-                stack: None,
-            });
-        }
-        let listing = glob::list(options.files.as_ref(), &config.stacks_path);
-        let selected = select(&config, &listing);
-        if selected.is_empty() {
-            let paths: Vec<String> =
-                config.included_paths.iter().map(|p| config.stacks_path.join(p).display().to_string()).collect();
-            return Err(AtmosError::new(
-                "no-stack-manifests",
-                format!("no stack manifests found for the provided stack '' in the paths [{}]", paths.join(" ")),
-            )
-            .hint("check stacks.base_path, stacks.included_paths and stacks.excluded_paths in atmos.yaml"));
-        }
-        let engine = Engine::new(&root, &config, options, &listing, docs);
-        let is_yaml = |f: &&String| f.ends_with(".yaml") || f.ends_with(".yml");
-        let yaml: Vec<PathBuf> = listing.iter().filter(is_yaml).map(|f| config.stacks_path.join(f)).collect();
-        yaml.par_iter().for_each(|path| {
-            engine.doc(path);
-        });
-        let unchanged: HashMap<&Path, &Arc<Stack>> = unchanged.iter().map(|s| (s.path.as_path(), s)).collect();
-        let mut stacks: Vec<Arc<Stack>> = selected
-            .par_iter()
-            .map(|file| {
-                let path = config.stacks_path.join(file);
-                if let Some(stack) = unchanged.get(path.as_path()) {
-                    return Arc::clone(stack);
-                }
-                let name = file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".yml")).unwrap_or(file);
-                let merged = engine.stack(&path);
-                Arc::new(resolve::resolve_stack(&engine, &path, name, merged))
-            })
-            .collect();
-        stacks.sort_by_key(|s| s.file);
-        let spared: Vec<_> = config.excluded_paths.iter().filter_map(|p| glob::compile(p)).collect();
-        for path in &yaml {
-            let Some(doc) = engine.doc(path) else { continue };
-            if !spared.iter().any(|g| g.is_match(path)) {
-                diagnostics.extend(whole_file(&doc));
-            }
-        }
-        for stack in &stacks {
-            diagnostics.extend(stack.merged.problems.iter().cloned());
-            diagnostics.extend(stack.problems.iter().cloned());
-        }
-        diagnostics.extend(duplicates(&stacks));
-        let place = |d: &Diagnostic| d.source.as_ref().map(|s| (s.file.clone(), s.line, s.column));
-        diagnostics
-            .sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| (&a.code, &a.message).cmp(&(&b.code, &b.message))));
-        diagnostics.dedup_by(|a, b| {
-            place(a) == place(b) && a.code == b.code && (a.source.is_some() || a.message == b.message)
-        });
-        let docs = engine.docs.into_inner().unwrap_or_default();
-        let mut ids: Vec<(u32, u32)> = Vec::new();
-        for (s, stack) in stacks.iter().enumerate() {
-            ids.extend(
-                (0..stack.instances.len()).filter_map(|i| Some((u32::try_from(s).ok()?, u32::try_from(i).ok()?))),
-            );
-        }
-        let key = |id: &(u32, u32)| {
-            let i = &stacks[id.0 as usize].instances[id.1 as usize];
-            (i.stack, i.name, i.kind, id.0)
-        };
-        ids.sort_by(|a, b| key(a).cmp(&key(b)));
-        Ok(Self { options: options.clone(), stacks, ids, diagnostics, docs, config, root })
-    }
-
     /// Returns the estate's root.
     #[must_use]
     pub fn root(&self) -> &Path {
@@ -196,7 +112,7 @@ impl Estate {
     }
 
     /// Returns every instance with its stack file, abstract ones too, in the order of [`Estate::ids`].
-    pub(super) fn all(&self) -> impl Iterator<Item = (&Stack, &Instance)> {
+    pub(in crate::atmos) fn all(&self) -> impl Iterator<Item = (&Stack, &Instance)> {
         self.ids().filter_map(|id| self.at(id))
     }
 
@@ -365,132 +281,4 @@ impl Estate {
         let (stack, instance) = self.at(id)?;
         Some(runs::target(stack, instance, &self.config))
     }
-}
-
-/// Selects the stack files, relative to the folder of stacks, in Atmos' order.
-fn select(config: &AtmosConfig, listing: &[String]) -> Vec<String> {
-    let excluded: Vec<_> =
-        config.excluded_paths.iter().filter_map(|p| glob::compile(config::clean(Path::new(p)).to_str()?)).collect();
-    let mut out: Vec<String> = Vec::new();
-    for included in &config.included_paths {
-        let cleaned = config::clean(Path::new(included));
-        let Some(pattern) = cleaned.to_str() else { continue };
-        let last = pattern.rsplit('/').next().unwrap_or("");
-        let patterns: Vec<String> = if last.contains('.') {
-            vec![pattern.to_owned()]
-        } else {
-            [".yaml", ".yml", ".yaml.tmpl", ".yml.tmpl"].iter().map(|e| format!("{pattern}{e}")).collect()
-        };
-        for pattern in patterns {
-            for file in glob::matching(listing, &pattern) {
-                let stack = [".yaml", ".yml", ".yaml.tmpl", ".yml.tmpl"].iter().any(|e| file.ends_with(e));
-                if stack && !excluded.iter().any(|g| g.is_match(file)) && !out.iter().any(|f| f == file) {
-                    out.push(file.to_owned());
-                }
-            }
-        }
-    }
-    out
-}
-
-/// What is wrong with a file as a whole, whether a stack or not.
-fn whole_file(doc: &Doc) -> Option<Diagnostic> {
-    let problem = |code: &str, message: String, line: u32, column: u32| {
-        Some(Diagnostic {
-            severity: Severity::Error,
-            code: code.to_owned(),
-            message,
-            hint: None,
-            source: Some(Source { file: doc.name.as_str().to_owned(), line, column }),
-            stack: None,
-        })
-    };
-    match &doc.parsed {
-        Err(fault) => {
-            problem(fault.code, format!("invalid stack manifest: {}", fault.message), fault.line, fault.column)
-        }
-        Ok(None) if !doc.text.is_empty() => {
-            problem("stack-null", "(root): expected object, but got null".to_owned(), 1, 1)
-        }
-        Ok(Some(node)) if node.is_null() => {
-            problem("stack-null", "(root): expected object, but got null".to_owned(), 1, 1)
-        }
-        Ok(Some(node)) if node.map().is_none() => problem(
-            "stack-not-a-map",
-            format!(
-                "yaml: line {}: cannot unmarshal {} into map[string]interface {{}}",
-                node.pos().line,
-                if node.list().is_some() { "!!seq" } else { "!!str" }
-            ),
-            node.pos().line,
-            node.pos().column,
-        ),
-        Ok(Some(node)) => {
-            let odd = not_finite(node)?;
-            problem("json-unsupported-value", "unsupported value: +Inf".to_owned(), odd.pos().line, odd.pos().column)
-        }
-        Ok(None) => None,
-    }
-}
-
-fn not_finite(node: &Node) -> Option<&Node> {
-    match node.value() {
-        super::node::Value::Float(f) if !f.is_finite() => Some(node),
-        super::node::Value::Map(m) => m.entries().iter().find_map(|(_, v)| not_finite(v)),
-        super::node::Value::List(l) => l.iter().find_map(not_finite),
-        _ => None,
-    }
-}
-
-/// Components that two files of one stack write differently.
-fn duplicates(stacks: &[Arc<Stack>]) -> Vec<Diagnostic> {
-    const DERIVED: [&str; 7] = [
-        "atmos_component",
-        "atmos_stack",
-        "stack",
-        "atmos_stack_file",
-        "atmos_manifest",
-        "workspace",
-        "component_info",
-    ];
-    let mut seen: HashMap<_, (&Stack, &Instance)> = HashMap::new();
-    let mut out = Vec::new();
-    for stack in stacks {
-        for i in &stack.instances {
-            if i.is_abstract || !matches!(i.kind, "terraform" | "helmfile") {
-                continue;
-            }
-            match seen.entry((i.stack, i.kind, i.name)) {
-                std::collections::hash_map::Entry::Vacant(e) => {
-                    e.insert((stack, i));
-                }
-                std::collections::hash_map::Entry::Occupied(e) => {
-                    let (first, other) = e.get();
-                    if i.sections.without(&DERIVED).entries() == other.sections.without(&DERIVED).entries() {
-                        continue;
-                    }
-                    let source = stack
-                        .merged
-                        .config
-                        .at_path(&["components", i.kind, i.name.as_str()])
-                        .and_then(|n| n.pos().source());
-                    out.push(Diagnostic {
-                        severity: Severity::Error,
-                        code: "duplicate-component".to_owned(),
-                        message: format!(
-                            "The Atmos component '{}' in the stack '{}' is defined in more than one top-level stack manifest file: {}, {}. The component configurations in the stack manifests are different.",
-                            i.name.as_str(),
-                            i.stack.as_str(),
-                            first.file.as_str(),
-                            stack.file.as_str()
-                        ),
-                        hint: Some("define it in one file, or give the stacks names of their own".to_owned()),
-                        source,
-                        stack: Some(i.stack.as_str().to_owned()),
-                    });
-                }
-            }
-        }
-    }
-    out
 }

@@ -1,0 +1,163 @@
+//! From the merged tree to typed values, with the environment on top.
+
+use super::{AtmosConfig, ComponentType, Loader, auth::auth, clean, display};
+use crate::atmos::{
+    AtmosError,
+    files::Kind,
+    node::{Map, Node, Pos, Value},
+};
+
+/// Makes the configuration.
+pub(super) fn build(loader: &mut Loader<'_>, merged: &Node, main: &Node) -> Result<AtmosConfig, AtmosError> {
+    let (root, env) = (loader.root, &loader.options.env);
+    let mut wrong: Vec<(String, Pos, &'static str)> = Vec::new();
+    let mut text = |path: &[&str], name: &str| -> String {
+        if let Some(v) = env.get(name).filter(|v| !v.is_empty()) {
+            return v.clone();
+        }
+        match merged.at_path(path) {
+            Some(n) => match n.value() {
+                Value::Str(s) => s.to_string(),
+                Value::Null => String::new(),
+                Value::Bool(b) => if *b { "1" } else { "0" }.to_owned(),
+                Value::Map(_) | Value::List(_) => {
+                    let what = if n.map().is_some() { "map[string]interface {}" } else { "[]interface {}" };
+                    wrong.push((path.join("."), n.pos(), what));
+                    String::new()
+                }
+                _ => n.to_json().to_string(),
+            },
+            None => String::new(),
+        }
+    };
+    let list = |path: &[&str], name: &str| -> Vec<String> {
+        if let Some(v) = env.get(name).filter(|v| !v.is_empty()) {
+            return v.split(',').map(str::to_owned).collect();
+        }
+        match merged.at_path(path).map(Node::value) {
+            Some(Value::List(l)) => l.iter().filter_map(|n| n.str().map(str::to_owned)).collect(),
+            Some(Value::Str(s)) => s.split(',').map(str::to_owned).collect(),
+            _ => Vec::new(),
+        }
+    };
+    let flag = |path: &[&str], default: bool| match merged.at_path(path).map(Node::value) {
+        Some(Value::Bool(b)) => *b,
+        Some(Value::Str(s)) => !matches!(&**s, "false" | "0" | "F" | "f" | "False" | "FALSE"),
+        _ => default,
+    };
+    let base_text = text(&["base_path"], "ATMOS_BASE_PATH");
+    let stacks_text = text(&["stacks", "base_path"], "ATMOS_STACKS_BASE_PATH");
+    let name_pattern = text(&["stacks", "name_pattern"], "ATMOS_STACKS_NAME_PATTERN");
+    let name_template = text(&["stacks", "name_template"], "ATMOS_STACKS_NAME_TEMPLATE");
+    let list_merge_strategy = text(&["settings", "list_merge_strategy"], "ATMOS_SETTINGS_LIST_MERGE_STRATEGY");
+    let key_delimiter = text(&["settings", "yaml", "key_delimiter"], "");
+    let prefix_separator = text(&["components", "terraform", "workspace", "prefix_separator"], "");
+    let workflows_text = text(&["workflows", "base_path"], "ATMOS_WORKFLOWS_BASE_PATH");
+    let manifest_schema = text(&["schemas", "atmos", "manifest"], "ATMOS_SCHEMAS_ATMOS_MANIFEST");
+    let mut types: Vec<(String, String, String)> = Vec::new();
+    let mut names: Vec<&str> = vec!["terraform", "helmfile", "packer", "ansible", "kubernetes", "helm"];
+    if let Some(m) = merged.get("components").and_then(Node::map) {
+        names.extend(m.entries().iter().filter(|(_, v)| v.map().is_some()).map(|(k, _)| k.as_str()));
+    }
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        let upper = name.to_uppercase();
+        let base = text(&["components", name, "base_path"], &format!("ATMOS_COMPONENTS_{upper}_BASE_PATH"));
+        let command = text(&["components", name, "command"], &format!("ATMOS_COMPONENTS_{upper}_COMMAND"));
+        types.push((name.to_owned(), base, command));
+    }
+    if let Some((path, pos, what)) = wrong.first() {
+        let message = format!(
+            "decoding failed due to the following error(s): '{path}' expected type 'string', got unconvertible type '{what}'"
+        );
+        loader.problem("config-wrong-type", message, Some("write a text there"), pos.source());
+    }
+    if stacks_text.is_empty() {
+        let wrong = loader.problems.iter().find(|p| p.code == "config-wrong-type").cloned();
+        if let Some(wrong) = wrong {
+            let mut error = AtmosError::new("config-wrong-type", wrong.message);
+            error.source_at = wrong.source;
+            return Err(error);
+        }
+        let at = main.pos();
+        let error = AtmosError::new(
+            "no-stacks-base-path",
+            "stack base path must be provided in 'stacks.base_path' config or ATMOS_STACKS_BASE_PATH' ENV variable",
+        )
+        .hint("add `stacks: {base_path: stacks, included_paths: [\"**/*\"]}` to atmos.yaml");
+        return Err(at.source().map_or(error.clone(), |s| error.at(s)));
+    }
+    let included_paths = list(&["stacks", "included_paths"], "ATMOS_STACKS_INCLUDED_PATHS");
+    let missing = loader.files().kind(&clean(&loader.resolve(&base_text, root, Some(&stacks_text)).join(&stacks_text)))
+        != Some(Kind::Folder);
+    if included_paths.is_empty() && !missing {
+        return Err(AtmosError::new(
+            "no-included-paths",
+            "at least one path must be provided in 'stacks.included_paths' config or ATMOS_STACKS_INCLUDED_PATHS' ENV variable",
+        ));
+    }
+    let config_dir = root.to_path_buf();
+    let base_path = loader.resolve(&base_text, &config_dir, Some(&stacks_text));
+    let stacks_path = clean(&base_path.join(&stacks_text));
+    if loader.files().kind(&stacks_path) != Some(Kind::Folder) {
+        return Err(AtmosError::new(
+            "no-stacks-folder",
+            format!(
+                "Missing Configuration: the atmos.yaml CLI config file specifies the directory for Atmos stacks as {stacks_text}, but the directory does not exist"
+            ),
+        )
+        .hint(format!("create {} or correct stacks.base_path", display(root, &stacks_path))));
+    }
+    let components = types
+        .into_iter()
+        .map(|(name, base, command)| {
+            let folder = (!base.is_empty()).then(|| clean(&base_path.join(&base)));
+            let command = (!command.is_empty()).then_some(command);
+            (name, ComponentType { base_path: folder, base_path_text: base, command })
+        })
+        .collect();
+    let delimiters = list(&["templates", "settings", "delimiters"], "");
+    let env_texts = merged.get("env").and_then(Node::map).map(|m| {
+        let entries = m.entries().iter().map(|(k, v)| {
+            let text = match v.value() {
+                Value::Str(s) => s.to_string(),
+                Value::Null => String::new(),
+                _ => v.to_json().to_string(),
+            };
+            (*k, Node::new(Value::Str(text.into()), v.pos()))
+        });
+        Node::new(Value::Map(Map::sorted(entries.collect())), Pos::none())
+    });
+    let or = |text: String, default: &str| if text.is_empty() { default.to_owned() } else { text };
+    let auth = auth(merged.get("auth"), env, root);
+    Ok(AtmosConfig {
+        workflows_path: (!workflows_text.is_empty()).then(|| clean(&base_path.join(&workflows_text))),
+        stacks_path,
+        base_path,
+        components,
+        included_paths,
+        excluded_paths: list(&["stacks", "excluded_paths"], "ATMOS_STACKS_EXCLUDED_PATHS"),
+        name_pattern,
+        name_template,
+        list_merge_strategy,
+        key_delimiter,
+        inherit_metadata: flag(&["stacks", "inherit", "metadata"], true),
+        inherit_source: flag(&["stacks", "inherit", "source"], true),
+        workspaces_enabled: flag(&["components", "terraform", "workspaces_enabled"], true),
+        prefix_separator: or(prefix_separator, "-"),
+        templates_enabled: flag(&["templates", "settings", "enabled"], false),
+        ignore_missing: flag(&["templates", "settings", "ignore_missing_template_values"], false),
+        delimiters: match delimiters.as_slice() {
+            [l, r] => (l.clone(), r.clone()),
+            _ => ("{{".to_owned(), "}}".to_owned()),
+        },
+        include_empty: flag(&["describe", "settings", "include_empty"], true),
+        env: env_texts,
+        auth,
+        github: merged.at_path(&["integrations", "github"]).filter(|n| n.map().is_some_and(|m| !m.is_empty())).cloned(),
+        manifest_schema,
+        files: loader.read.clone(),
+        raw: merged.to_json(),
+    })
+}

@@ -1,0 +1,114 @@
+//! What is wrong with a file or a stack as a whole.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    atmos::{
+        import::Doc,
+        node::{Node, Value},
+        resolve::{Instance, Stack},
+    },
+    domain::stack::{Diagnostic, Severity, Source},
+};
+
+/// What is wrong with a file as a whole, whether a stack or not.
+pub(super) fn whole_file(doc: &Doc) -> Option<Diagnostic> {
+    let problem = |code: &str, message: String, line: u32, column: u32| {
+        Some(Diagnostic {
+            severity: Severity::Error,
+            code: code.to_owned(),
+            message,
+            hint: None,
+            source: Some(Source { file: doc.name.as_str().to_owned(), line, column }),
+            stack: None,
+        })
+    };
+    match &doc.parsed {
+        Err(fault) => {
+            problem(fault.code, format!("invalid stack manifest: {}", fault.message), fault.line, fault.column)
+        }
+        Ok(None) if !doc.text.is_empty() => {
+            problem("stack-null", "(root): expected object, but got null".to_owned(), 1, 1)
+        }
+        Ok(Some(node)) if node.is_null() => {
+            problem("stack-null", "(root): expected object, but got null".to_owned(), 1, 1)
+        }
+        Ok(Some(node)) if node.map().is_none() => problem(
+            "stack-not-a-map",
+            format!(
+                "yaml: line {}: cannot unmarshal {} into map[string]interface {{}}",
+                node.pos().line,
+                if node.list().is_some() { "!!seq" } else { "!!str" }
+            ),
+            node.pos().line,
+            node.pos().column,
+        ),
+        Ok(Some(node)) => {
+            let odd = not_finite(node)?;
+            problem("json-unsupported-value", "unsupported value: +Inf".to_owned(), odd.pos().line, odd.pos().column)
+        }
+        Ok(None) => None,
+    }
+}
+
+fn not_finite(node: &Node) -> Option<&Node> {
+    match node.value() {
+        Value::Float(f) if !f.is_finite() => Some(node),
+        Value::Map(m) => m.entries().iter().find_map(|(_, v)| not_finite(v)),
+        Value::List(l) => l.iter().find_map(not_finite),
+        _ => None,
+    }
+}
+
+/// Components that two files of one stack write differently.
+pub(super) fn duplicates(stacks: &[Arc<Stack>]) -> Vec<Diagnostic> {
+    const DERIVED: [&str; 7] = [
+        "atmos_component",
+        "atmos_stack",
+        "stack",
+        "atmos_stack_file",
+        "atmos_manifest",
+        "workspace",
+        "component_info",
+    ];
+    let mut seen: HashMap<_, (&Stack, &Instance)> = HashMap::new();
+    let mut out = Vec::new();
+    for stack in stacks {
+        for i in &stack.instances {
+            if i.is_abstract || !matches!(i.kind, "terraform" | "helmfile") {
+                continue;
+            }
+            match seen.entry((i.stack, i.kind, i.name)) {
+                std::collections::hash_map::Entry::Vacant(e) => {
+                    e.insert((stack, i));
+                }
+                std::collections::hash_map::Entry::Occupied(e) => {
+                    let (first, other) = e.get();
+                    if i.sections.without(&DERIVED).entries() == other.sections.without(&DERIVED).entries() {
+                        continue;
+                    }
+                    let source = stack
+                        .merged
+                        .config
+                        .at_path(&["components", i.kind, i.name.as_str()])
+                        .and_then(|n| n.pos().source());
+                    out.push(Diagnostic {
+                        severity: Severity::Error,
+                        code: "duplicate-component".to_owned(),
+                        message: format!(
+                            "The Atmos component '{}' in the stack '{}' is defined in more than one top-level stack manifest file: {}, {}. The component configurations in the stack manifests are different.",
+                            i.name.as_str(),
+                            i.stack.as_str(),
+                            first.file.as_str(),
+                            stack.file.as_str()
+                        ),
+                        hint: Some("define it in one file, or give the stacks names of their own".to_owned()),
+                        source,
+                        stack: Some(i.stack.as_str().to_owned()),
+                    });
+                }
+            }
+        }
+    }
+    out
+}

@@ -1,0 +1,140 @@
+//! All components of one stack file, and what they share.
+
+use std::{collections::HashMap, path::Path, sync::Arc};
+
+use super::{
+    Stack, TYPES,
+    component::one,
+    custom::custom,
+    sections::{GLOBAL_METADATA, Job, MAPS, applies, has_generate},
+};
+use crate::atmos::{
+    import::{Engine, Merged},
+    merge::merge_all,
+    node::{Key, Node, Value},
+};
+
+/// What all components of one type in one stack share.
+pub(super) struct Shared {
+    pub(super) maps: HashMap<&'static str, Node>,
+    pub(super) metadata: Node,
+    pub(super) source: Node,
+    pub(super) command: String,
+    pub(super) backend_type: String,
+    pub(super) remote_type: String,
+    pub(super) provider: String,
+    pub(super) section: Node,
+}
+
+/// Resolves every component of one stack file.
+pub(in crate::atmos) fn resolve_stack(engine: &Engine<'_>, path: &Path, file: &str, merged: Arc<Merged>) -> Stack {
+    let file = Key::new(file);
+    let config = merged.config.clone();
+    let mut job = Job { engine, file, problems: Vec::new() };
+    let mut instances = Vec::new();
+    let name = config.get("name").and_then(Node::str).filter(|n| !n.is_empty()).map(str::to_owned);
+    let mut metadata = job.section(Some(&config), "metadata", "global ");
+    if let Some(map) = metadata.map() {
+        let odd: Vec<&(Key, Node)> =
+            map.entries().iter().filter(|(k, _)| !GLOBAL_METADATA.contains(&k.as_str())).collect();
+        if let Some((key, node)) = odd.first() {
+            let message = format!("metadata field is not allowed at global (stack-wide) scope: '{}'", key.as_str());
+            let mut problem = job.refuse("global-metadata-key", message, node.pos());
+            problem.hint = Some(
+                "Global metadata only supports: labels, tags, custom, enabled, locked, terraform_workspace_pattern"
+                    .into(),
+            );
+            job.problems.push(*problem);
+            let odd: Vec<&str> = odd.iter().map(|(k, _)| k.as_str()).collect();
+            metadata = Node::new(Value::Map(map.without(&odd)), metadata.pos());
+        }
+    }
+    let mut globals: HashMap<&'static str, Node> = HashMap::new();
+    for key in ["vars", "hooks", "settings", "env", "generate", "auth", "secrets", "dependencies"] {
+        let node = job.section(Some(&config), key, "");
+        globals.insert(key, node);
+    }
+    let components = job.section(Some(&config), "components", "");
+    for kind in TYPES {
+        let Some(all) = components.get(kind) else { continue };
+        let Some(all_map) = all.map() else {
+            let message = format!("invalid components.{kind} section in file '{}'", file.as_str());
+            let problem = job.refuse("invalid-components-section", message, all.pos());
+            job.problems.push(*problem);
+            continue;
+        };
+        if matches!(kind, "container" | "emulator") {
+            custom(&mut job, kind, all_map, &globals, &metadata, name.as_deref(), &mut instances);
+            continue;
+        }
+        let shared = shared(&mut job, kind, &config, &globals, &metadata);
+        for (component, node) in all_map.entries() {
+            match one(&job, kind, component.as_str(), node, all_map, &shared, name.as_deref()) {
+                Ok((instance, problems)) => {
+                    job.problems.extend(problems);
+                    instances.push(Arc::new(instance));
+                }
+                Err(problem) => job.problems.push(*problem),
+            }
+        }
+    }
+    let problems = job.problems;
+    Stack { path: path.to_path_buf(), file, instances, problems, named: name.is_some(), merged }
+}
+
+fn shared(
+    job: &mut Job<'_>,
+    kind: &'static str,
+    config: &Node,
+    globals: &HashMap<&'static str, Node>,
+    metadata: &Node,
+) -> Shared {
+    let section = job.section(Some(config), kind, "");
+    let lists = job.engine.lists;
+    let empty = Node::empty();
+    let mut maps = HashMap::new();
+    let what = format!("{kind}.");
+    for key in MAPS {
+        let typed = match key {
+            "secrets" | "locals" | "test" | "mocks" | "retry" | "required_providers" => false,
+            "hooks" | "generate" => has_generate(kind),
+            _ => applies(key, kind),
+        };
+        if !applies(key, kind) {
+            continue;
+        }
+        let global = match key {
+            "hooks" | "generate" if !has_generate(kind) => &empty,
+            _ => globals.get(key).unwrap_or(&empty),
+        };
+        let own = if typed { job.section(Some(&section), key, &what) } else { empty.clone() };
+        let own = if key == "provision" && !matches!(kind, "terraform" | "kubernetes" | "helm") {
+            empty.clone()
+        } else {
+            own
+        };
+        let mut layers = vec![global, &own];
+        if key == "env"
+            && let Some(env) = &job.engine.config.env
+        {
+            layers.insert(0, env);
+        }
+        maps.insert(key, merge_all(&layers, lists));
+    }
+    let source = if matches!(kind, "terraform" | "kubernetes" | "helm") {
+        job.section(Some(&section), "source", &what)
+    } else {
+        empty.clone()
+    };
+    let terraform = kind == "terraform";
+    Shared {
+        command: job.text(&section, "command", &what),
+        backend_type: if terraform { job.text(&section, "backend_type", &what) } else { String::new() },
+        remote_type: if terraform { job.text(&section, "remote_state_backend_type", &what) } else { String::new() },
+        provider: if kind == "kubernetes" { job.text(&section, "provider", &what) } else { String::new() },
+        maps,
+        metadata: metadata.clone(),
+        source,
+        section,
+    }
+}
