@@ -54,7 +54,8 @@ fn identify(parts: &Parts, state: &AppState) -> Result<Actor, Problem> {
             return Err(Problem::new(StatusCode::FORBIDDEN, "unknown-caller", "it is not known who called"));
         }
     };
-    Ok(Actor { name: state.platform.owner().to_owned(), role: Role::Admin, origin, request_id })
+    let name = state.platform.owner().to_owned();
+    Ok(Actor { name, role: Role::Admin, origin, request_id, self_attested: true })
 }
 
 macro_rules! permissions {

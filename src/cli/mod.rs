@@ -16,6 +16,7 @@ use clap::Parser;
 mod api;
 mod apply;
 mod ask;
+mod audit;
 mod check;
 mod completions;
 mod context;
@@ -86,6 +87,7 @@ commands! {
     Estimate => estimate::Estimate,
     Prices => prices::Prices,
     Cost => cost::Cost,
+    Audit => audit::Audit,
     Serve => serve::Serve,
     Stop => stop::Stop,
     Status => status::Status,

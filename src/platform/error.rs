@@ -140,6 +140,14 @@ pub enum PlatformError {
     /// A task of the platform ended before it had an answer.
     #[error("the platform could not finish: {0}")]
     Interrupted(String),
+    /// The file of the platform's key holds none, or others can read it.
+    #[error("the platform's key {} cannot be used: {message}", path.display())]
+    BadKey {
+        /// The key's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
     /// A value could not be written as canonical JSON.
     #[error("cannot write canonical JSON: {0}")]
     Canonical(String),
@@ -170,6 +178,7 @@ impl PlatformError {
             Self::Unusable { code, .. } => code,
             Self::Interrupted(_) => "interrupted",
             Self::Canonical(_) => "canonical-json",
+            Self::BadKey { .. } => "bad-key",
         }
     }
 
@@ -203,6 +212,10 @@ impl PlatformError {
             }
             Self::NoStore { .. } => Some("`terrace` or `terrace serve` starts the platform process".to_owned()),
             Self::Unusable { hint, .. } => hint.clone(),
+            Self::BadKey { path, .. } => Some(format!(
+                "bring back the file as it was (`chmod 600 {0}`), or move it aside: then a new key signs from now on",
+                path.display()
+            )),
             Self::Io { .. } | Self::Database { .. } | Self::Unreadable { .. } | Self::NotFound { .. } => None,
             Self::Interrupted(_) | Self::Canonical(_) | Self::TooLarge { .. } => None,
         }

@@ -63,11 +63,13 @@ pub struct Platform {
 #[derive(Debug)]
 struct Kept {
     store: Arc<dyn Store>,
+    /// The public key that signs the audit trail.
+    key: String,
     runs: RunService,
     costs: CostService,
     paths: Paths,
-    /// Watches files and tells of reloads.
-    tasks: [tokio::task::AbortHandle; 2],
+    /// Watches files, tells of reloads, keeps checkpoints.
+    tasks: Vec<tokio::task::AbortHandle>,
 }
 
 impl Platform {
@@ -105,7 +107,9 @@ impl Platform {
         let (estate, reloads) = EstateService::new(&identity.root, options);
         let watching = tokio::spawn(estate.clone().watch()).abort_handle();
         let source = events::source_of(&identity.key);
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&paths.database(), &source).await?);
+        let store = SqliteStore::open(&paths.database(), &source).await?;
+        let key = store.public_key();
+        let store: Arc<dyn Store> = Arc::new(store);
         let mut how = RunSettings::new(paths.runs(), program, cache);
         how.atmos = settings.atmos_bin;
         if let Some(parallel) = settings.parallel_runs {
@@ -120,12 +124,10 @@ impl Platform {
             other => PlatformError::Interrupted(other.to_string()),
         })?;
         let telling = tell_of_reloads(estate.clone(), Arc::clone(&store), identity.key.clone(), reloads);
-        let tasks = [watching, tokio::spawn(telling).abort_handle()];
-        Ok(Self::new(
-            identity,
-            estate,
-            Some(Kept { costs: CostService::new(Arc::clone(&store)), store, runs, paths, tasks }),
-        ))
+        let keeping = keep_checkpoints(Arc::clone(&store), paths.checkpoints());
+        let tasks = vec![watching, tokio::spawn(telling).abort_handle(), tokio::spawn(keeping).abort_handle()];
+        let costs = CostService::new(Arc::clone(&store));
+        Ok(Self::new(identity, estate, Some(Kept { store, key, runs, costs, paths, tasks })))
     }
 
     fn new(identity: Identity, estate: EstateService, kept: Option<Kept>) -> Self {
@@ -180,6 +182,12 @@ impl Platform {
         self.kept.as_ref().map(|kept| &kept.store).ok_or(PlatformError::NoStore { what })
     }
 
+    /// Returns the public key that signs the audit trail; `None` in a command that runs without the platform process.
+    #[must_use]
+    pub fn public_key(&self) -> Option<&str> {
+        self.kept.as_ref().map(|kept| kept.key.as_str())
+    }
+
     /// Returns the service of runs.
     ///
     /// # Errors
@@ -217,9 +225,33 @@ impl Platform {
             for task in &kept.tasks {
                 task.abort();
             }
+            if let Err(error) = keep_checkpoint(&*kept.store, &kept.paths.checkpoints()).await {
+                tracing::warn!(%error, "the end of the audit trail could not be kept");
+            }
             kept.store.close().await;
         }
     }
+}
+
+/// How often the signed end of the audit trail is kept outside the database.
+const CHECKPOINT: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Keeps the signed end of the audit trail outside the database, again and again.
+async fn keep_checkpoints(store: Arc<dyn Store>, path: PathBuf) {
+    loop {
+        if let Err(error) = keep_checkpoint(&*store, &path).await {
+            tracing::warn!(%error, "the end of the audit trail could not be kept");
+        }
+        tokio::time::sleep(CHECKPOINT).await;
+    }
+}
+
+async fn keep_checkpoint(store: &dyn Store, path: &Path) -> Result<(), PlatformError> {
+    let Some(head) = store.audit_head().await? else { return Ok(()) };
+    if audit::verify::kept(path)?.last().is_none_or(|last| last.sequence < head.sequence) {
+        audit::verify::keep(path, &head)?;
+    }
+    Ok(())
 }
 
 /// Makes an event of each reload.

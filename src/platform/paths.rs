@@ -52,6 +52,18 @@ impl Paths {
         self.folder.join("terrace.db")
     }
 
+    /// Returns the key that signs for the platform; outside the database.
+    #[must_use]
+    pub fn key(&self) -> PathBuf {
+        self.folder.join(super::audit::key::FILE)
+    }
+
+    /// Returns the file of the audit trail's checkpoints; outside the database.
+    #[must_use]
+    pub fn checkpoints(&self) -> PathBuf {
+        self.folder.join(super::audit::verify::CHECKPOINTS)
+    }
+
     /// Returns the file whose lock makes the platform process a singleton.
     #[must_use]
     pub fn lock(&self) -> PathBuf {

@@ -3,6 +3,7 @@
 mod api_contract;
 mod api_runs;
 mod api_stream;
+mod audit;
 mod cost_import;
 mod lifecycle;
 mod runs_killed;

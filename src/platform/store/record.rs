@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::domain::audit::AuditRecord;
+use crate::domain::audit::{AuditRecord, Checkpoint};
 use crate::domain::event::Event;
 use crate::platform::PlatformError;
 
@@ -78,8 +78,15 @@ pub trait RecordReads {
     /// Lists audit records.
     async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, PlatformError>;
 
-    /// Lists audit records as the canonical JSON that was stored, oldest first, for export and verification.
-    async fn audit_lines(&self, after: u64, limit: u32) -> Result<Vec<String>, PlatformError>;
+    /// Lists audit records with their place as the canonical JSON that was stored, oldest first, for export and
+    /// verification.
+    async fn audit_lines(&self, after: u64, limit: u32) -> Result<Vec<(u64, String)>, PlatformError>;
+
+    /// Returns the signed end of the audit trail; `None` where nothing was ever signed.
+    async fn audit_head(&self) -> Result<Option<Checkpoint>, PlatformError>;
+
+    /// Returns the first audit record that says something else than the columns that lists filter by.
+    async fn audit_contradiction(&self) -> Result<Option<u64>, PlatformError>;
 
     /// Returns the answer given to this key before, `None` where it is new.
     ///

@@ -20,6 +20,7 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 use super::{Change, Committed, Store, Tx};
 use crate::platform::PlatformError;
+use crate::platform::audit::key::PlatformKey;
 use crate::platform::events::Bell;
 
 /// The SQLite store of one estate.
@@ -37,6 +38,8 @@ struct Shared {
     /// The `source` attribute of events.
     source: String,
     bell: Bell,
+    /// Signs the end of the audit trail.
+    key: PlatformKey,
 }
 
 impl SqliteStore {
@@ -44,6 +47,12 @@ impl SqliteStore {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.shared.path
+    }
+
+    /// Returns the public key that signs the end of the audit trail.
+    #[must_use]
+    pub fn public_key(&self) -> String {
+        self.shared.key.public()
     }
 
     /// Returns the connections for reading.
@@ -57,13 +66,23 @@ impl SqliteStore {
     }
 }
 
-#[async_trait]
-impl Store for SqliteStore {
-    async fn begin(&self) -> Result<Box<dyn Tx>, PlatformError> {
+impl SqliteStore {
+    async fn start(&self) -> Result<Box<SqliteTx>, PlatformError> {
         let connection = self.writer.acquire().await.map_err(|e| self.error(e))?;
         let mut tx = Box::new(SqliteTx { shared: Arc::clone(&self.shared), connection, whole: false });
         tx.execute("begin immediate").await?;
         Ok(tx)
+    }
+
+    async fn begin_chain(&self) -> Result<(), PlatformError> {
+        self.start().await?.begin_older().await
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn begin(&self) -> Result<Box<dyn Tx>, PlatformError> {
+        Ok(self.start().await?)
     }
 
     fn bell(&self) -> &Bell {
@@ -106,6 +125,11 @@ impl SqliteTx {
     /// Says what an error of sqlx means.
     pub(super) fn error(&self, error: sqlx::Error) -> PlatformError {
         open::explain(&self.shared.path, error)
+    }
+
+    /// Begins the chain of an older trail, where that has not been done.
+    async fn begin_older(mut self: Box<Self>) -> Result<(), PlatformError> {
+        if self.begin_chain(jiff::Timestamp::now()).await? { self.end().await } else { Ok(()) }
     }
 
     async fn execute(&mut self, sql: &'static str) -> Result<(), PlatformError> {

@@ -11,6 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 
 use super::{Shared, SqliteStore};
 use crate::platform::PlatformError;
+use crate::platform::audit::key::{self, PlatformKey};
 use crate::platform::events::Bell;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
@@ -63,8 +64,29 @@ impl SqliteStore {
             path: path.to_owned(),
             source: source.to_owned(),
             bell: Bell::new(u64::try_from(latest).unwrap_or_default()),
+            key: PlatformKey::load_or_create(&path.with_file_name(key::FILE))?,
         };
-        Ok(Self { shared: Arc::new(shared), writer, reader })
+        let store = Self { shared: Arc::new(shared), writer, reader };
+        store.begin_chain().await?;
+        Ok(store)
+    }
+
+    /// Opens the database to look at it, whoever else has it open; nothing in it is changed, not even its version.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none, or it cannot be read.
+    pub async fn open_reading(path: &Path) -> Result<Self, PlatformError> {
+        fs::metadata(path).map_err(PlatformError::io("open the database", path))?;
+        let key = PlatformKey::load(&path.with_file_name(key::FILE))?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .busy_timeout(BUSY)
+            .create_if_missing(false)
+            .pragma("query_only", "on");
+        let pool = || SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options.clone());
+        let shared = Shared { path: path.to_owned(), source: String::new(), bell: Bell::new(0), key };
+        Ok(Self { shared: Arc::new(shared), writer: pool(), reader: pool() })
     }
 }
 

@@ -2,15 +2,17 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{QueryBuilder, Row, Sqlite};
 use ulid::Ulid;
 
 use super::{SqliteStore, SqliteTx};
-use crate::domain::audit::AuditRecord;
+use crate::domain::audit::{AuditRecord, Checkpoint, chain};
 use crate::domain::event::Event;
+use crate::domain::id::Digest;
 use crate::platform::PlatformError;
-use crate::platform::audit::{AuditDraft, canonical};
+use crate::platform::audit::{Actor, AuditDraft, canonical};
 use crate::platform::events::EventDraft;
 use crate::platform::store::{AuditQuery, EventQuery, KeyFingerprint, Order, RecordReads, RecordWrites, Remembered};
 
@@ -55,16 +57,29 @@ impl SqliteTx {
         Ok(events)
     }
 
-    /// Appends audit records as canonical JSON.
+    /// Appends audit records as canonical JSON, each with the digest of the one before, and signs the new end.
     pub(super) async fn append_audit(
         &mut self,
         time: Timestamp,
         drafts: Vec<AuditDraft>,
     ) -> Result<Vec<AuditRecord>, PlatformError> {
+        if drafts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let last = sqlx::query("select sequence, record from audit order by sequence desc limit 1")
+            .fetch_optional(self.connection())
+            .await
+            .map_err(|e| self.error(e))?;
+        let (mut sequence, mut digest) = last.map_or_else(
+            || (0, chain::nothing()),
+            |row| (row.get::<i64, _>("sequence"), Digest::of(row.get::<&str, _>("record").as_bytes())),
+        );
         let mut records = Vec::with_capacity(drafts.len());
         for draft in drafts {
-            let sequence = self.next("select coalesce(max(sequence), 0) + 1 from audit").await?;
-            let record = draft.into_record(u64::try_from(sequence).unwrap_or_default(), time);
+            sequence += 1;
+            let record = draft.into_record(u64::try_from(sequence).unwrap_or_default(), time, digest);
+            let text = canonical(&record)?;
+            digest = Digest::of(text.as_bytes());
             let done = sqlx::query(
                 "insert into audit (sequence, time, actor, action, object, record) values (?, ?, ?, ?, ?, ?)",
             )
@@ -73,13 +88,49 @@ impl SqliteTx {
             .bind(&record.actor)
             .bind(&record.action)
             .bind(&record.object)
-            .bind(canonical(&record)?)
+            .bind(text)
             .execute(self.connection())
             .await;
             done.map_err(|e| self.error(e))?;
             records.push(record);
         }
+        let sequence = u64::try_from(sequence).unwrap_or_default();
+        let checkpoint = self.shared.key.sign(&self.shared.source, sequence, digest, time)?;
+        let done = sqlx::query("insert into audit_head (one, checkpoint) values (1, ?) on conflict (one) do update set checkpoint = excluded.checkpoint")
+            .bind(serde_json::to_string(&checkpoint).map_err(|e| PlatformError::Canonical(e.to_string()))?)
+            .execute(self.connection())
+            .await;
+        done.map_err(|e| self.error(e))?;
         Ok(records)
+    }
+
+    /// Begins the chain of a trail that is older than it: one record covers all that have no digest of the one before.
+    pub(super) async fn begin_chain(&mut self, time: Timestamp) -> Result<bool, PlatformError> {
+        let chained: Option<bool> = sqlx::query_scalar(
+            "select json_extract(record, '$.previous') is not null from audit order by sequence desc limit 1",
+        )
+        .fetch_optional(self.connection())
+        .await
+        .map_err(|e| self.error(e))?;
+        if chained != Some(false) {
+            return Ok(false);
+        }
+        let (mut after, mut count, mut all) = (0, 0, Sha256::new());
+        loop {
+            let rows = lines(self.connection(), after, 10_000).await.map_err(|e| self.error(e))?;
+            let Some((last, _)) = rows.last() else { break };
+            after = *last;
+            for (_, line) in &rows {
+                count += 1;
+                all.update(line.as_bytes());
+                all.update(b"\n");
+            }
+        }
+        let sha256 = Digest::from_hex(&hex::encode(all.finalize())).unwrap_or_else(chain::nothing);
+        let begun = chain::Begun { unchained: count, sha256 };
+        let detail = serde_json::to_value(&begun).map_err(|e| PlatformError::Canonical(e.to_string()))?;
+        self.append_audit(time, vec![AuditDraft::new(Actor::platform(), chain::BEGIN, "audit/chain", detail)]).await?;
+        Ok(true)
     }
 
     async fn next(&mut self, sql: &'static str) -> Result<i64, PlatformError> {
@@ -161,13 +212,39 @@ impl RecordReads for SqliteStore {
             .collect()
     }
 
-    async fn audit_lines(&self, after: u64, limit: u32) -> Result<Vec<String>, PlatformError> {
-        sqlx::query_scalar("select record from audit where sequence > ? order by sequence limit ?")
-            .bind(position(after))
-            .bind(i64::from(limit))
-            .fetch_all(self.reader())
+    async fn audit_lines(&self, after: u64, limit: u32) -> Result<Vec<(u64, String)>, PlatformError> {
+        let mut connection = self.reader().acquire().await.map_err(|e| self.error(e))?;
+        lines(&mut connection, after, limit).await.map_err(|e| self.error(e))
+    }
+
+    async fn audit_head(&self) -> Result<Option<Checkpoint>, PlatformError> {
+        let there: bool = sqlx::query_scalar("select count(*) > 0 from sqlite_master where name = 'audit_head'")
+            .fetch_one(self.reader())
             .await
-            .map_err(|e| self.error(e))
+            .map_err(|e| self.error(e))?;
+        if !there {
+            return Ok(None);
+        }
+        let text: Option<String> = sqlx::query_scalar("select checkpoint from audit_head")
+            .fetch_optional(self.reader())
+            .await
+            .map_err(|e| self.error(e))?;
+        text.map(|text| serde_json::from_str(&text).map_err(|e| unreadable("signed end of the audit trail", 1, &e)))
+            .transpose()
+    }
+
+    async fn audit_contradiction(&self) -> Result<Option<u64>, PlatformError> {
+        let found: Option<i64> = sqlx::query_scalar(
+            "select sequence from audit where case when json_valid(record) then
+               json_extract(record, '$.sequence') is not sequence or json_extract(record, '$.time') is not time
+               or json_extract(record, '$.actor') is not actor or json_extract(record, '$.action') is not action
+               or json_extract(record, '$.object') is not object
+             else 0 end order by sequence limit 1",
+        )
+        .fetch_optional(self.reader())
+        .await
+        .map_err(|e| self.error(e))?;
+        Ok(found.map(|sequence| u64::try_from(sequence).unwrap_or_default()))
     }
 
     async fn remembered(&self, key: &KeyFingerprint) -> Result<Option<Remembered>, PlatformError> {
@@ -175,6 +252,17 @@ impl RecordReads for SqliteStore {
         let row = find_key(&mut connection, key).await.map_err(|e| self.error(e))?;
         as_remembered(key, row)
     }
+}
+
+/// Reads audit records as they were stored.
+async fn lines(connection: &mut SqliteConnection, after: u64, limit: u32) -> Result<Vec<(u64, String)>, sqlx::Error> {
+    let rows: Vec<(i64, String)> =
+        sqlx::query_as("select sequence, record from audit where sequence > ? order by sequence limit ?")
+            .bind(position(after))
+            .bind(i64::from(limit))
+            .fetch_all(connection)
+            .await?;
+    Ok(rows.into_iter().map(|(sequence, line)| (u64::try_from(sequence).unwrap_or_default(), line)).collect())
 }
 
 /// Adds the condition, order and limit of a page by sequence.

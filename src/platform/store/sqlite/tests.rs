@@ -8,8 +8,10 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::SqliteStore;
+use crate::domain::audit::BrokenKind;
 use crate::platform::PlatformError;
-use crate::platform::audit::{Actor, AuditDraft};
+use crate::platform::audit::key::PlatformKey;
+use crate::platform::audit::{Actor, AuditDraft, verify};
 use crate::platform::events::EventDraft;
 use crate::platform::store::{
     AuditQuery, Change, EventQuery, KeyFingerprint, Order, RecordReads as _, Remembered, Store as _,
@@ -71,6 +73,7 @@ async fn what_was_committed_is_there_after_opening_again() {
     let store = open(&path).await.expect("opened again");
     assert_eq!(store.bell().latest(), 1);
     assert_eq!(store.audit_lines(0, 10).await.expect("lines").len(), 1);
+    assert!(fs::metadata(folder.path().join("platform.key")).is_ok(), "the key lies outside the database");
     assert_eq!(fs::metadata(&path).expect("file").permissions().mode() & 0o777, 0o600);
     store.check().await.expect("sound");
 }
@@ -217,4 +220,116 @@ fn a_folder_that_cannot_be_written_says_so() {
     assert!(matches!(error, PlatformError::ReadOnlyDatabase { .. }), "{error:?}");
     assert_eq!(fs::read(&path).expect("file"), before);
     mode(&state, 0o755);
+}
+
+/// As it was before records were chained.
+#[tokio::test]
+async fn an_older_trail_is_chained_from_now_on_and_kept_byte_for_byte() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("terrace.db");
+    let store = open(&path).await.expect("opened");
+    let mut older = Vec::new();
+    for sequence in 1..=5 {
+        let line = format!(
+            r#"{{"action":"old","actor":"ann","after":null,"before":null,"detail":{{}},"object":"run/1","origin":"local","request_id":null,"role":"admin","sequence":{sequence},"time":"2026-11-23T03:00:00Z"}}"#
+        );
+        let insert = "insert into audit (sequence, time, actor, action, object, record) values (?, '2026-11-23T03:00:00Z', 'ann', 'old', 'run/1', ?)";
+        sqlx::query(insert).bind(sequence).bind(&line).execute(&store.writer).await.expect("inserted");
+        older.push(line);
+    }
+    let key = store.public_key();
+    let broken = verify::of_store(&store, Vec::new(), Some(&key)).await.expect("read").broken.expect("not chained");
+    assert_eq!(broken.kind, BrokenKind::Unchained);
+    store.close().await;
+    for _ in 0..2 {
+        let store = open(&path).await.expect("opened");
+        let lines = store.audit_lines(0, 100).await.expect("lines");
+        assert_eq!(lines.len(), 6, "one record begins the chain, once");
+        assert_eq!(lines[..5].iter().map(|(_, line)| line.clone()).collect::<Vec<_>>(), older);
+        let whole = verify::of_store(&store, Vec::new(), Some(&store.public_key())).await.expect("read");
+        assert!(whole.verified && whole.unchained == 5, "{whole:?}");
+        store.close().await;
+    }
+    let store = open(&path).await.expect("opened");
+    commit(&store, "six").await.expect("committed");
+    for (sequence, from, to) in [(2_i32, "ann", "bob"), (5, "admin", "viewer"), (7, "thing/six", "thing/two")] {
+        let found = tampered(&store, "update audit set record = replace(record, ?, ?) where sequence = ?", |query| {
+            query.bind(from).bind(to).bind(sequence)
+        });
+        let (found, kind) = found.await;
+        assert!(found == u64::from(sequence.unsigned_abs()) || found == 1, "{sequence}: {found}");
+        assert_eq!(kind, BrokenKind::Edited);
+    }
+}
+
+type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+
+/// Does what only somebody with the database file can, says what is found, and undoes it.
+async fn tampered(
+    store: &SqliteStore,
+    sql: &'static str,
+    bind: impl for<'q> FnOnce(Query<'q>) -> Query<'q>,
+) -> (u64, BrokenKind) {
+    let copy = tempfile::tempdir().expect("folder");
+    let path = copy.path().join("terrace.db");
+    let into = format!("vacuum into '{}'", path.display());
+    sqlx::query(sqlx::AssertSqlSafe(into)).execute(&store.writer).await.expect("copied");
+    fs::copy(store.path().with_file_name("platform.key"), copy.path().join("platform.key")).expect("copied");
+    let damaged = SqliteStore::open_reading(&path).await.expect("opened");
+    let writer = sqlx::SqlitePool::connect(&format!("sqlite:{}", path.display())).await.expect("opened");
+    for trigger in ["audit_is_append_only", "audit_is_kept"] {
+        let drop = format!("drop trigger {trigger}");
+        sqlx::query(sqlx::AssertSqlSafe(drop)).execute(&writer).await.expect("dropped");
+    }
+    bind(sqlx::query(sql)).execute(&writer).await.expect("tampered");
+    writer.close().await;
+    let answer = verify::of_store(&damaged, Vec::new(), Some(&store.public_key())).await.expect("read");
+    let broken = answer.broken.expect("it is found");
+    (broken.sequence, broken.kind)
+}
+
+#[tokio::test]
+async fn whatever_is_done_to_the_trail_in_the_database_is_found() {
+    use BrokenKind as K;
+    let folder = tempfile::tempdir().expect("folder");
+    let store = open(&folder.path().join("terrace.db")).await.expect("opened");
+    for number in 1..=9 {
+        commit(&store, &number.to_string()).await.expect("committed");
+    }
+    let whole = verify::of_store(&store, Vec::new(), Some(&store.public_key())).await.expect("read");
+    assert!(whole.verified && whole.records == 9, "{whole:?}");
+    for (sql, at, kind) in [
+        ("update audit set record = replace(record, 'thing/4', 'thing/5') where sequence = 4", 4, K::Edited),
+        ("update audit set record = replace(record, 'terrace', 'nobody') where sequence = 9", 9, K::Edited),
+        ("update audit set actor = 'nobody' where sequence = 3", 3, K::Edited),
+        ("update audit set record = '{}' where sequence = 6", 6, K::Unreadable),
+        ("update audit set record = 'nothing' where sequence = 6", 6, K::Unreadable),
+        ("delete from audit where sequence = 1", 1, K::Removed),
+        ("delete from audit where sequence in (5, 6)", 5, K::Removed),
+        ("delete from audit where sequence = 9", 9, K::Truncated),
+        ("delete from audit where sequence > 2", 3, K::Truncated),
+        ("delete from audit", 1, K::Truncated),
+        ("update audit set sequence = case sequence when 4 then 40 when 5 then 4 else sequence end", 4, K::Reordered),
+        ("delete from audit_head", 9, K::Unsigned),
+        ("update audit_head set checkpoint = json_set(checkpoint, '$.sequence', 8)", 8, K::Unsigned),
+    ] {
+        let (found, what) = tampered(&store, sql, |query| query).await;
+        // A record in another's place contradicts its own column, too.
+        assert_eq!(found, at, "{sql}: {what:?}");
+        assert!(what == kind || (kind == K::Reordered && what == K::Edited), "{sql}: {what:?}");
+    }
+    // The whole file put back to an older state: what was kept outside knows better.
+    let head = store.audit_head().await.expect("read").expect("signed");
+    let later = PlatformKey::load(&folder.path().join("platform.key")).expect("key").sign(
+        &head.source,
+        12,
+        head.digest.clone(),
+        head.time,
+    );
+    let found = verify::of_store(&store, vec![later.expect("signed")], Some(&store.public_key())).await.expect("read");
+    assert_eq!(found.broken.map(|broken| (broken.sequence, broken.kind)), Some((10, K::Truncated)));
+    // Signed by somebody else.
+    let other = PlatformKey::load_or_create(&folder.path().join("other.key")).expect("key");
+    let found = verify::of_store(&store, Vec::new(), Some(&other.public())).await.expect("read");
+    assert_eq!(found.broken.map(|broken| broken.kind), Some(K::Unsigned));
 }

@@ -1,7 +1,11 @@
 //! The audit trail: how a record is drafted and how it is written as canonical JSON.
 //!
-//! Owns who acts (an [`Actor`]) and the byte form of a record (RFC 8785), which a later hash chain covers. Leaves
-//! sequence and storage to the store, which writes a record in the transaction of the change it tells of.
+//! Owns who acts (an [`Actor`]), the byte form of a record (RFC 8785), which the chain covers, the platform's key and
+//! the verification of a whole trail. Leaves sequence and storage to the store, which writes a record in the transaction
+//! of the change it tells of.
+
+pub mod key;
+pub mod verify;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -22,13 +26,21 @@ pub struct Actor {
     pub origin: String,
     /// The id of the HTTP request, where one is the cause.
     pub request_id: Option<String>,
+    /// Whether nobody but the person themself vouches for who it is: the platform is one person's.
+    pub self_attested: bool,
 }
 
 impl Actor {
     /// Returns the platform itself, for what it does by its own clock (expiry, recovery).
     #[must_use]
     pub fn platform() -> Self {
-        Self { name: "terrace".to_owned(), role: Role::Admin, origin: "platform".to_owned(), request_id: None }
+        Self {
+            name: "terrace".to_owned(),
+            role: Role::Admin,
+            origin: "platform".to_owned(),
+            request_id: None,
+            self_attested: false,
+        }
     }
 }
 
@@ -64,9 +76,9 @@ impl AuditDraft {
         self
     }
 
-    /// Makes the record of this draft.
+    /// Makes the record of this draft; `previous` is the digest of the record before.
     #[must_use]
-    pub fn into_record(self, sequence: u64, time: Timestamp) -> AuditRecord {
+    pub fn into_record(self, sequence: u64, time: Timestamp, previous: Digest) -> AuditRecord {
         AuditRecord {
             sequence,
             time,
@@ -79,6 +91,8 @@ impl AuditDraft {
             before: self.before,
             after: self.after,
             detail: self.detail,
+            self_attested: self.actor.self_attested,
+            previous: Some(previous),
         }
     }
 }
@@ -117,7 +131,7 @@ mod tests {
     fn a_record_reads_back_as_it_was() {
         let draft = AuditDraft::new(Actor::platform(), "run.create", "run/1", json!({"b": 1, "a": [1, 2]}))
             .digests(None, Some(Digest::of(b"x")));
-        let record = draft.into_record(7, "2026-11-23T03:00:00Z".parse().expect("time"));
+        let record = draft.into_record(7, "2026-11-23T03:00:00Z".parse().expect("time"), Digest::of(b"six"));
         let text = canonical(&record).expect("canonical");
         assert!(text.starts_with(r#"{"action":"run.create","actor":"terrace","after":"#), "{text}");
         assert_eq!(serde_json::from_str::<AuditRecord>(&text).expect("reads"), record);
