@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use super::{Context, Exit, Format, Outcome};
+use super::{Context, Exit, Failure, Format, Outcome, local};
 
 /// Prints the OpenAPI 3.1 document of the HTTP API
 #[derive(Debug, clap::Args)]
@@ -10,7 +10,12 @@ pub(crate) struct Api {}
 
 impl Api {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
-        let document = crate::api::openapi();
+        let document = match context.server() {
+            None => serde_json::to_value(crate::api::openapi())?,
+            Some(_) => {
+                super::runtime()?.block_on(async { Ok::<_, Failure>(local::reading(context)?.openapi().await?) })?
+            }
+        };
         let text = match context.format() {
             Format::Yaml => serde_yaml::to_string(&document)?,
             Format::Text | Format::Json => serde_json::to_string_pretty(&document)? + "\n",

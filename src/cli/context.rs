@@ -7,7 +7,7 @@ use clap::ColorChoice;
 
 use super::output::Paint;
 use super::{Failure, Format, Global};
-use crate::atmos::{Estate, LoadOptions};
+use crate::atmos::Estate;
 
 /// The global options, made ready.
 #[derive(Debug, Clone)]
@@ -48,12 +48,6 @@ impl Context {
     /// Returns the estate's root: `-C`, or the nearest folder upwards with an `atmos.yaml`.
     pub(crate) fn root(&self) -> Result<PathBuf, Failure> {
         Ok(Estate::discover(self.directory())?)
-    }
-
-    /// Resolves the estate in this process, from the files as they are now.
-    pub(crate) fn estate(&self) -> Result<Estate, Failure> {
-        let options = LoadOptions { trusted: self.trust(), env: environment(), ..LoadOptions::default() };
-        Ok(Estate::load(&self.root()?, &options)?)
     }
 
     /// Returns how to colour standard output.

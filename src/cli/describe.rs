@@ -2,12 +2,12 @@
 
 use std::io::{self, Write as _};
 
-use super::{Context, Exit, Failure, Format, Outcome, diagnostics};
-use crate::atmos::{DescribeFilter, Estate};
-use crate::domain::stack::{Diagnostic, Severity};
+use futures::StreamExt as _;
 
-/// How much is gathered before it is written.
-const BUFFER: usize = 1 << 20;
+use super::{Context, Exit, Failure, Format, Outcome, diagnostics, local};
+use crate::api::client::Client;
+use crate::atmos::DescribeFilter;
+use crate::domain::stack::{Diagnostic, Severity};
 
 /// Prints resolved stacks or one instance, as Atmos does
 #[derive(Debug, clap::Args)]
@@ -50,39 +50,48 @@ enum What {
 
 impl Describe {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
-        let estate = context.estate()?;
-        match self.what {
-            What::Stacks { stack, components, component_types, sections } => {
-                let filter = DescribeFilter { stack, components, component_types, sections };
-                stacks(context, &estate, &filter)
+        super::wait(async {
+            let client = local::reading(context)?;
+            match self.what {
+                What::Stacks { stack, components, component_types, sections } => {
+                    let filter = DescribeFilter { stack, components, component_types, sections };
+                    stacks(context, &client, &filter).await
+                }
+                What::Component { component, stack, stack_file } => {
+                    let described = client.describe_component(&component, &stack, stack_file.as_deref()).await;
+                    print(context, &described.map_err(Failure::from)?)?;
+                    let found = client.diagnostics().await.map_err(Failure::from)?;
+                    let of_this =
+                        |d: &&Diagnostic| d.severity == Severity::Error && d.stack.as_deref() == Some(&*stack);
+                    let errors: Vec<&Diagnostic> = found.iter().filter(of_this).collect();
+                    diagnostics::write(&mut io::stderr().lock(), context.paint_stderr(), errors)?;
+                    let instances = client.instances(true).await.map_err(Failure::from)?;
+                    let broken = instances.iter().any(|i| i.component == component && i.stack == stack && i.errors > 0);
+                    Ok(if broken { Exit::Failed } else { Exit::Done })
+                }
             }
-            What::Component { component, stack, stack_file } => {
-                let id = estate.find(&component, &stack, stack_file.as_deref()).map_err(Failure::from)?;
-                print(context, &estate.describe_component(id))?;
-                let of_this = |d: &&Diagnostic| d.severity == Severity::Error && d.stack.as_deref() == Some(&*stack);
-                let found: Vec<&Diagnostic> = estate.diagnostics().iter().filter(of_this).collect();
-                diagnostics::write(&mut io::stderr().lock(), context.paint_stderr(), found)?;
-                let instances = estate.instances();
-                let broken = instances.iter().any(|i| i.component == component && i.stack == stack && i.errors > 0);
-                Ok(if broken { Exit::Failed } else { Exit::Done })
-            }
-        }
+        })
     }
 }
 
-fn stacks(context: &Context, estate: &Estate, filter: &DescribeFilter) -> Outcome {
+async fn stacks(context: &Context, client: &Client, filter: &DescribeFilter) -> Outcome {
+    let mut document = client.describe_stacks(filter).await.map_err(Failure::from)?;
     if context.format() == Format::Json {
-        let mut out = io::BufWriter::with_capacity(BUFFER, io::stdout().lock());
-        estate.describe_stacks(filter, &mut out)?;
+        let mut out = io::stdout().lock();
+        while let Some(bytes) = document.next().await {
+            out.write_all(&bytes.map_err(Failure::from)?)?;
+        }
         out.flush()?;
     } else {
         let mut json = Vec::new();
-        estate.describe_stacks(filter, &mut json)?;
+        while let Some(bytes) = document.next().await {
+            json.extend_from_slice(&bytes.map_err(Failure::from)?);
+        }
         print(context, &serde_json::from_slice(&json)?)?;
     }
-    let found = estate.diagnostics();
-    diagnostics::write(&mut io::stderr().lock(), context.paint_stderr(), found)?;
-    Ok(if diagnostics::count(found).0 > 0 { Exit::Failed } else { Exit::Done })
+    let found = client.diagnostics().await.map_err(Failure::from)?;
+    diagnostics::write(&mut io::stderr().lock(), context.paint_stderr(), &found)?;
+    Ok(if diagnostics::count(&found).0 > 0 { Exit::Failed } else { Exit::Done })
 }
 
 /// Prints a document: as Atmos, people get YAML.

@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use super::output::{Paint, plain};
-use super::{Context, Exit, Failure, Outcome};
-use crate::atmos::{Estate, InstanceId};
+use super::{Context, Exit, Failure, Outcome, local};
+use crate::api::client::Client;
 use crate::domain::stack::{ExplainedValue, Explanation, PathSegment, Source, Via};
 
 /// Says for each value of an instance which file and line set it
@@ -30,34 +30,40 @@ pub(crate) struct Explain {
 
 impl Explain {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
-        let estate = context.estate()?;
-        let id = estate.find(&self.component, &self.stack, self.stack_file.as_deref()).map_err(Failure::from)?;
-        let explanation = match &self.path {
-            None => estate.explain(id, None),
-            Some(path) => below(&estate, id, path)?,
-        };
+        let explanation = super::runtime()?.block_on(async {
+            let client = local::reading(context)?;
+            match &self.path {
+                None => self.ask(&client, None).await,
+                Some(path) => self.below(&client, path).await,
+            }
+        })?;
         super::output::print(context, &explanation, |out, paint| write(out, paint, &explanation))?;
         Ok(Exit::Done)
     }
-}
 
-/// Explains what stands at a path as a person types it: `0` may be a key or a place in a list.
-fn below(estate: &Estate, id: InstanceId, path: &str) -> Result<Explanation, Failure> {
-    let readings = readings(path)?;
-    for reading in &readings {
-        let explanation = estate.explain(id, Some(reading));
-        if !explanation.values.is_empty() {
-            return Ok(explanation);
-        }
+    async fn ask(&self, client: &Client, path: Option<&[PathSegment]>) -> Result<Explanation, Failure> {
+        let path = path.map(|path| serde_json::to_string(path).unwrap_or_default());
+        Ok(client.explain(&self.component, &self.stack, self.stack_file.as_deref(), path.as_deref()).await?)
     }
-    let failure = Failure::usage(format!("nothing stands at '{path}'"));
-    for reading in readings {
-        let in_vars: Vec<PathSegment> = std::iter::once(PathSegment::Key("vars".into())).chain(reading).collect();
-        if !estate.explain(id, Some(&in_vars)).values.is_empty() {
-            return Err(failure.hint(format!("did you mean 'vars.{path}'?")));
+
+    /// Explains what stands at a path as a person types it: `0` may be a key or a place in a list.
+    async fn below(&self, client: &Client, path: &str) -> Result<Explanation, Failure> {
+        let readings = readings(path)?;
+        for reading in &readings {
+            let explanation = self.ask(client, Some(reading)).await?;
+            if !explanation.values.is_empty() {
+                return Ok(explanation);
+            }
         }
+        let failure = Failure::usage(format!("nothing stands at '{path}'"));
+        for reading in readings {
+            let in_vars: Vec<PathSegment> = std::iter::once(PathSegment::Key("vars".into())).chain(reading).collect();
+            if !self.ask(client, Some(&in_vars)).await?.values.is_empty() {
+                return Err(failure.hint(format!("did you mean 'vars.{path}'?")));
+            }
+        }
+        Err(failure.hint("a path begins with its section, as in vars.size; without --path, every value is listed"))
     }
-    Err(failure.hint("a path begins with its section, as in vars.size; without --path, every value is listed"))
 }
 
 fn readings(path: &str) -> Result<Vec<Vec<PathSegment>>, Failure> {

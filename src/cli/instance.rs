@@ -1,19 +1,30 @@
-//! Which instance `plan`, `apply` and `destroy` are about, and how their runs are asked for.
+//! Which instances `plan`, `apply` and `destroy` are about, and how their runs are asked for.
 
-use super::{Context, Outcome, ask, run};
-use crate::domain::run::{RunKind, RunRequest};
+use super::{Context, Failure, Outcome, ask, run};
+use crate::domain::run::{RunKind, RunRequest, SetRequest};
+use crate::domain::stack::InstanceRef;
 
-/// One instance, and how its run goes.
+/// Instances, and how their runs go.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Target {
-    /// The component
-    component: String,
+    /// The component; several, or COMPONENT@STACK, run in the order of what they need
+    #[arg(value_name = "COMPONENT", required_unless_present_any = ["all", "affected"])]
+    components: Vec<String>,
     /// The stack
     #[arg(short, long)]
-    stack: String,
+    stack: Option<String>,
     /// The stack file, where two make one stack name
     #[arg(long, value_name = "FILE")]
     stack_file: Option<String>,
+    /// Every component of the stack
+    #[arg(long, requires = "stack", conflicts_with_all = ["components", "affected"])]
+    all: bool,
+    /// Every instance that changes since this Git reference affect
+    #[arg(long, value_name = "REF", conflicts_with = "components")]
+    affected: Option<String>,
+    /// How many of several go at a time
+    #[arg(long, value_name = "COUNT")]
+    parallel: Option<u32>,
     #[command(flatten)]
     options: run::Options,
     /// Further arguments for terraform plan
@@ -22,20 +33,51 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Starts a run of this kind and sees it through.
+    /// Starts runs of this kind and sees them through.
     pub(crate) fn run(self, context: &Context, kind: RunKind, yes: bool) -> Outcome {
+        let targets = self.targets()?;
         // Detached, it asks nobody: the plan waits for its yes.
         if kind.applies() && !self.options.detach() {
             ask::need_an_answer(yes, kind.name())?;
         }
-        let request = RunRequest {
-            component: Some(self.component),
-            stack: Some(self.stack),
-            stack_file: self.stack_file,
-            args: self.args,
+        if let ([one], false, None) = (targets.as_slice(), self.all, &self.affected) {
+            let request = RunRequest {
+                component: Some(one.component.clone()),
+                stack: Some(one.stack.clone()),
+                stack_file: self.stack_file,
+                args: self.args,
+                yes,
+                ..run::request(kind)
+            };
+            return super::wait(run::start(context, &self.options, request));
+        }
+        if !self.args.is_empty() || self.stack_file.is_some() {
+            return Err(Failure::usage("further arguments and --stack-file are for one instance at a time").into());
+        }
+        let request = self.options.complete(RunRequest { yes, ..run::request(kind) });
+        let request = SetRequest {
+            kind,
+            targets,
+            stack: self.stack.filter(|_| self.all),
+            affected_since: self.affected,
+            parallel: self.parallel,
             yes,
-            ..run::request(kind)
+            driver: request.driver,
+            env: request.env,
+            set_env: request.set_env,
         };
-        super::wait(run::start(context, &self.options, request))
+        super::wait(run::set::start(context, &self.options, request))
+    }
+
+    fn targets(&self) -> Result<Vec<InstanceRef>, Failure> {
+        let one = |text: &String| match (text.rsplit_once('@'), &self.stack) {
+            (Some((component, stack)), _) if !component.is_empty() && !stack.is_empty() => {
+                Ok(InstanceRef { component: component.to_owned(), stack: stack.to_owned() })
+            }
+            (None, Some(stack)) => Ok(InstanceRef { component: text.clone(), stack: stack.clone() }),
+            _ => Err(Failure::usage(format!("which stack is '{text}' in?"))
+                .hint(format!("add -s STACK, or write {text}@STACK; terrace list stacks shows them"))),
+        };
+        self.components.iter().map(one).collect()
     }
 }

@@ -16,7 +16,7 @@ use crate::platform::identity::Identity;
 use crate::platform::paths::Paths;
 use crate::platform::{Platform, PlatformError, singleton};
 
-/// A platform that has not said within this time that it is ready is not going to.
+/// A platform that has not said within this time that it is ready, or has not answered, is not going to.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// How often is looked whether another process has ended.
 const LOOK: Duration = Duration::from_millis(5);
@@ -115,15 +115,21 @@ pub(crate) async fn running(context: &Context) -> Result<Option<(Client, Platfor
         return Ok(Some((client, card)));
     }
     let paths = paths(&context.root()?)?;
-    match reach(&paths).await {
-        Ok(found) => Ok(Some(found)),
-        Err(error) if error.is_unreachable() => match singleton::holder(&paths)? {
-            // It is on its way up or down, or hangs.
-            Some(pid) => Err(Failure::unreachable(format!("process {pid} is the platform, and does not answer"))
-                .hint(format!("its log is {}; if it hangs: kill {pid}", paths.log().display()))),
-            None => Ok(None),
-        },
-        Err(error) => Err(error.into()),
+    let began = Instant::now();
+    loop {
+        match reach(&paths).await {
+            Ok(found) => return Ok(Some(found)),
+            Err(error) if error.is_unreachable() => match singleton::holder(&paths)? {
+                // It is on its way up or down: a moment later it answers, or is gone.
+                Some(_) if began.elapsed() < PATIENCE => tokio::time::sleep(LOOK).await,
+                Some(pid) => {
+                    return Err(Failure::unreachable(format!("process {pid} is the platform, and does not answer"))
+                        .hint(format!("its log is {}; if it hangs: kill {pid}", paths.log().display())));
+                }
+                None => return Ok(None),
+            },
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 
@@ -138,7 +144,13 @@ async fn reach(paths: &Paths) -> Result<(Client, PlatformCard), ClientError> {
     if let Err(error) = paths.check_socket_folder() {
         return Err(ClientError::Unreachable { place: client.place(), message: error.to_string() });
     }
-    let card = client.platform().await?;
+    // A process that is stopped takes connections all the same, and answers none.
+    let asked = tokio::time::timeout(PATIENCE, client.platform()).await;
+    let silent = |_| ClientError::Unreachable {
+        place: client.place(),
+        message: format!("it takes connections, and has not answered within {} s", PATIENCE.as_secs()),
+    };
+    let card = asked.map_err(silent)??;
     Ok((client, card))
 }
 

@@ -16,8 +16,10 @@ use clap::Parser;
 mod api;
 mod apply;
 mod ask;
+mod atmos;
 mod audit;
 mod check;
+mod codeowners;
 mod completions;
 mod context;
 mod cost;
@@ -28,6 +30,7 @@ mod destroy;
 mod diagnostics;
 mod estimate;
 mod explain;
+mod init;
 mod instance;
 mod list;
 mod local;
@@ -46,6 +49,7 @@ mod snapshot;
 mod status;
 mod stop;
 mod terminal;
+mod workflow;
 
 pub(crate) use context::Context;
 pub(crate) use output::Format;
@@ -74,6 +78,7 @@ macro_rules! commands {
 
 commands! {
     Demo => demo::Demo,
+    Init => init::Init,
     Open => open::Open,
     List => list::List,
     Explain => explain::Explain,
@@ -82,6 +87,8 @@ commands! {
     Plan => plan::Plan,
     Apply => apply::Apply,
     Destroy => destroy::Destroy,
+    Workflow => workflow::Workflow,
+    Atmos => atmos::Atmos,
     Runs => runs::Runs,
     Policy => policy::Policy,
     Estimate => estimate::Estimate,

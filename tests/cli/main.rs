@@ -4,7 +4,9 @@
 
 mod demo;
 mod documents;
+mod init;
 mod reading;
 mod runs;
 mod support;
 mod usage;
+mod workflows;

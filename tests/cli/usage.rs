@@ -54,7 +54,7 @@ fn the_manual_page_and_the_completions_know_every_command() {
     let home = Home::new();
     let man = home.terrace(&["man"]).succeeds().out;
     let zsh = home.terrace(&["completions", "zsh"]).succeeds().out;
-    for command in ["demo", "completions", "man"] {
+    for command in ["demo", "plan", "apply", "workflow", "runs", "init", "completions", "man"] {
         assert!(man.contains(command) && zsh.contains(command), "{command}");
     }
     assert!(home.terrace(&["man", "demo"]).succeeds().out.contains("no\\-dashboard"));

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{Client, ClientError};
 use crate::api::types::{EstateCard, WorkflowCard};
+use crate::atmos::DescribeFilter;
 use crate::domain::stack::{Dependency, Diagnostic, Explanation, ImportEdge, InstanceSummary, StackSummary};
 use crate::domain::team::Team;
 
@@ -91,11 +92,17 @@ impl Client {
     /// As [`Client::estate`].
     pub async fn describe_stacks(
         &self,
-        stack: Option<&str>,
-        components: &[String],
+        filter: &DescribeFilter,
     ) -> Result<BoxStream<'static, Result<Bytes, ClientError>>, ClientError> {
-        let components = components.join(",");
-        let parameters = [("stack", stack), ("components", Some(components.as_str()).filter(|list| !list.is_empty()))];
+        let list = |names: &[String]| (!names.is_empty()).then(|| names.join(","));
+        let (components, types) = (list(&filter.components), list(&filter.component_types));
+        let sections = list(&filter.sections);
+        let parameters = [
+            ("stack", filter.stack.as_deref()),
+            ("components", components.as_deref()),
+            ("component_types", types.as_deref()),
+            ("sections", sections.as_deref()),
+        ];
         let response = self.send(self.request(Method::GET, "/api/v1/describe/stacks", &parameters)?).await?;
         Ok(self.transport.pieces(response))
     }

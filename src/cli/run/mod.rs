@@ -1,9 +1,11 @@
 //! What the commands that start runs share: their options, how a run is asked for, and how it is seen through.
 
 mod follow;
+pub(crate) mod set;
 mod show;
 mod sink;
 mod tell;
+mod typing;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -19,6 +21,7 @@ pub(crate) use follow::{End, Follower};
 pub(crate) use show::{changes, print_run, subject, took};
 pub(crate) use sink::Sink;
 pub(crate) use tell::Teller;
+pub(crate) use typing::can_type;
 
 /// Who is to drive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -137,7 +140,36 @@ pub(crate) async fn start(context: &Context, options: &Options, request: RunRequ
         answer => answer,
     };
     let run = run.map_err(Failure::from)?;
+    if request.interactive {
+        return typed_into(context, client, run).await;
+    }
     see_through(context, client, run, options).await
+}
+
+/// Follows a run that has a terminal, and types into it.
+async fn typed_into(context: &Context, client: Client, run: Run) -> Outcome {
+    let teller = Teller::new(context);
+    teller.began(&run);
+    eprintln!("your keys go to the run; ctrl-] leaves it, and it goes on");
+    let keys = client.clone();
+    let mut follower = Follower::new(context, client, run.clone(), Sink::stdout(context, true), teller).await?;
+    let raw = typing::RawMode::begin()?;
+    let end = {
+        let follow = follower.follow(false);
+        tokio::pin!(follow);
+        tokio::select! {
+            end = &mut follow => end?,
+            left = typing::forward(&keys, &run) => if left? { End::Left(run) } else { follow.await? },
+        }
+    };
+    drop(raw);
+    match end {
+        End::Left(run) | End::Waiting(run) => {
+            follower.finish()?.way_back(&run);
+            Ok(Exit::Done)
+        }
+        End::Ended(run) => ended(context, follower, &run),
+    }
 }
 
 /// Follows a run to its end, or leaves it where that was asked for.

@@ -37,6 +37,11 @@ impl Teller {
         eprintln!("{name}  {}", self.paint.dim(format!("driver {}, run {}", run.driver.name(), run.id)));
     }
 
+    /// Says whether this state was told.
+    pub(crate) fn knows(&self, state: RunState) -> bool {
+        self.state == Some(state)
+    }
+
     /// Returns what is new about a run since the last time.
     pub(crate) fn news(&mut self, run: &Run) -> Vec<String> {
         let mut lines = Vec::new();

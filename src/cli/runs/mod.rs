@@ -23,7 +23,7 @@ pub(crate) struct Runs {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Prints a run: what it does, where it stands, what it ran
+    /// Prints a run: what it does, where it stands, what it ran; or a set of runs by its id
     Show {
         #[command(flatten)]
         which: Which,
@@ -88,8 +88,16 @@ impl Runs {
 }
 
 async fn show(context: &Context, which: RunRef) -> Outcome {
-    let run = local::client(context).await?.run(which).await.map_err(Failure::from)?;
-    run::print_run(context, &run)?;
+    let client = local::client(context).await?;
+    match (client.run(which).await, which) {
+        (Ok(run), _) => run::print_run(context, &run)?,
+        // A set's id is a ULID, too.
+        (Err(error), RunRef::Id(id)) if error.code() == Some("not-found") => match client.set(&id.to_string()).await {
+            Ok(set) => run::set::print(context, &set)?,
+            Err(_) => return Err(Failure::from(error).into()),
+        },
+        (Err(error), _) => return Err(Failure::from(error).into()),
+    }
     Ok(Exit::Done)
 }
 

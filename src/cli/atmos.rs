@@ -1,0 +1,63 @@
+//! `terrace atmos`: any Atmos command, as a run.
+
+use super::output::plain;
+use super::{Context, Exit, Failure, Outcome, ask, run};
+use crate::atmos::driver::commands::{self, Way};
+use crate::atmos::driver::quote;
+use crate::domain::run::{RunKind, RunRequest};
+
+/// Runs any Atmos command, and follows the log; asks first where it may change something
+///
+/// Options of Terrace stand before the command, everything after it is Atmos's.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  terrace atmos describe stacks
+  terrace atmos terraform output network -s plat-ue2-dev
+  terrace atmos --yes terraform import network 'terraform_data.network' id -s plat-ue2-dev")]
+pub(crate) struct Atmos {
+    /// Answers ahead
+    #[arg(short, long)]
+    yes: bool,
+    #[command(flatten)]
+    options: run::Options,
+    /// The words after `atmos`
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+    args: Vec<String>,
+}
+
+impl Atmos {
+    pub(crate) fn execute(self, context: &Context) -> Outcome {
+        let row = commands::find(&self.args);
+        let typed = format!("atmos {}", quote(&self.args));
+        let interactive = row.is_some_and(|row| row.way == Way::Terminal);
+        let refused = row.is_some_and(|row| matches!(row.way, Way::Refused(_)));
+        if interactive && (self.options.detach() || !run::can_type()) {
+            return Err(Failure::usage(format!("`{}` needs a terminal to be typed into", plain(&typed)))
+                .hint("run it where standard input and output are a terminal, without --detach")
+                .into());
+        }
+        // What is not known to only read may change something. What is refused says why, and never asks.
+        let asks = !refused && row.is_none_or(|row| row.changes);
+        if asks {
+            ask::need_an_answer(self.yes, &format!("`{}`", plain(&typed)))?;
+        }
+        super::wait(async {
+            if asks && !self.yes {
+                let paint = context.paint_stderr();
+                eprintln!("{} {}", paint.bold("what: "), plain(&typed));
+                let place = commands::instance(&self.args).map_or_else(
+                    || context.root().map_or_else(|_| "the estate".to_owned(), |root| root.display().to_string()),
+                    |(component, stack)| format!("{component} in {stack}"),
+                );
+                eprintln!("{} {}", paint.bold("where:"), plain(&place));
+                if !ask::later(context, "It may change something. Run it?").await.unwrap_or(false) {
+                    eprintln!("nothing was started");
+                    return Ok(Exit::Failed);
+                }
+            }
+            let request = RunRequest { args: self.args, yes: asks, interactive, ..run::request(RunKind::Command) };
+            run::start(context, &self.options, request).await
+        })
+    }
+}
