@@ -318,6 +318,9 @@ pub(super) fn rebuild(app: &mut App) {
     if known && grouping == Grouping::Stacks && app.stacks.selected.is_empty() && app.stacks.filter.is_empty() {
         first_instance(app);
     }
+    if app.stacks.tree.find(&app.stacks.selected).is_none() {
+        first_match(app);
+    }
     // What is selected is shown, also where only a filter had unfolded the way to it.
     if app.stacks.filter.is_empty() && app.stacks.tree.find(&app.stacks.selected).is_none() {
         let way = app.stacks.tree.way_to(&app.stacks.selected);
@@ -343,9 +346,14 @@ pub(super) fn first_match(app: &mut App) {
         return;
     }
     let tree = &app.stacks.tree;
-    let found =
-        (0..tree.rows().len()).find(|at| tree.row(*at).is_some_and(|(node, _)| matches!(node.of, Of::Instance(_))));
-    app.stacks.cursor.at = found.unwrap_or(app.stacks.cursor.at);
+    let instance = |at: &usize| tree.row(*at).is_some_and(|(node, _)| matches!(node.of, Of::Instance(_)));
+    let found = (0..tree.rows().len()).find(instance);
+    if let Some((at, id)) = found.and_then(|at| Some((at, tree.row(at)?.0.id.clone()))) {
+        app.stacks.cursor.at = at;
+        app.stacks.selected = id;
+        app.stacks.details = [Cursor::default(); 6];
+        app.stacks.changed.clear();
+    }
 }
 
 /// Shows an instance in the tree of stacks.
