@@ -8,6 +8,7 @@ pub mod audit;
 pub mod cost;
 pub mod estimate;
 pub mod event;
+pub mod golden_path;
 pub mod id;
 pub mod money;
 pub mod plan;

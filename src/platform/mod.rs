@@ -11,6 +11,7 @@ pub mod error;
 pub mod estate;
 pub mod estimates;
 pub mod events;
+pub mod golden_paths;
 pub mod health;
 pub mod identity;
 pub mod lifecycle;

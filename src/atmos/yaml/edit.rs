@@ -56,7 +56,13 @@ pub fn apply(file: &str, text: &str, edits: &[Edit], delimiter: &str) -> Result<
 
 /// Returns a value with numbers as Atmos has them: `2.0` is `2`.
 fn as_atmos(value: &Value) -> Value {
-    Node::from_json(value, Pos::none()).to_json()
+    match value {
+        Value::Array(items) => items.iter().map(as_atmos).collect(),
+        Value::Object(entries) => {
+            Value::Object(entries.iter().map(|(key, value)| (key.clone(), as_atmos(value))).collect())
+        }
+        other => Node::from_json(other, Pos::none()).to_json(),
+    }
 }
 
 /// Reads a text as the editor's promises see it: includes as texts, aliases followed.

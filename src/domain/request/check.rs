@@ -1,0 +1,178 @@
+//! What was found out about a request, and what of it an approval is bound to.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::domain::estimate::Estimate;
+use crate::domain::golden_path::{ConcernedInstance, FileChange};
+use crate::domain::id::{Digest, RunId};
+use crate::domain::money::{Exact, Money};
+use crate::domain::policy::Verdict;
+use crate::domain::run::PlanSummary;
+use crate::domain::stack::InstanceRef;
+
+/// What a request costs a month.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Price {
+    /// Before.
+    pub before: Money,
+    /// After.
+    pub after: Money,
+    /// After less before; null with reasons where it is not known.
+    pub delta: Money,
+}
+
+impl Price {
+    /// Adds up estimates; what is unknown in one is unknown in the sum.
+    #[must_use]
+    pub fn sum<'e>(estimates: impl IntoIterator<Item = &'e Estimate>) -> Option<Self> {
+        let mut estimates = estimates.into_iter();
+        let first = estimates.next()?;
+        let start = Self { before: first.before.clone(), after: first.after.clone(), delta: first.delta.clone() };
+        Some(estimates.fold(start, |sum, next| Self {
+            before: add(sum.before, &next.before),
+            after: add(sum.after, &next.after),
+            delta: add(sum.delta, &next.delta),
+        }))
+    }
+
+    /// Tells whether every part of it is known.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.after.amount.is_some() && self.after.unknown.is_empty() && self.delta.unknown.is_empty()
+    }
+}
+
+fn add(mut sum: Money, next: &Money) -> Money {
+    if sum.currency == next.currency {
+        let known: Vec<Exact> = sum.amount.into_iter().chain(next.amount).collect();
+        sum.amount = if known.is_empty() { None } else { Exact::sum(known).map(|sum| sum.trimmed(2)) };
+    } else {
+        sum.unknown.push(format!("an amount in {} is not added to one in {}", next.currency, sum.currency));
+    }
+    sum.unknown.extend(next.unknown.iter().cloned());
+    sum
+}
+
+/// A plan that was made for a request, with its price and verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CheckedPlan {
+    /// What was planned.
+    pub instance: InstanceRef,
+    /// The run that planned it.
+    pub run: RunId,
+    /// Its number.
+    pub number: u64,
+    /// SHA-256 of the plan file.
+    pub digest: Digest,
+    /// What it does.
+    pub summary: PlanSummary,
+    /// Digest of the resolved variables.
+    pub variables: Digest,
+    /// What it costs.
+    pub estimate: Estimate,
+    /// What policy says.
+    pub verdict: Verdict,
+}
+
+/// What was found out about one revision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Check {
+    /// The files it changes.
+    pub files: Vec<FileChange>,
+    /// The instances it concerns, in the order in which they are applied.
+    pub instances: Vec<ConcernedInstance>,
+    /// The plans, in that order.
+    pub plans: Vec<CheckedPlan>,
+    /// What it costs in all; null where nothing is planned.
+    pub price: Option<Price>,
+    /// What policy says of all of it.
+    pub verdict: Verdict,
+    /// What an approval is bound to.
+    pub binding: Binding,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub checked_at: Timestamp,
+}
+
+/// Everything that an approval is bound to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Binding {
+    /// The revision of the request.
+    pub revision: usize,
+    /// The commit on the request's branch; null where it writes no file.
+    pub commit: Option<String>,
+    /// SHA-256 of each plan file, by `component@stack`.
+    pub plans: BTreeMap<String, Digest>,
+    /// The bundle of policies.
+    pub policy: Digest,
+    /// The estimates.
+    pub estimate: Digest,
+    /// The resolved variables of every instance.
+    pub variables: Digest,
+}
+
+impl Binding {
+    /// Returns the digest that a decision names.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        // A struct of texts and numbers always has a JSON form, and its fields stand in a fixed order.
+        Digest::of(serde_json::to_string(self).unwrap_or_default().as_bytes())
+    }
+
+    /// Names the parts in which another differs.
+    #[must_use]
+    pub fn differences(&self, other: &Self) -> Vec<&'static str> {
+        [
+            (self.revision != other.revision, "the revision"),
+            (self.commit != other.commit, "the commit"),
+            (self.plans != other.plans, "the plan"),
+            (self.policy != other.policy, "the policies"),
+            (self.estimate != other.estimate, "the price"),
+            (self.variables != other.variables, "the variables"),
+        ]
+        .into_iter()
+        .filter_map(|(differs, name)| differs.then_some(name))
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn binding() -> Binding {
+        Binding {
+            revision: 1,
+            commit: Some("c".into()),
+            plans: BTreeMap::from([("a@b".to_owned(), Digest::of(b"plan"))]),
+            policy: Digest::of(b"policy"),
+            estimate: Digest::of(b"estimate"),
+            variables: Digest::of(b"variables"),
+        }
+    }
+
+    #[test]
+    fn every_part_counts_and_is_named() {
+        let one = binding();
+        type Change = fn(&mut Binding);
+        let changed: [(&str, Change); 6] = [
+            ("the revision", |b| b.revision = 2),
+            ("the commit", |b| b.commit = None),
+            ("the plan", |b| drop(b.plans.insert("a@b".into(), Digest::of(b"other")))),
+            ("the policies", |b| b.policy = Digest::of(b"other")),
+            ("the price", |b| b.estimate = Digest::of(b"other")),
+            ("the variables", |b| b.variables = Digest::of(b"other")),
+        ];
+        for (name, change) in changed {
+            let mut other = binding();
+            change(&mut other);
+            assert_eq!(one.differences(&other), [name]);
+            assert_ne!(one.digest(), other.digest(), "{name}");
+        }
+        assert_eq!(one.digest(), binding().digest());
+    }
+}
