@@ -113,7 +113,7 @@ pub fn estate() -> Told {
             "tier": {"value": "1", "source": null}, "lifecycle": {"value": "production", "source": null},
             "readme": "# database\n\nKeeps **orders**.\n",
             "inputs": [{"name": "size", "type": "string", "description": "How large", "default": "small",
-                "required": false, "sensitive": false, "validations": [],
+                "required": false, "sensitive": false, "nullable": true, "validations": [],
                 "source": {"file": "components/terraform/database/variables.tf", "line": 1, "column": 1}}],
             "outputs": [{"name": "url", "description": "Where it is", "sensitive": true,
                 "source": {"file": "components/terraform/database/outputs.tf", "line": 1, "column": 1}}],

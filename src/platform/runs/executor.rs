@@ -144,6 +144,8 @@ impl RunService {
         };
         let started = started.await;
         if let Err(error) = started {
+            // It may be gone because it was canceled in the meantime: then it has noted its own end.
+            self.take_over_or_say(id, false).await;
             let why = error.to_string();
             if let Err(error) = self.end_before(id, Ending::Failed, &why).await {
                 tracing::warn!(run = %id, %error, "a run that could not be started could not be ended");
