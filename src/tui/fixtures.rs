@@ -117,10 +117,10 @@ pub fn estate() -> Told {
                 "source": {"file": "components/terraform/database/variables.tf", "line": 1, "column": 1}}],
             "outputs": [{"name": "url", "description": "Where it is", "sensitive": true,
                 "source": {"file": "components/terraform/database/outputs.tf", "line": 1, "column": 1}}],
-            "instances": [{"component": "orders-db", "stack": "plat-ue2-prod"}]},
+            "instances": [{"component": "orders-db", "stack": "plat-ue2-prod"}], "problems": []},
            {"name": "legacy", "type": "terraform", "folder": "components/terraform/legacy", "exists": true,
             "description": null, "owner": null, "tier": null, "lifecycle": null, "readme": null,
-            "inputs": [], "outputs": [], "instances": []}])),
+            "inputs": [], "outputs": [], "instances": [], "problems": []}])),
     }
 }
 
