@@ -97,7 +97,7 @@ fn my_environment() -> std::collections::BTreeMap<String, String> {
 /// Asks, and returns the answer; `None` for an effect that is no question.
 async fn answer(client: &Client, effect: Effect) -> Option<Answer> {
     Some(match effect {
-        Effect::Load(fact) => load(client, fact).await?,
+        Effect::Load(fact) => load(client, fact).await,
         Effect::LoadRun(run) => Answer::Run(told(client.run(run).await).map(Box::new)),
         Effect::Explain(key) => {
             let explanation = client.explain(&key.component, &key.stack, Some(&key.file), None).await;
@@ -166,15 +166,15 @@ fn changed(outcome: Result<crate::domain::run::Run, ClientError>) -> Answer {
     }
 }
 
-async fn load(client: &Client, fact: Fact) -> Option<Answer> {
-    Some(match fact {
+async fn load(client: &Client, fact: Fact) -> Answer {
+    match fact {
         Fact::Card => Answer::Card(told(client.platform().await).map(card)),
         Fact::Stacks => Answer::Stacks(told(client.stacks().await)),
         Fact::Instances => Answer::Instances(told(client.instances(true).await)),
         Fact::Diagnostics => Answer::Diagnostics(told(client.diagnostics().await)),
         Fact::Imports => Answer::Imports(told(client.imports().await)),
         Fact::Dependencies => Answer::Dependencies(told(client.dependencies().await)),
-        Fact::Services => return None,
+        Fact::Services => Answer::Services(told(client.services().await)),
         Fact::Workflows => {
             let cards = told(client.workflows().await);
             Answer::Workflows(cards.map(|cards| cards.into_iter().map(workflow).collect()))
@@ -185,7 +185,7 @@ async fn load(client: &Client, fact: Fact) -> Option<Answer> {
             events
         })),
         Fact::Audit => Answer::Audit(told(client.recent_audit(RECENT).await)),
-    })
+    }
 }
 
 fn card(card: PlatformCard) -> Card {
