@@ -9,6 +9,7 @@ pub mod auth;
 pub mod client;
 pub mod etag;
 pub mod extract;
+pub mod listen;
 pub mod metrics;
 mod needs;
 pub mod page;

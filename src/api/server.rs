@@ -1,31 +1,26 @@
-//! The router with what every answer has, and the server on a Unix socket.
+//! The router with what every answer has, and the server.
 //!
 //! Owns request ids, problem documents for whatever no route answers, counting, and the graceful end. Leaves what a
 //! route answers to `routes/<noun>.rs`.
 
 use std::any::Any;
+use std::future::IntoFuture as _;
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::connect_info::Connected;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::serve::{IncomingStream, Listener};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{UnixListener, UnixStream};
 use tower_http::catch_panic::CatchPanicLayer;
 use ulid::Ulid;
 use utoipa::openapi::{Content, InfoBuilder, OpenApi, OpenApiBuilder, Ref, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::auth::{Peer, RequestId};
+use super::listen::Listening;
 use super::{AppState, Problem, needs, problem, routes};
-use crate::platform::lifecycle::{self, Lifecycle};
 
 /// Open requests have so long to end when the platform stops; streams end at once.
 const GRACE: Duration = Duration::from_secs(5);
@@ -90,6 +85,9 @@ async fn identify(mut request: Request, next: Next) -> Response {
             // `Allow` of a 405 stays; what describes the old body does not.
             name.filter(|name| *name == header::ALLOW).map(|name| (name, value))
         }));
+        if response.status() == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert("x-request-id", value);
@@ -115,101 +113,26 @@ fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "fault", detail).into_response()
 }
 
-/// Serves on a socket until the platform is asked to stop, then lets open requests end.
+/// Serves until the platform is asked to stop, then lets open requests end.
 ///
 /// # Errors
 ///
-/// Where the listener fails for good.
-pub async fn serve(listener: UnixListener, state: AppState) -> io::Result<()> {
+/// Where a listener fails for good.
+pub async fn serve(listeners: Vec<Listening>, state: AppState) -> io::Result<()> {
     let lifecycle = state.platform.lifecycle().clone();
-    let listener = PeerListener { listener, lifecycle: lifecycle.clone() };
-    let service = router(state).into_make_service_with_connect_info::<Peer>();
-    let stop = lifecycle.clone();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(async move { stop.stopping().await });
+    let router = router(state);
+    let serving = listeners.into_iter().map(|listener| {
+        let service = router.clone().into_make_service_with_connect_info::<Peer>();
+        let stop = lifecycle.clone();
+        axum::serve(listener, service).with_graceful_shutdown(async move { stop.stopping().await }).into_future()
+    });
+    let serving = futures::future::try_join_all(serving);
     let too_long = async {
         lifecycle.stopping().await;
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        done = serving => done,
+        done = serving => done.map(drop),
         () = too_long => Ok(()),
-    }
-}
-
-/// Accepts connections, counts them, and asks the kernel who is at the other end.
-struct PeerListener {
-    listener: UnixListener,
-    lifecycle: Lifecycle,
-}
-
-impl Listener for PeerListener {
-    type Io = PeerStream;
-    type Addr = Option<Peer>;
-
-    async fn accept(&mut self) -> (PeerStream, Option<Peer>) {
-        loop {
-            match self.listener.accept().await {
-                Ok((stream, _)) => {
-                    let peer = stream.peer_cred().ok();
-                    let peer = peer.map(|who| Peer::Process { uid: who.uid(), pid: who.pid() });
-                    let connected = self.lifecycle.connected();
-                    return (PeerStream { stream, peer, _connected: connected }, peer);
-                }
-                Err(error) => {
-                    // Too many open files as a rule: it passes when some are closed.
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<Option<Peer>> {
-        Ok(None)
-    }
-}
-
-impl Connected<IncomingStream<'_, PeerListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, PeerListener>) -> Self {
-        stream.io().peer.unwrap_or(Self::Unknown)
-    }
-}
-
-/// One connection; counted while it is open.
-struct PeerStream {
-    stream: UnixStream,
-    peer: Option<Peer>,
-    _connected: lifecycle::Connected,
-}
-
-impl AsyncRead for PeerStream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for PeerStream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }

@@ -14,6 +14,7 @@ use crate::api::{AppState, router};
 use crate::atmos::LoadOptions;
 use crate::platform::identity::Identity;
 use crate::platform::paths::Paths;
+use crate::platform::settings::Settings;
 use crate::platform::{Platform, PlatformError, singleton};
 
 /// A platform that has not said within this time that it is ready, or has not answered, is not going to.
@@ -102,10 +103,25 @@ pub(crate) fn reading(context: &Context) -> Result<Client, Failure> {
     }
 }
 
-/// Returns a client of the shared platform, where the context names one.
+/// Returns a client of the shared platform: the one that the context names, else the one in `platform/terrace.yaml`.
+///
+/// A file of the estate does not decide who is sent a person's token: through the network the person names the platform.
 fn shared(context: &Context) -> Result<Option<Client>, Failure> {
-    let token = || std::env::var("TERRACE_TOKEN").ok().filter(|token| !token.is_empty());
-    Ok(context.server().map(|url| Client::http(url, token())).transpose()?)
+    if let Some(address) = context.server() {
+        return Ok(Some(Client::at(address, token())?));
+    }
+    let Ok(root) = context.root() else { return Ok(None) };
+    let Some(address) = Settings::read(&root)?.server else { return Ok(None) };
+    if !address.starts_with("unix:") && token().is_some() {
+        return Err(Failure::usage(format!("platform/terrace.yaml names {address}, and TERRACE_TOKEN is set"))
+            .hint(format!("if that is where your token belongs: export TERRACE_SERVER={address}")));
+    }
+    Ok(Some(Client::at(&address, token())?))
+}
+
+/// Returns the token that says whom to act as, where there is one.
+fn token() -> Option<String> {
+    std::env::var("TERRACE_TOKEN").ok().filter(|token| !token.is_empty())
 }
 
 /// Returns a client of the platform process that runs, with its card; `None` where none does.
@@ -140,7 +156,7 @@ pub(super) fn paths(root: &Path) -> Result<Paths, Failure> {
 
 /// Asks the platform process for its card.
 async fn reach(paths: &Paths) -> Result<(Client, PlatformCard), ClientError> {
-    let client = Client::unix(paths.socket());
+    let client = Client::unix(paths.socket()).with_token(token());
     if let Err(error) = paths.check_socket_folder() {
         return Err(ClientError::Unreachable { place: client.place(), message: error.to_string() });
     }

@@ -49,6 +49,7 @@ mod snapshot;
 mod status;
 mod stop;
 mod terminal;
+mod token;
 mod workflow;
 
 pub(crate) use context::Context;
@@ -95,6 +96,7 @@ commands! {
     Prices => prices::Prices,
     Cost => cost::Cost,
     Audit => audit::Audit,
+    Token => token::Token,
     Serve => serve::Serve,
     Stop => stop::Stop,
     Status => status::Status,

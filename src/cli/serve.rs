@@ -1,6 +1,7 @@
 //! `terrace serve`: the platform process.
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,11 +11,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::local::Handshake;
 use super::{Context, Exit, Failure, Outcome, local};
 use crate::api::client::Client;
+use crate::api::listen::{self, Listening};
 use crate::api::{AppState, server};
 use crate::atmos::LoadOptions;
 use crate::platform::identity::Identity;
+use crate::platform::lifecycle::Lifecycle;
 use crate::platform::paths::Paths;
-use crate::platform::singleton::Singleton;
+use crate::platform::singleton::{self, Singleton};
 use crate::platform::{Platform, session};
 
 /// How long the platform goes on when nobody is connected and nothing is due.
@@ -25,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// Runs the platform process of the estate; the dashboard and the commands start it by themselves
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  terrace serve                 here, until ctrl-c\n  terrace serve --background    ready when it returns\n  terrace serve --install       a systemd user unit that starts it at login"
+    after_help = "Examples:\n  terrace serve                 here, until ctrl-c\n  terrace serve --background    ready when it returns\n  terrace serve --install       a systemd user unit that starts it at login\n  terrace serve --shared --socket /run/terrace/shop.sock --group staff\n  terrace serve --shared --listen 0.0.0.0:7443 --tls-cert chain.pem --tls-key key.pem"
 )]
 pub(crate) struct Serve {
     /// For this user on this machine, over a Unix socket; ends after ten idle minutes (the default)
@@ -34,6 +37,11 @@ pub(crate) struct Serve {
     /// Starts it where none runs, and returns when it is ready
     #[arg(long, conflicts_with_all = ["install", "handshake", "idle"])]
     background: bool,
+    /// For several people, under an account of its own: platform/teams.yaml says who has which role; never idle
+    #[arg(long, conflicts_with_all = ["local", "background", "install"], requires = "places")]
+    shared: bool,
+    #[command(flatten)]
+    shares: Shares,
     /// Writes a systemd user unit for this estate and says how to switch it on
     #[arg(long, conflicts_with = "local")]
     install: bool,
@@ -43,6 +51,49 @@ pub(crate) struct Serve {
     /// Says on standard output when it is ready, for the process that started it, and lives on without it
     #[arg(long, hide = true)]
     handshake: bool,
+}
+
+/// Where a shared platform listens.
+#[derive(Debug, Clone, clap::Args)]
+#[group(id = "places", multiple = true)]
+struct Shares {
+    /// A Unix socket for the users of this machine (mode 0660), known by the kernel's word
+    #[arg(long, value_name = "PATH", requires = "shared")]
+    socket: Option<PathBuf>,
+    /// The group that may use the socket; else this account's own
+    #[arg(long, value_name = "GROUP", requires = "socket")]
+    group: Option<String>,
+    /// An address for those with tokens, such as 0.0.0.0:7443; without TLS only on loopback
+    #[arg(long, value_name = "ADDRESS:PORT", requires = "shared")]
+    listen: Option<SocketAddr>,
+    /// The chain of certificates for TLS, PEM
+    #[arg(long, value_name = "FILE", requires_all = ["listen", "tls_key"])]
+    tls_cert: Option<PathBuf>,
+    /// Its key, PEM
+    #[arg(long, value_name = "FILE", requires_all = ["listen", "tls_cert"])]
+    tls_key: Option<PathBuf>,
+}
+
+impl Shares {
+    /// Listens everywhere that was asked for.
+    async fn listen(&self, lifecycle: &Lifecycle) -> Result<Vec<Listening>, Failure> {
+        let mut places = Vec::new();
+        if let Some(path) = &self.socket {
+            let listener = singleton::listen_for_group(path, self.group.as_deref())?;
+            tracing::info!(socket = %path.display(), "shared");
+            places.push(Listening::unix(listener, lifecycle));
+        }
+        if let Some(address) = self.listen {
+            let tls = match (&self.tls_cert, &self.tls_key) {
+                (Some(certificate), Some(key)) => Some(listen::tls(certificate, key)?),
+                _ => None,
+            };
+            let (listening, bound) = Listening::network(address, tls, lifecycle).await?;
+            tracing::info!(address = %bound, "shared");
+            places.push(listening);
+        }
+        Ok(places)
+    }
 }
 
 impl Serve {
@@ -89,12 +140,15 @@ impl Serve {
         let program = std::env::current_exe()
             .map_err(|e| Failure::failed(format!("it is not known where this program lies: {e}")))?;
         let platform = Platform::open(identity, paths.clone(), options, program, cache()).await?;
-        let platform = Arc::new(platform);
-        let listener = singleton.listen()?;
+        let platform = Arc::new(if self.shared { platform.sharing() } else { platform });
+        let lifecycle = platform.lifecycle();
+        let mut places = vec![Listening::unix(singleton.listen()?, lifecycle)];
+        places.extend(self.shares.listen(lifecycle).await?);
+        let idle = if self.shared { 0 } else { self.idle };
         tracing::info!(root = %platform.identity().root.display(), socket = %paths.socket().display(), "ready");
         self.say(context, &Handshake::Ready);
-        let ending = tokio::spawn(end_when_due(Arc::clone(&platform), Duration::from_secs(self.idle)));
-        let served = server::serve(listener, AppState::new(Arc::clone(&platform))).await;
+        let ending = tokio::spawn(end_when_due(Arc::clone(&platform), Duration::from_secs(idle)));
+        let served = server::serve(places, AppState::new(Arc::clone(&platform))).await;
         ending.abort();
         platform.close().await;
         drop(singleton);

@@ -19,4 +19,5 @@ pub mod run;
 pub mod service;
 pub mod stack;
 pub mod team;
+pub mod token;
 pub mod usage;

@@ -148,6 +148,20 @@ pub enum PlatformError {
         /// What is wrong with it.
         message: String,
     },
+    /// Certificate or key for TLS cannot be used.
+    #[error("cannot use {} for TLS: {message}", path.display())]
+    BadCertificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// Plain HTTP was asked for where others could listen.
+    #[error("{address} is reached by others, and without TLS they could read every token")]
+    PlainHttp {
+        /// Where it was to listen.
+        address: std::net::SocketAddr,
+    },
     /// A value could not be written as canonical JSON.
     #[error("cannot write canonical JSON: {0}")]
     Canonical(String),
@@ -179,6 +193,8 @@ impl PlatformError {
             Self::Interrupted(_) => "interrupted",
             Self::Canonical(_) => "canonical-json",
             Self::BadKey { .. } => "bad-key",
+            Self::BadCertificate { .. } => "bad-certificate",
+            Self::PlainHttp { .. } => "plain-http",
         }
     }
 
@@ -212,6 +228,12 @@ impl PlatformError {
             }
             Self::NoStore { .. } => Some("`terrace` or `terrace serve` starts the platform process".to_owned()),
             Self::Unusable { hint, .. } => hint.clone(),
+            Self::BadCertificate { .. } => {
+                Some("--tls-cert takes a chain of certificates, --tls-key its key, both PEM".to_owned())
+            }
+            Self::PlainHttp { .. } => {
+                Some("give --tls-cert and --tls-key, or listen on 127.0.0.1 behind something that does TLS".to_owned())
+            }
             Self::BadKey { path, .. } => Some(format!(
                 "bring back the file as it was (`chmod 600 {0}`), or move it aside: then a new key signs from now on",
                 path.display()

@@ -3,9 +3,11 @@
 //! Owns the order of steps, what is kept and where it lies. Leaves rules to [`crate::domain`], what Atmos says to
 //! [`crate::atmos`], URLs and status codes to `crate::api`.
 
+pub mod access;
 pub mod audit;
 pub mod build;
 pub mod catalog;
+pub mod clock;
 pub mod costs;
 pub mod error;
 pub mod estate;
@@ -24,6 +26,7 @@ pub mod settings;
 pub mod singleton;
 pub mod store;
 pub mod teams;
+pub mod tokens;
 mod user;
 
 use std::path::{Path, PathBuf};
@@ -35,6 +38,7 @@ use tokio::sync::mpsc;
 
 use crate::atmos::LoadOptions;
 use build::Build;
+use clock::Clock;
 use costs::CostService;
 pub use error::PlatformError;
 use estate::{EstateService, Reloaded};
@@ -57,6 +61,10 @@ pub struct Platform {
     lifecycle: Lifecycle,
     owner: String,
     clocks: health::Clocks,
+    clock: Clock,
+    access: access::Access,
+    /// Whether several people share it.
+    shared: bool,
     kept: Option<Kept>,
 }
 
@@ -140,8 +148,37 @@ impl Platform {
             lifecycle: Lifecycle::default(),
             owner: user::name(),
             clocks: health::Clocks::now(),
+            clock: Clock::default(),
+            access: access::Access::default(),
+            shared: false,
             kept,
         }
+    }
+
+    /// Makes it one that several people share: who has which role is what `platform/teams.yaml` says.
+    #[must_use]
+    pub fn sharing(mut self) -> Self {
+        self.shared = true;
+        self
+    }
+
+    /// Makes it tell the time by this clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Says whether it is one person's, where nobody else's yes is worth anything.
+    #[must_use]
+    pub fn is_solo(&self) -> bool {
+        !self.shared
+    }
+
+    /// Returns what tells the time.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Returns which estate this is.

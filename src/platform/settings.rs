@@ -19,6 +19,8 @@ pub struct Settings {
     pub id: Option<String>,
     /// The Atmos binary; `ATMOS_BIN` comes before it, the PATH after it.
     pub atmos_bin: Option<String>,
+    /// The shared platform that the estate's people use: `https://…`, `http://` on loopback, or `unix:/path`.
+    pub server: Option<String>,
     /// How many runs go on at a time.
     pub parallel_runs: Option<std::num::NonZeroU16>,
     /// After how many minutes a run that waits for a confirmation expires.

@@ -5,7 +5,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Seek as _, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use tokio::net::UnixListener;
@@ -49,19 +49,53 @@ impl Singleton {
     /// Where something else than a socket lies there, or it cannot be made.
     pub fn listen(&self) -> Result<UnixListener, PlatformError> {
         let path = &self.socket;
-        match fs::symlink_metadata(path) {
-            Ok(about) if about.file_type().is_socket() => {
-                fs::remove_file(path).map_err(PlatformError::io("remove the stale socket", path))?;
-            }
-            Ok(_) => {
-                let why = format!("{} is there and is no socket", path.display());
-                return Err(PlatformError::UnsafeFolder { path: path.clone(), why });
-            }
-            Err(_) => {}
-        }
+        replace_stale(path)?;
         let listener = UnixListener::bind(path).map_err(PlatformError::io("listen on", path))?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(PlatformError::io("protect", path))?;
         Ok(listener)
+    }
+}
+
+/// Listens on a socket for a group of users (mode 0660), in the place of one that a process left behind.
+///
+/// Whoever may connect is no more than known by name then: roles decide what they may do.
+///
+/// # Errors
+///
+/// A group that does not exist or that this account is not in, a path too long for a socket, a folder that cannot be
+/// written, something else than a socket in its place, or one on which somebody answers.
+pub fn listen_for_group(path: &Path, group: Option<&str>) -> Result<UnixListener, PlatformError> {
+    if path.as_os_str().len() > super::paths::SOCKET_PATH_MAX {
+        let why = format!("the path has {} bytes, and a socket's has at most 107", path.as_os_str().len());
+        return Err(PlatformError::UnsafeFolder { path: path.to_owned(), why });
+    }
+    let gid = group.map(super::user::group).transpose()?;
+    if std::os::unix::net::UnixStream::connect(path).is_ok() {
+        let why = "another process answers on that socket".to_owned();
+        return Err(PlatformError::UnsafeFolder { path: path.to_owned(), why });
+    }
+    replace_stale(path)?;
+    // Nobody connects before the group is the right one.
+    let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
+    let bound = UnixListener::bind(path);
+    rustix::process::umask(before);
+    let listener = bound.map_err(PlatformError::io("listen on", path))?;
+    std::os::unix::fs::chown(path, None, gid).map_err(PlatformError::io("give to the group", path))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o660)).map_err(PlatformError::io("protect", path))?;
+    Ok(listener)
+}
+
+/// Removes a socket that a process left behind; what is no socket stays.
+fn replace_stale(path: &Path) -> Result<(), PlatformError> {
+    match fs::symlink_metadata(path) {
+        Ok(about) if about.file_type().is_socket() => {
+            fs::remove_file(path).map_err(PlatformError::io("remove the stale socket", path))
+        }
+        Ok(_) => {
+            let why = format!("{} is there and is no socket", path.display());
+            Err(PlatformError::UnsafeFolder { path: path.to_owned(), why })
+        }
+        Err(_) => Ok(()),
     }
 }
 
@@ -96,8 +130,6 @@ pub fn holder(paths: &Paths) -> Result<Option<String>, PlatformError> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::platform::identity::Identity;
 

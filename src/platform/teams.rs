@@ -2,13 +2,15 @@
 //!
 //! Owns reading the file and answering who owns an instance. Leaves what a role may do to the API's extractors.
 
+use std::collections::BTreeMap;
+
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde::Deserialize;
 
 use super::settings::parse_yaml;
 use crate::domain::allocation::TeamNames;
 use crate::domain::stack::{Diagnostic, Severity, Source};
-use crate::domain::team::Team;
+use crate::domain::team::{Role, Team};
 
 /// Where the file lies, relative to the estate's root.
 pub const FILE: &str = "platform/teams.yaml";
@@ -19,6 +21,9 @@ pub const FILE: &str = "platform/teams.yaml";
 struct TeamsFile {
     #[serde(default)]
     teams: Vec<TeamEntry>,
+    /// Who has which role besides what teams give; `*` is everybody on the machine.
+    #[serde(default)]
+    roles: BTreeMap<Role, Vec<String>>,
 }
 
 /// A team as the file writes it. A misspelt key is an error here, where on the wire a new key is none.
@@ -53,6 +58,7 @@ pub struct Teams {
     components: Vec<GlobSet>,
     stacks: Vec<GlobSet>,
     places: Vec<Source>,
+    roles: BTreeMap<Role, Vec<String>>,
 }
 
 impl Teams {
@@ -63,7 +69,7 @@ impl Teams {
     /// The first problem: a syntax error or an unknown key with its line, a name twice, a pattern that is none.
     pub fn parse(bytes: &[u8]) -> Result<Self, Box<Diagnostic>> {
         let file: TeamsFile = parse_yaml(FILE, bytes)?;
-        let mut read = Self::default();
+        let mut read = Self { roles: file.roles, ..Self::default() };
         for team in file.teams.into_iter().map(Team::from) {
             if read.teams.iter().any(|other| other.name == team.name) {
                 return Err(problem(bytes, &team.name, format!("there are two teams named '{}'", team.name)));
@@ -75,6 +81,19 @@ impl Teams {
             read.teams.push(team);
         }
         Ok(read)
+    }
+
+    /// Returns the role of a user of the machine: the highest that `roles` or a team gives; none where nothing does.
+    #[must_use]
+    pub fn role(&self, name: &str) -> Option<Role> {
+        let has = |names: &[String]| names.iter().any(|other| other == name);
+        let everybody = |names: &[String]| names.iter().any(|other| other == "*");
+        let given = self.roles.iter().filter(|(_, names)| has(names) || everybody(names)).map(|(role, _)| *role);
+        let by_teams = self.teams.iter().filter_map(|team| {
+            let approves = has(&team.approvers).then_some(Role::Approver);
+            approves.or_else(|| has(&team.members).then_some(Role::Developer))
+        });
+        given.chain(by_teams).max()
     }
 
     /// Returns the teams in the order of the file.
@@ -180,6 +199,19 @@ teams:
         assert_eq!(owner("network", "core-ue2-prod"), None);
         let place = |team| teams.place(team).map(|at| (at.line, at.column));
         assert_eq!((place("payments"), place("platform"), place("nobody")), (Some((2, 11)), Some((5, 11)), None));
+    }
+
+    #[test]
+    fn a_role_is_the_highest_that_is_given_and_nobody_has_one_by_default() {
+        let text =
+            "roles: {admin: [mara], viewer: ['*']}\nteams:\n  - {name: a, members: [ann, bo], approvers: [bo]}\n";
+        let teams = Teams::parse(text.as_bytes()).expect("teams");
+        let role = |name| teams.role(name);
+        assert_eq!(role("mara"), Some(Role::Admin));
+        assert_eq!((role("ann"), role("bo")), (Some(Role::Developer), Some(Role::Approver)));
+        assert_eq!(role("eve"), Some(Role::Viewer));
+        assert_eq!(Teams::parse(TEXT.as_bytes()).expect("teams").role("eve"), None);
+        assert!(Teams::parse(b"roles: {owner: [eve]}\n").is_err());
     }
 
     #[test]

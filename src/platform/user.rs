@@ -2,13 +2,19 @@
 
 use rustix::process::geteuid;
 
+use super::PlatformError;
+
 /// Returns the name of this process's user: from `/etc/passwd`, else `id -un` (a directory service), else the number.
 ///
 /// `USER` is not asked: anybody can set it.
 pub(super) fn name() -> String {
-    let uid = geteuid().as_raw();
+    name_of(geteuid().as_raw())
+}
+
+/// Returns the name of a user of this machine, likewise.
+pub(super) fn name_of(uid: u32) -> String {
     let local = std::fs::read_to_string("/etc/passwd").ok().and_then(|text| in_passwd(&text, uid));
-    local.or_else(by_command).unwrap_or_else(|| format!("uid:{uid}"))
+    local.or_else(|| by_command(uid)).unwrap_or_else(|| format!("uid:{uid}"))
 }
 
 fn in_passwd(text: &str, uid: u32) -> Option<String> {
@@ -19,10 +25,36 @@ fn in_passwd(text: &str, uid: u32) -> Option<String> {
     })
 }
 
-fn by_command() -> Option<String> {
-    let output = std::process::Command::new("id").arg("-un").output().ok().filter(|output| output.status.success())?;
+fn by_command(uid: u32) -> Option<String> {
+    let output = std::process::Command::new("id").args(["-un", &uid.to_string()]).output().ok();
+    let output = output.filter(|output| output.status.success())?;
     let name = String::from_utf8(output.stdout).ok()?.trim().to_owned();
     (!name.is_empty()).then_some(name)
+}
+
+/// Returns the number of a group of this machine.
+///
+/// # Errors
+///
+/// A group that does not exist.
+pub(super) fn group(name: &str) -> Result<u32, PlatformError> {
+    if let Ok(number) = name.parse() {
+        return Ok(number);
+    }
+    let local = std::fs::read_to_string("/etc/group").ok().and_then(|text| in_group(&text, name));
+    let found = local.or_else(|| {
+        let output = std::process::Command::new("getent").args(["group", name]).output().ok()?;
+        in_group(&String::from_utf8_lossy(&output.stdout), name)
+    });
+    found.ok_or_else(|| PlatformError::NotFound { what: format!("group {name} on this machine") })
+}
+
+fn in_group(text: &str, name: &str) -> Option<u32> {
+    text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next()? == name).then_some(())?;
+        fields.nth(1)?.parse().ok()
+    })
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Stories through the real binary: supervisors, platform, API, store.
 
+mod access;
 mod api_contract;
 mod api_runs;
 mod api_stream;

@@ -12,6 +12,7 @@ mod record;
 mod runs;
 mod services;
 mod sse;
+mod tokens;
 mod transport;
 
 use axum::body::Body;
@@ -52,6 +53,27 @@ impl Client {
     /// A URL that is none, or a system without roots of trust.
     pub fn http(url: &str, token: Option<String>) -> Result<Self, ClientError> {
         Ok(Self { transport: Transport::http(url, token)? })
+    }
+
+    /// Returns a client of a shared platform by its address: `https://…`, `http://…` or `unix:/path`. Nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::http`].
+    pub fn at(address: &str, token: Option<String>) -> Result<Self, ClientError> {
+        match address.strip_prefix("unix:") {
+            Some(path) => Ok(Self::unix(path.strip_prefix("//").unwrap_or(path)).with_token(token)),
+            None => Self::http(address, token),
+        }
+    }
+
+    /// Makes it act as whom a token says, on a Unix socket.
+    #[must_use]
+    pub fn with_token(mut self, given: Option<String>) -> Self {
+        if let Transport::Unix { token, .. } = &mut self.transport {
+            *token = given;
+        }
+        self
     }
 
     /// Returns a client of a router in this process: for commands that only read.

@@ -36,7 +36,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub(super) enum Transport {
     /// A Unix socket on this machine.
-    Unix { socket: Arc<PathBuf>, base: Url, http: legacy::Client<Connector, Body> },
+    Unix { socket: Arc<PathBuf>, base: Url, token: Option<String>, http: legacy::Client<Connector, Body> },
     /// HTTP(S).
     Http { base: Url, token: Option<String>, http: reqwest::Client },
     /// A router in this process.
@@ -60,7 +60,7 @@ impl Transport {
         let socket = Arc::new(socket);
         let connector = Connector { socket: Arc::clone(&socket) };
         let http = legacy::Client::builder(TokioExecutor::new()).build(connector);
-        Self::Unix { socket, base: local(), http }
+        Self::Unix { socket, base: local(), token: None, http }
     }
 
     pub(super) fn http(url: &str, token: Option<String>) -> Result<Self, ClientError> {
@@ -107,17 +107,18 @@ impl Transport {
 
     pub(super) async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, ClientError> {
         match self {
-            Self::Unix { http, .. } => {
+            Self::Unix { token, http, .. } => {
+                authorize(&mut request, token.as_deref())?;
                 let response = http.request(request).await.map_err(|e| self.broken(&e))?;
                 Ok(response.map(Body::new))
             }
-            Self::Http { token, http, .. } => {
-                if let Some(token) = token {
-                    let value = HeaderValue::from_str(&format!("Bearer {token}"));
-                    let mut value = value.map_err(|_| ClientError::Protocol("the token is not text".to_owned()))?;
-                    value.set_sensitive(true);
-                    request.headers_mut().insert(header::AUTHORIZATION, value);
+            Self::Http { base, token, http } => {
+                if token.is_some() && base.scheme() == "http" && !is_loopback(base) {
+                    let place = base.to_string();
+                    let message = "a token is not sent without TLS, where others could read it".to_owned();
+                    return Err(ClientError::Unreachable { place, message });
                 }
+                authorize(&mut request, token.as_deref())?;
                 let (parts, body) = request.into_parts();
                 // What is asked is small as a rule; a file streams.
                 let body = match body.size_hint().exact() {
@@ -141,6 +142,21 @@ impl Transport {
             }
         }
     }
+}
+
+/// Says who asks.
+fn authorize(request: &mut Request<Body>, token: Option<&str>) -> Result<(), ClientError> {
+    let Some(token) = token else { return Ok(()) };
+    let value = HeaderValue::from_str(&format!("Bearer {token}"));
+    let mut value = value.map_err(|_| ClientError::Protocol("the token is not text".to_owned()))?;
+    value.set_sensitive(true);
+    request.headers_mut().insert(header::AUTHORIZATION, value);
+    Ok(())
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Writes an error with its causes, each once.

@@ -12,6 +12,7 @@ mod runs;
 mod services;
 mod stacks;
 mod teams;
+mod tokens;
 mod workflows;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -32,6 +33,7 @@ pub(super) fn api() -> OpenApiRouter<AppState> {
         .merge(services::router())
         .merge(stacks::router())
         .merge(teams::router())
+        .merge(tokens::router())
         .merge(workflows::router())
 }
 

@@ -34,7 +34,7 @@ async fn platform(viewer: Viewer, State(state): State<AppState>) -> Result<Json<
         started_at: platform.started_at(),
         user: viewer.0.name.clone(),
         role: viewer.0.role,
-        solo: true,
+        solo: platform.is_solo(),
         connections: platform.lifecycle().connections(),
         state_folder: platform.paths().map(|paths| paths.folder().to_owned()),
         runs: live(&state).await?,

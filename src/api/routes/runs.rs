@@ -8,7 +8,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::auth::{Developer, Operator, Viewer};
+use crate::api::auth::{self, Developer, Operator, Viewer};
 use crate::api::etag::{Conditions, Etag, Tagged};
 use crate::api::extract::{IdempotencyKey, Json, Path, Query, Raw};
 use crate::api::page::{self, Page};
@@ -17,6 +17,8 @@ use crate::api::{AppState, Problem};
 use crate::domain::id::RunRef;
 use crate::domain::run::since::Since;
 use crate::domain::run::{Run, RunKind, RunRequest, RunSet, RunState, SetRequest};
+use crate::domain::team::Role;
+use crate::platform::audit::Actor;
 use crate::platform::store::RunQuery;
 
 /// Returns the routes of runs.
@@ -66,13 +68,22 @@ fn tagged(conditions: &Conditions, run: Run) -> Tagged<Json<Run>> {
     Tagged::new(Etag::version(run.version), conditions, Json(run))
 }
 
-/// Refuses where `If-Match` names another version than the run has.
-async fn check(state: &AppState, which: &RunRef, conditions: &Conditions) -> Result<(), Problem> {
-    if conditions.has_if_match() {
-        let run = state.platform.runs()?.get(which).await?;
-        conditions.check(&Etag::version(run.version))?;
+/// Refuses where `If-Match` names another version than the run has, or where the run is none of the caller's teams'.
+async fn check(state: &AppState, actor: &Actor, which: &RunRef, conditions: &Conditions) -> Result<Run, Problem> {
+    let run = state.platform.runs()?.get(which).await?;
+    auth::within(state, actor, vec![(run.component.as_deref(), run.stack.as_deref())]).await?;
+    conditions.check(&Etag::version(run.version))?;
+    Ok(run)
+}
+
+/// Returns the role that it takes to ask for a run: to plan and to propose is one thing, to change without a further yes
+/// another. Nobody knows what a workflow or a command changes.
+fn role_for(kind: RunKind, yes: bool) -> Role {
+    match kind {
+        RunKind::Plan | RunKind::Drift => Role::Developer,
+        RunKind::Apply | RunKind::Destroy if !yes => Role::Developer,
+        RunKind::Apply | RunKind::Destroy | RunKind::Workflow | RunKind::Command => Role::Operator,
     }
-    Ok(())
 }
 
 /// Lists runs, newest first.
@@ -107,6 +118,8 @@ async fn create(
     key: IdempotencyKey,
     Json(request): Json<RunRequest>,
 ) -> Result<Response, Problem> {
+    auth::needs(&state, &actor, role_for(request.kind, request.yes)).await?;
+    auth::within(&state, &actor, vec![(request.component.as_deref(), request.stack.as_deref())]).await?;
     // The environment is no part of what is asked: the same request from another shell is the same request.
     let asked = RunRequest { env: Default::default(), set_env: Default::default(), ..request.clone() };
     let key = key.bind(&actor.name, &asked);
@@ -139,7 +152,7 @@ async fn confirm(
     Json(yes): Json<Confirmation>,
 ) -> Result<Tagged<Json<Run>>, Problem> {
     let which = reference(&id)?;
-    check(&state, &which, &conditions).await?;
+    check(&state, &actor, &which, &conditions).await?;
     let run = state.platform.runs()?.confirm(&actor, &which, yes.plan_digest.as_ref()).await?;
     Ok(tagged(&Conditions::default(), run))
 }
@@ -155,7 +168,7 @@ async fn cancel(
     Path(id): Path<String>,
 ) -> Result<Tagged<Json<Run>>, Problem> {
     let which = reference(&id)?;
-    check(&state, &which, &conditions).await?;
+    check(&state, &actor, &which, &conditions).await?;
     let run = state.platform.runs()?.cancel(&actor, &which).await?;
     Ok(tagged(&Conditions::default(), run))
 }
@@ -170,7 +183,11 @@ async fn retry(
     Path(id): Path<String>,
     Json(with): Json<RetryRequest>,
 ) -> Result<Response, Problem> {
-    let run = state.platform.runs()?.retry(&actor, &reference(&id)?, with.env, with.set_env).await?;
+    let which = reference(&id)?;
+    let before = check(&state, &actor, &which, &Conditions::default()).await?;
+    // What was confirmed ahead then is confirmed ahead again.
+    auth::needs(&state, &actor, role_for(before.kind, true)).await?;
+    let run = state.platform.runs()?.retry(&actor, &which, with.env, with.set_env).await?;
     Ok((StatusCode::CREATED, tagged(&Conditions::default(), run)).into_response())
 }
 
@@ -186,7 +203,7 @@ async fn resolve(
     Json(resolution): Json<Resolution>,
 ) -> Result<Tagged<Json<Run>>, Problem> {
     let which = reference(&id)?;
-    check(&state, &which, &conditions).await?;
+    check(&state, &actor, &which, &conditions).await?;
     let run = state.platform.runs()?.resolve(&actor, &which, &resolution).await?;
     Ok(tagged(&Conditions::default(), run))
 }
@@ -197,12 +214,14 @@ async fn resolve(
     params(("id" = String, Path, description = "Number or ULID")),
     responses((status = 204, description = "Typed")))]
 async fn input(
-    _: Operator,
+    Operator(actor): Operator,
     State(state): State<AppState>,
     Path(id): Path<String>,
     Raw(bytes): Raw,
 ) -> Result<StatusCode, Problem> {
-    state.platform.runs()?.input(&reference(&id)?, &bytes).await?;
+    let which = reference(&id)?;
+    check(&state, &actor, &which, &Conditions::default()).await?;
+    state.platform.runs()?.input(&which, &bytes).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -243,6 +262,17 @@ async fn create_set(
     State(state): State<AppState>,
     Json(request): Json<SetRequest>,
 ) -> Result<Response, Problem> {
+    auth::needs(&state, &actor, role_for(request.kind, request.yes)).await?;
+    // Every instance of a stack, or whatever is affected, may be anybody's.
+    let whole = request.stack.is_some() || request.affected_since.is_some();
+    let mut instances = Vec::new();
+    for at in &request.targets {
+        instances.push((Some(at.component.as_str()), Some(at.stack.as_str())));
+    }
+    if whole {
+        instances.push((None, None));
+    }
+    auth::within(&state, &actor, instances).await?;
     let set = state.platform.runs()?.create_set(&actor, &request).await?;
     Ok((StatusCode::CREATED, Json(set)).into_response())
 }

@@ -28,6 +28,8 @@ pub struct Actor {
     pub request_id: Option<String>,
     /// Whether nobody but the person themself vouches for who it is: the platform is one person's.
     pub self_attested: bool,
+    /// The teams whose instances it may touch; empty where it is bound to none.
+    pub teams: Vec<String>,
 }
 
 impl Actor {
@@ -40,6 +42,7 @@ impl Actor {
             origin: "platform".to_owned(),
             request_id: None,
             self_attested: false,
+            teams: Vec::new(),
         }
     }
 }

@@ -30,6 +30,7 @@ mod cost;
 mod record;
 mod run;
 pub mod sqlite;
+mod token;
 
 use std::fmt::Debug;
 
@@ -45,6 +46,7 @@ use crate::domain::event::Event;
 pub use cost::{ChargeSum, CostReads, CostWrites, DaySum, KeptImport, Settled, StagedCell};
 pub use record::{AuditQuery, EventQuery, KeyFingerprint, Order, RecordReads, RecordWrites, Remembered};
 pub use run::{HeldLock, KeptRun, RunQuery, RunReads, RunWrites};
+pub use token::{KeptToken, TokenReads, TokenWrites};
 
 /// What a transaction tells of: events and audit records, in order.
 #[derive(Debug, Clone)]
@@ -100,7 +102,7 @@ pub struct Committed {
 
 /// A database that keeps what happened, shared by all services.
 #[async_trait]
-pub trait Store: Debug + Send + Sync + RecordReads + RunReads + CostReads {
+pub trait Store: Debug + Send + Sync + RecordReads + RunReads + CostReads + TokenReads {
     /// Begins a transaction and takes the write lock; waits for others to finish theirs.
     async fn begin(&self) -> Result<Box<dyn Tx>, PlatformError>;
 
@@ -116,7 +118,7 @@ pub trait Store: Debug + Send + Sync + RecordReads + RunReads + CostReads {
 
 /// One transaction under the write lock; dropped without a commit, it undoes everything.
 #[async_trait]
-pub trait Tx: Send + RecordWrites + RunWrites + CostWrites {
+pub trait Tx: Send + RecordWrites + RunWrites + CostWrites + TokenWrites {
     /// Commits rows, events and audit records as one, then rings the bell.
     async fn commit(self: Box<Self>, change: Change) -> Result<Committed, PlatformError>;
 

@@ -6,9 +6,11 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 
 use terrace::api::client::Client;
+use terrace::api::listen::Listening;
 use terrace::api::{AppState, server};
 use terrace::atmos::LoadOptions;
 use terrace::platform::Platform;
+use terrace::platform::clock::Clock;
 use terrace::platform::identity::Identity;
 use terrace::platform::paths::Paths;
 use terrace::platform::singleton::Singleton;
@@ -124,15 +126,21 @@ impl Home {
 
     /// Serves the estate in this process.
     pub(crate) async fn serve(&self) -> Served {
+        self.serve_by(Clock::default()).await
+    }
+
+    /// The same, by another clock.
+    pub(crate) async fn serve_by(&self, clock: Clock) -> Served {
         let singleton = Singleton::take(&self.paths()).expect("taken").expect("nobody else serves");
         let identity = Identity::of(&self.root()).expect("an estate");
         let program = PathBuf::from(env!("CARGO_BIN_EXE_terrace"));
         let options = LoadOptions::default();
         let platform = Platform::open(identity, self.paths(), options, program, self.path("cache")).await;
-        let platform = Arc::new(platform.expect("opened"));
+        let platform = Arc::new(platform.expect("opened").with_clock(clock));
         let listener = singleton.listen().expect("listens");
         let state = AppState::new(Arc::clone(&platform));
-        let serving = tokio::spawn(server::serve(listener, state));
+        let listening = Listening::unix(listener, platform.lifecycle());
+        let serving = tokio::spawn(server::serve(vec![listening], state));
         Served { client: self.client(), platform, serving, _singleton: singleton }
     }
 }

@@ -9,6 +9,7 @@ mod record;
 mod run;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
