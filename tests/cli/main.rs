@@ -4,8 +4,10 @@
 
 mod demo;
 mod documents;
+mod following;
 mod init;
 mod reading;
+mod recorded;
 mod runs;
 mod support;
 mod usage;

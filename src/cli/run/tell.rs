@@ -61,7 +61,8 @@ impl Teller {
         }
         self.commands = self.commands.max(run.commands.len());
         if run.cancel_asked && !self.canceling && !run.state.is_end() {
-            lines.push(self.paint.warning(format!("#{number} is asked to end; Terraform saves its state first")));
+            let saves = if run.kind.plans() { "; Terraform saves its state first" } else { "" };
+            lines.push(self.paint.warning(format!("#{number} is asked to end{saves}")));
         }
         self.canceling = run.cancel_asked;
         lines
@@ -103,7 +104,8 @@ impl Teller {
         if run.kind.applies() && run.confirmed_by.is_none() {
             let confirm = hint(format!("terrace runs confirm {number}"));
             let cancel = hint(format!("terrace runs cancel {number}"));
-            eprintln!("once its plan is made it waits for a yes: {confirm}, or {cancel}");
+            let when = if run.plan_digest.is_some() { "it waits" } else { "once its plan is made it waits" };
+            eprintln!("{when} for a yes: {confirm}, or {cancel}");
         }
     }
 
@@ -119,7 +121,8 @@ impl Teller {
         let took = took(run).map(|took| format!(" after {took}")).unwrap_or_default();
         let code = run.exit_code.filter(|code| *code != 0 && !run.state.is_success());
         let code = code.map(|code| format!(" (exit code {code})")).unwrap_or_default();
-        let what = changes(run).map(|what| format!(": {what}")).unwrap_or_default();
+        let planned = if run.kind.applies() && !run.state.is_success() { "planned: " } else { "" };
+        let what = changes(run).map(|what| format!("; {planned}{what}")).unwrap_or_default();
         eprintln!("#{} {word}{took}{code}{what}", run.number);
         if let Some(reason) = &run.reason {
             eprintln!("  {}", plain(reason));

@@ -100,6 +100,10 @@ impl Ground<'_> {
         let target = self.target(request)?;
         let driver = self.tools.driver(request.driver);
         let root = self.configuration.root();
+        // Atmos may bring the folder itself, from a source that the component names.
+        if driver == DriverKind::Terraform && target.component_type == "terraform" && !target.folder.is_dir() {
+            return Err(missing_folder(&target, root).into());
+        }
         let tracked = git::tracked(root, &files::touched(&target));
         let asked = Asked {
             kind: request.kind,
@@ -310,6 +314,14 @@ pub(super) fn exec(step: usize, argv: Vec<String>, folder: PathBuf, env: BTreeMa
         applies: None,
         terminal: false,
     }
+}
+
+/// Says that there is nothing to run.
+fn missing_folder(target: &RunTarget, root: &Path) -> AtmosError {
+    let folder = target.folder.strip_prefix(root).unwrap_or(&target.folder).display();
+    let message = format!("the folder of {}@{} is not there: {folder}", target.component, target.stack);
+    AtmosError::new("component-folder-missing", message)
+        .hint("`terrace list services` shows every component's folder; metadata.component names another one")
 }
 
 pub(super) fn only_atmos(words: &[String]) -> AtmosError {

@@ -1,7 +1,13 @@
 //! Every Atmos subcommand: whether it works from Terrace, needs a terminal, or is refused and why.
 //!
-//! One row a command; the longest row that a command line begins with counts. `docs/atmos-commands.md` is generated
-//! from this table, and a test holds it. What stands in no row runs under driver `atmos` and counts as changing.
+//! One row a command ([`table`]); the longest row that a command line begins with counts. `docs/atmos-commands.md` is
+//! generated from this table, and a test holds it. What stands in no row (commands and aliases of an estate's
+//! `atmos.yaml`) runs under driver `atmos` and counts as changing.
+
+mod table;
+
+use table::ALIASES;
+pub use table::COMMANDS;
 
 /// How a command runs from Terrace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,103 +54,42 @@ const fn refused(words: &'static str, why: &'static str) -> AtmosCommand {
     AtmosCommand { words, way: Way::Refused(why), changes: true, without_atmos: false }
 }
 
-const BY_PLAN: &str = "nothing is applied but a plan that was shown: use `terrace apply` or `terrace destroy`";
+/// What begins with an option: where its command stands cannot be known without knowing each option of Atmos.
+static OPTIONS_FIRST: AtmosCommand = refused("", "the command stands first, its options after it");
 
-/// The table.
-pub const COMMANDS: &[AtmosCommand] = &[
-    reads("about"),
-    changes("ansible"),
-    changes("atlantis generate repo-config"),
-    terminal("auth console"),
-    reads("auth env"),
-    terminal("auth exec"),
-    terminal("auth login"),
-    changes("auth logout"),
-    terminal("auth shell"),
-    reads("auth validate"),
-    reads("auth whoami"),
-    changes("aws eks update-kubeconfig"),
-    reads("completion"),
-    reads("describe affected"),
-    reads("describe component"),
-    reads("describe config"),
-    reads("describe dependents"),
-    reads("describe stacks"),
-    reads("describe workflows"),
-    terminal("devcontainer"),
-    reads("docs"),
-    changes("docs generate"),
-    changes("helmfile apply"),
-    changes("helmfile deploy"),
-    changes("helmfile destroy"),
-    reads("helmfile diff"),
-    changes("helmfile generate varfile"),
-    changes("helmfile sync"),
-    changes("helmfile"),
-    reads("list"),
-    changes("packer build"),
-    reads("packer inspect"),
-    reads("packer output"),
-    reads("packer validate"),
-    changes("packer"),
-    changes("pro lock"),
-    changes("pro unlock"),
-    reads("profile"),
-    reads("support"),
-    refused("terraform apply", BY_PLAN),
-    changes("terraform clean"),
-    terminal("terraform console"),
-    refused("terraform deploy", BY_PLAN),
-    refused("terraform destroy", BY_PLAN),
-    plain("terraform force-unlock", true),
-    plain("terraform fmt", true),
-    changes("terraform generate"),
-    plain("terraform get", true),
-    plain("terraform graph", false),
-    plain("terraform import", true),
-    plain("terraform init", true),
-    reads("terraform login"),
-    plain("terraform metadata", false),
-    plain("terraform modules", false),
-    plain("terraform output", false),
-    refused("terraform plan", "its plan could not be applied later: use `terrace plan`"),
-    reads("terraform plan-diff"),
-    plain("terraform providers", false),
-    changes("terraform refresh"),
-    terminal("terraform shell"),
-    plain("terraform show", false),
-    plain("terraform state list", false),
-    plain("terraform state mv", true),
-    plain("terraform state pull", false),
-    plain("terraform state push", true),
-    plain("terraform state replace-provider", true),
-    plain("terraform state rm", true),
-    plain("terraform state show", false),
-    plain("terraform taint", true),
-    plain("terraform test", true),
-    plain("terraform untaint", true),
-    plain("terraform validate", false),
-    reads("terraform version"),
-    plain("terraform workspace", true),
-    terminal("theme"),
-    changes("toolchain"),
-    reads("validate"),
-    changes("vendor pull"),
-    reads("vendor diff"),
-    reads("version"),
-    refused("workflow", "its steps are shown and resumed by `terrace workflow`"),
-];
-
-/// Finds the row of a command line (the words after `atmos`).
+/// Finds the row of a command line (the words after `atmos`), under whichever of its names it is called.
 #[must_use]
 pub fn find(words: &[String]) -> Option<&'static AtmosCommand> {
-    COMMANDS
-        .iter()
-        .filter(|command| {
-            let wanted: Vec<&str> = command.words.split(' ').collect();
-            words.len() >= wanted.len() && words.iter().zip(&wanted).all(|(word, wanted)| word == wanted)
-        })
-        .max_by_key(|command| command.words.len())
+    let words = canonical(words);
+    // `--logs-level Debug terraform apply` and `terraform --verbose apply` must not pass for something unknown.
+    let is_option = |at: usize| words.get(at).is_some_and(|word| word.starts_with('-'));
+    if is_option(0) || (is_option(1) && words.len() > 2 && is_group(&words[0])) {
+        return Some(&OPTIONS_FIRST);
+    }
+    let holds = |command: &&AtmosCommand| {
+        let mut wanted = command.words.split(' ');
+        wanted.clone().count() <= words.len() && words.iter().map(String::as_str).zip(&mut wanted).all(|(a, b)| a == b)
+    };
+    COMMANDS.iter().filter(holds).max_by_key(|command| command.words.len())
+}
+
+/// Says whether further words name the command: `terraform`, whose commands are `terraform plan` and so on.
+fn is_group(word: &str) -> bool {
+    COMMANDS.iter().any(|command| command.words.strip_prefix(word).is_some_and(|rest| rest.starts_with(' ')))
+}
+
+/// Returns the words with every other name of a command replaced by its own.
+fn canonical(words: &[String]) -> Vec<String> {
+    let mut words = words.to_vec();
+    // Shorter ones first: `tf cache warm` is `terraform cache warm` is `terraform cache mirror`.
+    for length in 1..=3 {
+        let Some(head) = words.get(..length) else { break };
+        let head = head.join(" ");
+        if let Some((_, name)) = ALIASES.iter().find(|(alias, _)| *alias == head) {
+            words.splice(..length, name.split(' ').map(str::to_owned));
+        }
+    }
+    words
 }
 
 /// Returns the value of a flag: `-s X`, `-s=X`, `--stack X`, `--stack=X`.
@@ -168,7 +113,9 @@ pub fn flag(words: &[String], names: &[&str]) -> Option<String> {
 /// Returns the instance that a `terraform`, `helmfile` or `packer` command line is about: component and stack.
 #[must_use]
 pub fn instance(words: &[String]) -> Option<(String, String)> {
-    if !matches!(words.first().map(String::as_str), Some("terraform" | "helmfile" | "packer" | "ansible")) {
+    let words = &canonical(words)[..];
+    let types = ["terraform", "helmfile", "packer", "ansible", "helm", "kubernetes"];
+    if !words.first().is_some_and(|word| types.contains(&word.as_str())) {
         return None;
     }
     let stack = flag(words, &["-s", "--stack"])?;
@@ -182,7 +129,9 @@ pub fn instance(words: &[String]) -> Option<(String, String)> {
 pub fn page() -> String {
     let mut page = String::from(
         "# Atmos commands from Terrace\n\n`terrace atmos ARGS…` runs any Atmos command as a run, with its log. \
-         Generated from the table in `src/atmos/driver/commands.rs`.\n\n\
+         What stands in no row (commands and aliases of an estate's `atmos.yaml`) runs by Atmos and counts as changing; \
+         what may change something asks first, `--yes` answers. Other names (`tf`, `hf`, `k8s`, …) count as the one here. \
+         Generated from the table in `src/atmos/driver/commands/table.rs`.\n\n\
          | command | from Terrace | may change something | without Atmos |\n|---|---|---|---|\n",
     );
     for command in COMMANDS {
@@ -218,6 +167,21 @@ mod tests {
     }
 
     #[test]
+    fn no_other_name_and_no_option_leads_around_a_refusal() {
+        for line in
+            ["tf apply x", "tf deploy x -s s", "--logs-level Debug terraform apply x", "terraform --verbose apply x"]
+        {
+            assert!(matches!(find(&words(line)).map(|row| row.way), Some(Way::Refused(_))), "{line}");
+        }
+        assert_eq!(find(&words("tf cache warm x")).map(|row| row.words), Some("terraform cache mirror"));
+        assert_eq!(find(&words("version --check")).map(|row| row.words), Some("version"));
+        for (_, name) in ALIASES {
+            let is = |row: &AtmosCommand| row.words == *name || is_group(name.split(' ').next().unwrap_or_default());
+            assert!(COMMANDS.iter().any(is), "{name}");
+        }
+    }
+
+    #[test]
     fn the_instance_of_a_command_line() {
         let found = instance(&words("terraform output -json network -s plat-ue2-dev"));
         assert_eq!(found, Some(("network".to_owned(), "plat-ue2-dev".to_owned())));
@@ -230,11 +194,8 @@ mod tests {
 
     #[test]
     fn rows_are_sorted_and_once_each() {
-        let mut seen: Vec<&str> = COMMANDS.iter().map(|command| command.words).collect();
-        seen.sort_unstable();
-        let count = seen.len();
-        seen.dedup();
-        assert_eq!(seen.len(), count);
+        let seen: Vec<&str> = COMMANDS.iter().map(|command| command.words).collect();
+        assert!(seen.is_sorted_by(|one, other| one < other));
     }
 
     #[test]
