@@ -11,6 +11,7 @@ pub use crate::platform::build::Build;
 pub use crate::platform::health::{Finding, Gravity};
 pub use crate::platform::runs::Resolution;
 
+use crate::domain::cost::{Charge, DatedLine};
 use crate::domain::id::{Digest, RunId};
 use crate::domain::run::{RunKind, RunState};
 use crate::domain::team::Role;
@@ -185,4 +186,20 @@ pub struct RetryRequest {
     /// Variables given by name for this run.
     #[serde(default)]
     pub set_env: std::collections::BTreeMap<String, String>,
+}
+
+/// The lines of the bill that make up a charge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BillLines {
+    /// What they are about.
+    pub charge: Charge,
+    /// The lines with their days, in order.
+    pub lines: Vec<DatedLine>,
+}
+
+/// Which month to close.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ClosingRequest {
+    /// The month, such as `2026-10`.
+    pub period: String,
 }

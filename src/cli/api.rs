@@ -19,6 +19,7 @@ impl Api {
         let text = match context.format() {
             Format::Yaml => serde_yaml::to_string(&document)?,
             Format::Text | Format::Json => serde_json::to_string_pretty(&document)? + "\n",
+            Format::Csv | Format::Html => return Err(super::output::no_table().into()),
         };
         let mut out = std::io::stdout().lock();
         out.write_all(text.as_bytes())?;

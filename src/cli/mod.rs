@@ -18,6 +18,7 @@ mod apply;
 mod ask;
 mod atmos;
 mod audit;
+mod budget;
 mod check;
 mod codeowners;
 mod completions;
@@ -97,6 +98,7 @@ commands! {
     Cost => cost::Cost,
     Audit => audit::Audit,
     Token => token::Token,
+    Budget => budget::Budget,
     Serve => serve::Serve,
     Stop => stop::Stop,
     Status => status::Status,
@@ -167,7 +169,9 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Exit {
     };
     report::install();
     let context = Context::new(cli.global);
+    let tables = matches!(context.format(), Format::Csv | Format::Html);
     let outcome = match cli.command {
+        Some(command) if tables && !matches!(command, Command::Budget(_)) => Err(output::no_table().into()),
         Some(command) => command.execute(&context),
         None => dashboard::open(&context, None),
     };

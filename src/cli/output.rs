@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
-use super::Context;
+use super::{Context, Failure};
 
 /// How data is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -20,6 +20,10 @@ pub(crate) enum Format {
     Json,
     /// For both.
     Yaml,
+    /// For spreadsheets, where a command has it.
+    Csv,
+    /// For a browser, where a command has it.
+    Html,
 }
 
 /// Prints data in the format that was asked for; `text` writes it for people.
@@ -36,9 +40,15 @@ pub(crate) fn print<T: Serialize>(
             out.write_all(b"\n")?;
         }
         Format::Yaml => out.write_all(serde_yaml::to_string(data)?.as_bytes())?,
+        Format::Csv | Format::Html => return Err(no_table().into()),
     }
     out.flush()?;
     Ok(())
+}
+
+/// Says that a command does not print CSV or HTML.
+pub(super) fn no_table() -> Failure {
+    Failure::usage("this command prints text, json and yaml").hint("csv and html are for: terrace budget report")
 }
 
 /// Colours a word by its meaning, or leaves it as it is.

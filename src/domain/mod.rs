@@ -5,18 +5,22 @@
 
 pub mod allocation;
 pub mod audit;
+pub mod budget;
 pub mod cost;
 pub mod estimate;
 pub mod event;
 pub mod golden_path;
+pub mod forecast;
 pub mod id;
 pub mod money;
+pub mod period;
 pub mod plan;
 pub mod policy;
 pub mod price;
 pub mod request;
 pub mod run;
 pub mod service;
+pub mod showback;
 pub mod stack;
 pub mod team;
 pub mod token;

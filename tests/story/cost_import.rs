@@ -9,22 +9,22 @@ use super::support::home::{Answer, Home};
 
 const TEAMS: &str = "teams:\n  - {name: orders, components: [orders]}\n  - {name: payments, components: [payments]}\n";
 
-fn fixture() -> String {
+pub(crate) fn fixture() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cost/focus.csv");
     std::fs::read_to_string(path).expect("the fixture")
 }
 
 /// A home with two teams, and files to import.
-struct Bills(Home);
+pub(crate) struct Bills(pub(crate) Home);
 
 impl Bills {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let home = Home::new();
         home.write("platform/teams.yaml", TEAMS);
         Self(home)
     }
 
-    fn file(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
         let path = self.0.path(name);
         std::fs::write(&path, text).expect("written");
         path
@@ -35,7 +35,7 @@ impl Bills {
         self.0.terrace(&[&["cost", "import", file, "--format", "json"], more].concat())
     }
 
-    fn import(&self, file: &Path) -> Value {
+    pub(crate) fn import(&self, file: &Path) -> Value {
         serde_json::from_str(&self.try_import(file, &[]).succeeds().out).expect("JSON")
     }
 

@@ -6,6 +6,7 @@ mod api_runs;
 mod api_stream;
 mod audit;
 mod cost_import;
+mod cost_report;
 mod lifecycle;
 mod runs_killed;
 mod runs_served;

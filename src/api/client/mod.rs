@@ -3,6 +3,7 @@
 //! Owns how a question becomes a request and an answer a value or a [`ClientError`]. Leaves starting a platform to the
 //! command line. The methods of a noun are in its file; streams that come back after a lost connection in `follow`.
 
+mod budgets;
 mod cost;
 mod error;
 mod estate;

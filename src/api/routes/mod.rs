@@ -1,6 +1,7 @@
 //! The routes: one file a noun, each opening with its `router()`.
 
 mod audit;
+mod budgets;
 mod cost;
 mod describe;
 mod estate;
@@ -23,6 +24,7 @@ use super::AppState;
 pub(super) fn api() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .merge(audit::router())
+        .merge(budgets::router())
         .merge(cost::router())
         .merge(describe::router())
         .merge(estate::router())

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::Item;
 use crate::domain::money::Exact;
+use crate::domain::showback::Rate;
 
 /// `platform/allocation.yaml` as written.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -16,6 +17,9 @@ pub struct AllocationFile {
     /// The rules, in order; those of [`Rules::default`] where there are none.
     #[serde(default)]
     rules: Vec<RuleEntry>,
+    /// What chargeback adds.
+    #[serde(default)]
+    pub rates: Vec<Rate>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -192,6 +192,16 @@ pub struct BillLine {
     pub quantity: Option<Exact>,
 }
 
+/// A line with its day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DatedLine {
+    /// The day (UTC), such as `2026-10-03`.
+    pub day: String,
+    /// The line.
+    #[serde(flatten)]
+    pub line: BillLine,
+}
+
 /// Which bill a line belongs to: an export speaks for provider, billing account and billing period.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 pub struct Bill {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::domain::allocation::{AllocationFile, Item, Rules, TeamNames};
 use crate::domain::cost::Charge;
 use crate::domain::money::Exact;
+use crate::domain::showback::Rate;
 use crate::domain::stack::{Diagnostic, InstanceRef, Severity, Source};
 use crate::platform::estate::Snapshot;
 use crate::platform::settings::parse_yaml;
@@ -18,14 +19,24 @@ const COMPONENT_TAGS: [&str; 3] = ["atmos_component", "terrace_component", "comp
 /// Tags by which a resource names its stage.
 const STAGE_TAGS: [&str; 3] = ["stage", "environment", "env"];
 
+/// What `platform/allocation.yaml` says: who pays, and what chargeback adds.
+#[derive(Debug, Clone, Default)]
+pub struct AllocationRules {
+    /// Who pays, in order.
+    pub rules: Rules,
+    /// What chargeback adds.
+    pub rates: Vec<Rate>,
+}
+
 /// Reads the rules from the text of the file.
 ///
 /// # Errors
 ///
 /// The first problem, with its line where one is known.
-pub fn parse_rules(bytes: &[u8]) -> Result<Rules, Box<Diagnostic>> {
+pub fn parse_rules(bytes: &[u8]) -> Result<AllocationRules, Box<Diagnostic>> {
     let file: AllocationFile = parse_yaml(FILE, bytes)?;
-    Rules::of(file).map_err(|error| {
+    let rates = file.rates.clone();
+    Rules::of(file).map(|rules| AllocationRules { rules, rates }).map_err(|error| {
         let text = String::from_utf8_lossy(bytes);
         let named = text.lines().enumerate().filter(|(_, line)| line.contains(&error.rule)).last();
         let line = named.map_or(1, |(line, _)| line + 1);

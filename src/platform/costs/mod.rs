@@ -5,6 +5,7 @@
 
 mod allocation;
 mod import;
+mod ledger;
 mod parse;
 
 use std::collections::HashMap;
@@ -14,10 +15,13 @@ use tokio::sync::Mutex;
 
 use super::PlatformError;
 use super::store::Store;
-use crate::domain::cost::Charge;
+use crate::domain::cost::focus::date_of;
+use crate::domain::cost::{Charge, DatedLine};
+use crate::domain::period::Period;
 
-pub use allocation::{FILE as ALLOCATION_FILE, Facts, parse_rules};
+pub use allocation::{AllocationRules, FILE as ALLOCATION_FILE, Facts, parse_rules};
 pub use import::{ByteStream, ImportRequest};
+pub use ledger::Ledger;
 
 /// The service of billed cost; cheap to clone.
 #[derive(Debug, Clone)]
@@ -67,5 +71,25 @@ impl CostService {
         let known = self.inner.charges.read().map_err(|_| poisoned())?;
         let find = |id: &i64| known.get(id).cloned().ok_or(PlatformError::NotFound { what: format!("charge {id}") });
         ids.iter().map(find).collect()
+    }
+
+    /// Returns a charge with its lines in the bills of a period; at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// A charge that is not there.
+    pub async fn lines(
+        &self,
+        period: Period,
+        charge: i64,
+        limit: usize,
+    ) -> Result<(Charge, Vec<DatedLine>), PlatformError> {
+        let about = self.charges(&[charge]).await?;
+        let about = about.first().ok_or(PlatformError::NotFound { what: format!("charge {charge}") })?;
+        let bills = self.store().cost_bills(&period.first().to_string(), &period.end().to_string()).await?;
+        let bills: Vec<i64> = bills.into_iter().map(|(id, _)| id).collect();
+        let lines = self.store().cost_lines(&bills, charge, limit).await?;
+        let dated = |(day, line)| DatedLine { day: date_of(day).to_string(), line };
+        Ok((Charge::clone(about), lines.into_iter().map(dated).collect()))
     }
 }

@@ -8,8 +8,9 @@ use crate::atmos::Estate;
 use crate::atmos::driver::workflow::{self, Workflow};
 use crate::atmos::files::Files;
 use crate::domain::allocation::Rules;
+use crate::domain::showback::Rate;
 use crate::domain::stack::{Diagnostic, InstanceSummary};
-use crate::platform::costs;
+use crate::platform::costs::{self, AllocationRules};
 use crate::platform::runs::configuration::Configuration;
 use crate::platform::settings::{self, Settings};
 use crate::platform::teams::{self, Teams};
@@ -20,7 +21,7 @@ pub struct Snapshot {
     estate: Arc<Estate>,
     settings: Settings,
     teams: Teams,
-    allocation: Rules,
+    allocation: AllocationRules,
     workflows: Vec<(String, String, Workflow)>,
     diagnostics: Vec<Diagnostic>,
     revision: u64,
@@ -42,7 +43,7 @@ impl Snapshot {
         });
         let allocation = costs::parse_rules(&read(costs::ALLOCATION_FILE)).unwrap_or_else(|problem| {
             diagnostics.push(*problem);
-            Rules::default()
+            AllocationRules::default()
         });
         let workflows =
             workflow::list(estate.root(), &Configuration::workflows(estate.as_ref()), files, &mut diagnostics);
@@ -70,7 +71,13 @@ impl Snapshot {
     /// Returns who pays for what, as `platform/allocation.yaml` says.
     #[must_use]
     pub fn allocation(&self) -> &Rules {
-        &self.allocation
+        &self.allocation.rules
+    }
+
+    /// Returns what chargeback adds.
+    #[must_use]
+    pub fn rates(&self) -> &[Rate] {
+        &self.allocation.rates
     }
 
     /// Returns the workflows by file and in its order: file (relative to the workflows folder), name, workflow.

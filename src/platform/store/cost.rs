@@ -2,9 +2,11 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::cost::{Bill, BillLine, Charge, ImportReport};
-use crate::domain::money::Exact;
+use crate::domain::money::{Currency, Exact};
+use crate::domain::showback::{CostRow, Rate};
 use crate::platform::PlatformError;
 
 /// The lines of one charge on one day, ready to be staged.
@@ -84,6 +86,30 @@ pub struct KeptImport {
     pub report: ImportReport,
 }
 
+/// A month that is closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closing {
+    /// The month, such as `2026-10`.
+    pub period: String,
+    /// When.
+    pub closed_at: Timestamp,
+    /// By whom.
+    pub actor: String,
+    /// What it says, for ever.
+    pub closed: Closed,
+}
+
+/// What a closed month says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// The currency of its rows.
+    pub currency: Currency,
+    /// What chargeback added.
+    pub rates: Vec<Rate>,
+    /// Its rows, allocated.
+    pub rows: Vec<CostRow>,
+}
+
 /// Reads of billed cost.
 #[async_trait]
 pub trait CostReads {
@@ -105,6 +131,9 @@ pub trait CostReads {
 
     /// Returns the last import of a file with this digest.
     async fn cost_import_of(&self, digest: &str) -> Result<Option<KeptImport>, PlatformError>;
+
+    /// Lists the closed months.
+    async fn cost_closings(&self) -> Result<Vec<Closing>, PlatformError>;
 
     /// Lists imports, newest first.
     async fn cost_imports(&self, limit: u32) -> Result<Vec<KeptImport>, PlatformError>;
@@ -140,4 +169,7 @@ pub trait CostWrites {
         time: Timestamp,
         report: &ImportReport,
     ) -> Result<i64, PlatformError>;
+
+    /// Closes a month; fails where it is closed already.
+    async fn add_cost_closing(&mut self, closing: &Closing) -> Result<(), PlatformError>;
 }

@@ -43,7 +43,7 @@ use super::events::{Bell, EventDraft};
 use crate::domain::audit::AuditRecord;
 use crate::domain::event::Event;
 
-pub use cost::{ChargeSum, CostReads, CostWrites, DaySum, KeptImport, Settled, StagedCell};
+pub use cost::{ChargeSum, Closed, Closing, CostReads, CostWrites, DaySum, KeptImport, Settled, StagedCell};
 pub use record::{AuditQuery, EventQuery, KeyFingerprint, Order, RecordReads, RecordWrites, Remembered};
 pub use run::{HeldLock, KeptRun, RunQuery, RunReads, RunWrites};
 pub use token::{KeptToken, TokenReads, TokenWrites};

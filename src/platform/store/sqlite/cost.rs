@@ -12,7 +12,7 @@ use crate::domain::cost::cell::{self, Comparison};
 use crate::domain::cost::{Bill, BillLine, Charge, ImportReport};
 use crate::domain::money::Exact;
 use crate::platform::PlatformError;
-use crate::platform::store::{ChargeSum, CostReads, CostWrites, DaySum, KeptImport, Settled, StagedCell};
+use crate::platform::store::{ChargeSum, Closing, CostReads, CostWrites, DaySum, KeptImport, Settled, StagedCell};
 
 /// How many rows go into one statement.
 const CHUNK: usize = 500;
@@ -113,6 +113,20 @@ impl CostReads for SqliteStore {
         let sql = format!("{IMPORTS} where digest = ? order by id desc limit 1");
         let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(digest).fetch_optional(self.reader()).await;
         row.map_err(|e| self.error(e))?.as_ref().map(kept).transpose()
+    }
+
+    async fn cost_closings(&self) -> Result<Vec<Closing>, PlatformError> {
+        let sql = "select period, closed_at, actor, document from cost_closings order by period";
+        let rows = sqlx::query(sql).fetch_all(self.reader()).await.map_err(|e| self.error(e))?;
+        let closing = |row: &SqliteRow| {
+            Ok(Closing {
+                period: row.get(0),
+                closed_at: row.get::<&str, _>(1).parse().map_err(|e| unreadable(&e))?,
+                actor: row.get(2),
+                closed: serde_json::from_str(row.get(3)).map_err(|e| unreadable(&e))?,
+            })
+        };
+        rows.iter().map(closing).collect()
     }
 
     async fn cost_imports(&self, limit: u32) -> Result<Vec<KeptImport>, PlatformError> {
@@ -244,6 +258,14 @@ impl CostWrites for SqliteTx {
                    returning id";
         let query = sqlx::query_scalar(sql).bind(digest).bind(name).bind(actor).bind(time.to_string()).bind(report);
         query.fetch_one(self.connection()).await.map_err(|e| self.error(e))
+    }
+
+    async fn add_cost_closing(&mut self, closing: &Closing) -> Result<(), PlatformError> {
+        let document = serde_json::to_string(&closing.closed).map_err(|e| unreadable(&e))?;
+        let sql = "insert into cost_closings (period, closed_at, actor, document) values (?, ?, ?, ?)";
+        let query = sqlx::query(sql).bind(&closing.period).bind(closing.closed_at.to_string());
+        let query = query.bind(&closing.actor).bind(document);
+        query.execute(self.connection()).await.map(drop).map_err(|e| self.error(e))
     }
 }
 

@@ -1,0 +1,44 @@
+//! Budgets, and reports over what was billed.
+
+use super::{Client, ClientError};
+use crate::api::types::{BillLines, ClosingRequest};
+use crate::domain::showback::Report;
+
+impl Client {
+    /// Reports what was billed in a period (`2026-10`; the current month unless given), added up by dimensions
+    /// (`team,stage,service`) and narrowed by them.
+    ///
+    /// # Errors
+    ///
+    /// A period or a dimension that is none.
+    pub async fn cost_report(
+        &self,
+        period: Option<&str>,
+        by: &str,
+        currency: Option<&str>,
+        only: &[(&str, &str)],
+    ) -> Result<Report, ClientError> {
+        let mut parameters = vec![("period", period), ("by", Some(by)), ("currency", currency)];
+        parameters.extend(only.iter().map(|(name, value)| (*name, Some(*value))));
+        self.get("/budgets/report", &parameters).await
+    }
+
+    /// Shows the lines of the bill that make up a charge.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such charge.
+    pub async fn cost_lines(&self, period: Option<&str>, charge: i64) -> Result<BillLines, ClientError> {
+        let charge = charge.to_string();
+        self.get("/cost/lines", &[("period", period), ("charge", Some(&charge))]).await
+    }
+
+    /// Closes a month; returns its report by team.
+    ///
+    /// # Errors
+    ///
+    /// A month that cannot be closed, and why.
+    pub async fn close_month(&self, period: &str) -> Result<Report, ClientError> {
+        self.change("/budgets/closings", &ClosingRequest { period: period.to_owned() }).await
+    }
+}

@@ -1,0 +1,159 @@
+//! Budgets, and reports over what was billed.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use jiff::Timestamp;
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::api::auth::{Admin, Viewer};
+use crate::api::extract::{Json, Query};
+use crate::api::types::{BillLines, ClosingRequest};
+use crate::api::{AppState, Problem};
+use crate::domain::money::Currency;
+use crate::domain::period::{Period, PeriodKind};
+use crate::domain::showback::{Dimension, Report, ReportQuery};
+
+/// How many lines of a bill one answer has at most.
+const LINES: usize = 10_000;
+
+/// Returns the routes of budgets.
+pub(super) fn router() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(report)).routes(routes!(lines)).routes(routes!(close))
+}
+
+/// What is reported.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct WhichReport {
+    /// `2026-10`, `2026-Q4` or `2026`; the current month unless given.
+    period: Option<String>,
+    /// By what it adds up, outermost first: `team,stage,service`. Also stack, component, category, provider, account,
+    /// sub_account, region, resource, charge, kind, rule, tag:NAME.
+    by: Option<String>,
+    /// The currency, where bills of several are there.
+    currency: Option<String>,
+    /// Only what this team pays; `unallocated` is what nobody does.
+    team: Option<String>,
+    /// Only this stage.
+    stage: Option<String>,
+    /// Only this stack.
+    stack: Option<String>,
+    /// Only this component.
+    component: Option<String>,
+    /// Only this service.
+    service: Option<String>,
+    /// Only this category of services.
+    category: Option<String>,
+    /// Only this provider.
+    provider: Option<String>,
+    /// Only this billing account.
+    account: Option<String>,
+    /// Only this sub account.
+    sub_account: Option<String>,
+    /// Only this region.
+    region: Option<String>,
+    /// Only this resource.
+    resource: Option<String>,
+    /// Only this kind: usage, tax, credit, refund, unused_commitment, adjustment.
+    kind: Option<String>,
+    /// Only what this rule allocated.
+    rule: Option<String>,
+}
+
+fn bad(error: String) -> Problem {
+    Problem::bad_request("bad-query", error)
+}
+
+/// Returns the month that is now.
+pub(super) fn this_month() -> Period {
+    Period::containing(Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date(), PeriodKind::Month, 1)
+}
+
+/// Reads a period; the current month where there is none.
+pub(super) fn period(text: Option<&str>) -> Result<Period, Problem> {
+    text.map_or_else(|| Ok(this_month()), |text| text.parse().map_err(bad))
+}
+
+impl WhichReport {
+    fn read(self) -> Result<(Period, Option<Currency>, ReportQuery), Problem> {
+        let period = period(self.period.as_deref())?;
+        let currency = self.currency.map(|text| text.parse().map_err(bad)).transpose()?;
+        let by = self.by.unwrap_or_else(|| "team,stage,service".to_owned());
+        let by = by.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let by = by.map(|name| name.parse::<Dimension>().map_err(bad)).collect::<Result<_, _>>()?;
+        let only = [
+            (Dimension::Team, self.team),
+            (Dimension::Stage, self.stage),
+            (Dimension::Stack, self.stack),
+            (Dimension::Component, self.component),
+            (Dimension::Service, self.service),
+            (Dimension::Category, self.category),
+            (Dimension::Provider, self.provider),
+            (Dimension::Account, self.account),
+            (Dimension::SubAccount, self.sub_account),
+            (Dimension::Region, self.region),
+            (Dimension::Resource, self.resource),
+            (Dimension::Kind, self.kind),
+            (Dimension::Rule, self.rule),
+        ];
+        let only = only.into_iter().filter_map(|(dimension, value)| value.map(|value| (dimension, value))).collect();
+        Ok((period, currency, ReportQuery { by, only }))
+    }
+}
+
+/// Reports what was billed in a period: exact sums at each level, what nobody pays for first.
+#[utoipa::path(get, path = "/budgets/report", tag = "cost", params(WhichReport),
+    responses((status = 200, description = "The report", body = Report)))]
+async fn report(
+    _: Viewer,
+    State(state): State<AppState>,
+    Query(which): Query<WhichReport>,
+) -> Result<Json<Report>, Problem> {
+    let (period, currency, query) = which.read()?;
+    let costs = state.platform.costs()?;
+    let snapshot = state.snapshot().await?;
+    Ok(Json(costs.report(&snapshot, period, currency.as_ref(), &query).await?))
+}
+
+/// Which lines.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct WhichLines {
+    /// `2026-10`, `2026-Q4` or `2026`; the current month unless given.
+    period: Option<String>,
+    /// The charge, by the number that a report by `charge` shows.
+    charge: i64,
+}
+
+/// Shows the lines of the bill that make up a charge.
+#[utoipa::path(get, path = "/cost/lines", tag = "cost", params(WhichLines),
+    responses((status = 200, description = "The charge and its lines", body = BillLines)))]
+async fn lines(
+    _: Viewer,
+    State(state): State<AppState>,
+    Query(which): Query<WhichLines>,
+) -> Result<Json<BillLines>, Problem> {
+    let costs = state.platform.costs()?;
+    let (charge, lines) = costs.lines(period(which.period.as_deref())?, which.charge, LINES).await?;
+    Ok(Json(BillLines { charge, lines }))
+}
+
+/// Closes a month: its report never changes again, and corrections stand in the next one.
+#[utoipa::path(post, path = "/budgets/closings", tag = "cost", request_body = ClosingRequest,
+    responses((status = 201, description = "The closed month's report by team", body = Report)))]
+async fn close(
+    Admin(actor): Admin,
+    State(state): State<AppState>,
+    Json(request): Json<ClosingRequest>,
+) -> Result<(StatusCode, Json<Report>), Problem> {
+    let month: Period = request.period.parse().map_err(bad)?;
+    let costs = state.platform.costs()?;
+    let snapshot = state.snapshot().await?;
+    let report = costs.close(&actor, &snapshot, month, Timestamp::now()).await?;
+    Ok((StatusCode::CREATED, Json(report)))
+}
