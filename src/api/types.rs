@@ -13,6 +13,7 @@ pub use crate::platform::runs::Resolution;
 
 use crate::domain::cost::{Charge, DatedLine};
 use crate::domain::id::{Digest, RunId};
+use crate::domain::recommend::DecisionWord;
 use crate::domain::run::{RunKind, RunState};
 use crate::domain::team::Role;
 
@@ -202,4 +203,18 @@ pub struct BillLines {
 pub struct ClosingRequest {
     /// The month, such as `2026-10`.
     pub period: String,
+}
+
+/// What is decided on a recommendation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionRequest {
+    /// What.
+    pub word: DecisionWord,
+    /// Why; a dismissal needs it.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// Until when it is put off, such as `2027-01-31`.
+    #[serde(default)]
+    pub until: Option<String>,
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::output::{self, Paint, Table, plain};
 use super::{Context, Exit, Failure, Format, Outcome, ask, local};
 use crate::api::types::BillLines;
+use crate::domain::budget::{Figures, Level};
 use crate::domain::money::{Money, grouped};
 use crate::domain::showback::{self, Group, Report};
 
@@ -18,6 +19,10 @@ pub(crate) struct Budget {
 /// What to do with budgets.
 #[derive(Debug, clap::Subcommand)]
 enum What {
+    /// Lists the budgets: committed, reserved, actual, forecast
+    List(List),
+    /// Shows one budget with all it has
+    Show(Show),
     /// Reports what was billed in a period: exact sums at each level, what nobody pays for first
     Report(ReportArguments),
     /// Shows the lines of the bill behind a charge of a report --by charge
@@ -50,6 +55,22 @@ struct ReportArguments {
 }
 
 #[derive(Debug, clap::Args)]
+struct List {
+    /// In the period that holds this one (2026-10); the current month unless given
+    #[arg(long)]
+    period: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Show {
+    /// The budget's name
+    name: String,
+    /// In the period that holds this one (2026-10); the current month unless given
+    #[arg(long)]
+    period: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
 struct Lines {
     /// The charge's number, as a report --by charge shows it
     charge: i64,
@@ -72,6 +93,17 @@ impl Budget {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
         let runtime = super::runtime()?;
         match self.what {
+            What::List(list) => print_list(context, list.period.as_deref())?,
+            What::Show(show) => {
+                let budgets = runtime.block_on(figures(context, show.period.as_deref()))?;
+                let known: Vec<String> = budgets.iter().map(|figures| figures.budget.name.clone()).collect();
+                let found = budgets.into_iter().find(|figures| figures.budget.name == show.name);
+                let found = found.ok_or_else(|| {
+                    Failure::usage(format!("there is no budget '{}'", show.name))
+                        .hint(format!("there is: {}; they stand in platform/teams.yaml", known.join(", ")))
+                })?;
+                output::print(context, &found, |out, paint| write_figures(out, paint, &found))?;
+            }
             What::Report(arguments) => {
                 let report = runtime.block_on(ask_report(context, &arguments))?;
                 print_report(context, &report)?;
@@ -98,6 +130,75 @@ impl Budget {
         }
         Ok(Exit::Done)
     }
+}
+
+async fn figures(context: &Context, period: Option<&str>) -> Result<Vec<Figures>, Failure> {
+    let client = local::client(context).await?;
+    Ok(client.budgets(period).await?)
+}
+
+/// Prints every budget; what `terrace list budgets` and `terrace budget list` do.
+pub(super) fn print_list(context: &Context, period: Option<&str>) -> color_eyre::Result<()> {
+    let budgets = super::runtime()?.block_on(figures(context, period))?;
+    let header = ["budget", "team", "period", ">amount", ">committed", ">reserved", ">actual", ">forecast", ""];
+    let mut table = Table::new(&header);
+    for figures in &budgets {
+        let budget = &figures.budget;
+        let mut row = vec![budget.name.clone(), budget.team.clone(), figures.period.clone(), amount(&budget.amount)];
+        let four = [&figures.committed, &figures.reserved, &figures.actual, &figures.forecast];
+        row.extend(four.iter().map(|money| amount(money)));
+        row.push(mark(figures).to_owned());
+        table.row(row);
+    }
+    let empty = "no budgets; they stand in platform/teams.yaml, below their team";
+    output::print(context, &budgets, |out, paint| table.write(out, paint, empty))
+}
+
+fn mark(figures: &Figures) -> &'static str {
+    match figures.level {
+        Level::Ok => "",
+        Level::Warn => "near its end",
+        Level::Approve => "over",
+        Level::Refuse => "far over",
+    }
+}
+
+fn write_figures(out: &mut dyn Write, paint: Paint, figures: &Figures) -> io::Result<()> {
+    let budget = &figures.budget;
+    let (name, team) = (paint.bold(plain(&budget.name)), plain(&budget.team));
+    writeln!(out, "{name}  team {team}, {} in {}", budget.amount, figures.period)?;
+    let share =
+        figures.promised_percent.map_or_else(String::new, |share| format!("  ({share} % with what is reserved)"));
+    writeln!(out, "  committed  {}{share}", figures.committed)?;
+    writeln!(out, "  reserved   {}", figures.reserved)?;
+    writeln!(out, "  actual     {} effective, {} billed", figures.actual, figures.billed)?;
+    write!(out, "  forecast   {}", figures.forecast)?;
+    if let Some([low, high]) = &figures.interval {
+        write!(out, ", {low} to {high} four times out of five")?;
+    }
+    writeln!(out, "{}", figures.method.as_ref().map_or_else(String::new, |method| format!(" ({method})")))?;
+    let thresholds = &budget.thresholds;
+    for (word, at) in
+        [("warns from", thresholds.warn), ("asks above", thresholds.approve), ("refuses above", thresholds.refuse)]
+    {
+        if let Some(at) = at {
+            writeln!(out, "  {word} {at} %")?;
+        }
+    }
+    for (word, patterns) in [("stacks", &budget.stacks), ("components", &budget.components)] {
+        if !patterns.is_empty() {
+            writeln!(out, "  only {word} {}", plain(&patterns.join(", ")))?;
+        }
+    }
+    if figures.unpriced > 0 {
+        writeln!(
+            out,
+            "{} {} instances have no price: terrace estimate --all",
+            paint.warning("at least:"),
+            figures.unpriced
+        )?;
+    }
+    Ok(())
 }
 
 async fn ask_report(context: &Context, arguments: &ReportArguments) -> Result<Report, Failure> {

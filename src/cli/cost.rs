@@ -26,6 +26,8 @@ enum What {
     /// billing period, it takes the place of everything from its first to its last day. Rows that cannot be read are
     /// refused and listed; a file that ends in the middle, lacks columns or has two currencies is refused whole.
     Import(Import),
+    /// Lists the days on which a service cost far more than expected, with what caused it
+    Anomalies,
 }
 
 #[derive(Debug, clap::Args)]
@@ -40,7 +42,10 @@ struct Import {
 
 impl Cost {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
-        let What::Import(import) = self.what;
+        let import = match self.what {
+            What::Import(import) => import,
+            What::Anomalies => return anomalies(context),
+        };
         let report = super::runtime()?.block_on(send(context, &import))?;
         let paint = context.paint_stderr();
         let mut err = io::stderr().lock();
@@ -63,6 +68,37 @@ impl Cost {
         output::print(context, &report, |out, _| write(out, &report))?;
         Ok(Exit::Done)
     }
+}
+
+fn anomalies(context: &Context) -> Outcome {
+    let found = super::runtime()?.block_on(async {
+        let client = local::client(context).await?;
+        Ok::<_, Failure>(client.cost_anomalies().await?)
+    })?;
+    output::print(context, &found, |out, paint| {
+        if found.is_empty() {
+            return writeln!(out, "no day is far outside of what was to be expected");
+        }
+        for anomaly in &found {
+            let (service, amount) = (paint.bold(plain(&anomaly.service)), paint.warning(&anomaly.amount));
+            writeln!(out, "{}  {service}  {amount}, where {} was to be expected", anomaly.day, anomaly.expected)?;
+            for cause in &anomaly.causes {
+                let name = cause.description.as_deref().or(cause.resource.as_deref()).unwrap_or_default();
+                let resource = cause.resource.as_deref().unwrap_or_default();
+                writeln!(
+                    out,
+                    "  {} instead of {}: {} {} (terrace budget lines {})",
+                    cause.amount,
+                    cause.usual,
+                    plain(name),
+                    plain(resource),
+                    cause.charge
+                )?;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(Exit::Done)
 }
 
 async fn send(context: &Context, import: &Import) -> Result<ImportReport, Failure> {

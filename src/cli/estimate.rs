@@ -3,11 +3,12 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use super::output::{Paint, plain, print};
-use super::{Context, Exit, Failure, Outcome};
+use super::output::{Paint, Table, plain, print};
+use super::{Context, Exit, Failure, Outcome, local};
 use crate::atmos::Estate;
+use crate::domain::budget::InstancePrice;
 use crate::domain::estimate::{ComponentEstimate, Estimate as Figures, ResourceEstimate};
-use crate::domain::money::{Money, grouped};
+use crate::domain::money::{Currency, Exact, Money, grouped};
 use crate::platform::estimates::{self, EstimateRequest};
 
 /// Says what a plan costs a month: before, after, by resource and cost component
@@ -18,8 +19,11 @@ use crate::platform::estimates::{self, EstimateRequest};
 #[command(after_help = "Example: terraform show -json tfplan > plan.json && terrace estimate --plan plan.json")]
 pub(crate) struct Estimate {
     /// The output of `terraform show -json` for a plan or a state, or of `infracost breakdown --format json`
-    #[arg(long, value_name = "FILE")]
-    plan: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "all")]
+    plan: Option<PathBuf>,
+    /// Every instance by its state, those too that were never planned here; what has no price is counted
+    #[arg(long, conflicts_with_all = ["plan", "usage", "infracost"])]
+    all: bool,
     /// Usage figures, in the format of Infracost's usage file
     #[arg(long, value_name = "FILE")]
     usage: Option<PathBuf>,
@@ -30,9 +34,10 @@ pub(crate) struct Estimate {
 
 impl Estimate {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
+        let Some(plan) = self.plan else { return all(context) };
         // a plan can be priced anywhere; an estate adds its own prices
         let root = Estate::discover(context.directory()).ok();
-        let request = EstimateRequest { plan: self.plan, usage: self.usage, infracost: self.infracost };
+        let request = EstimateRequest { plan, usage: self.usage, infracost: self.infracost };
         let figures = estimates::estimate(root.as_deref(), &request).map_err(|error| {
             let failure = Failure::usage(error.to_string());
             match error.hint() {
@@ -46,6 +51,38 @@ impl Estimate {
         print(context, &figures, |out, paint| write(out, paint, &figures))?;
         Ok(Exit::Done)
     }
+}
+
+/// Prices every instance by its state.
+fn all(context: &Context) -> Outcome {
+    let prices = super::runtime()?.block_on(async {
+        let client = local::client(context).await?;
+        Ok::<_, Failure>(client.instance_prices().await?)
+    })?;
+    let live: Vec<&InstancePrice> = prices.iter().filter(|price| price.from != "none").collect();
+    let mut table = Table::new(&["component", "stack", "team", ">resources", ">a month", ""]);
+    for price in &live {
+        table.row(vec![
+            price.component.clone(),
+            price.stack.clone(),
+            price.team.clone().unwrap_or_default(),
+            price.resources.to_string(),
+            price.monthly.to_string(),
+            price.monthly.unknown.first().cloned().unwrap_or_default(),
+        ]);
+    }
+    let currency = live.first().map_or_else(Currency::usd, |price| price.monthly.currency.clone());
+    let total = Exact::sum(live.iter().filter_map(|price| price.monthly.amount));
+    let unpriced =
+        live.iter().filter(|price| price.monthly.amount.is_none() || !price.monthly.unknown.is_empty()).count();
+    print(context, &prices, |out, paint| {
+        table.write(out, paint, "nothing is live, by the states in the estate")?;
+        let total = total.map_or_else(|| "unknown".to_owned(), |total| grouped(total.rounded(2)));
+        let least = if unpriced > 0 { "at least " } else { "" };
+        writeln!(out, "total  {least}{total} {currency} a month, {unpriced} without a price or a part of it")?;
+        writeln!(out, "{} more instances are not live", prices.len() - live.len())
+    })?;
+    Ok(Exit::Done)
 }
 
 /// Widths of the columns of numbers.

@@ -27,6 +27,8 @@ enum What {
     Workflows,
     /// Lists the teams with what they own
     Teams,
+    /// Lists the budgets: committed, reserved, actual, forecast
+    Budgets,
     /// Lists the newest runs, newest first
     Runs {
         /// How many at most
@@ -67,6 +69,10 @@ struct Component {
 
 impl List {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
+        if let What::Budgets = self.what {
+            super::budget::print_list(context, None)?;
+            return Ok(Exit::Done);
+        }
         super::wait(async {
             if let What::Runs { limit } = self.what {
                 runs(context, &local::client(context).await?, limit).await?;
@@ -80,7 +86,7 @@ impl List {
                 What::Services => services(context, &client).await,
                 What::Workflows => workflows(context, &client).await,
                 What::Teams => teams(context, &client).await,
-                What::Runs { .. } => Ok(()),
+                What::Runs { .. } | What::Budgets => Ok(()),
             }?;
             Ok(Exit::Done)
         })

@@ -41,6 +41,7 @@ mod output;
 mod plan;
 mod policy;
 mod prices;
+mod recommend;
 mod report;
 mod run;
 mod run_host;
@@ -99,6 +100,7 @@ commands! {
     Audit => audit::Audit,
     Token => token::Token,
     Budget => budget::Budget,
+    Recommend => recommend::Recommend,
     Serve => serve::Serve,
     Stop => stop::Stop,
     Status => status::Status,

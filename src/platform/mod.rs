@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod budgets;
 pub mod build;
 pub mod catalog;
 pub mod clock;
@@ -20,6 +21,7 @@ pub mod lifecycle;
 pub mod paths;
 pub mod policies;
 pub mod prices;
+pub mod recommend;
 pub mod runs;
 pub mod session;
 pub mod settings;
@@ -37,6 +39,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::atmos::LoadOptions;
+use budgets::BudgetService;
 use build::Build;
 use clock::Clock;
 use costs::CostService;
@@ -46,6 +49,7 @@ use events::EventDraft;
 use identity::Identity;
 use lifecycle::Lifecycle;
 use paths::Paths;
+use recommend::RecommendService;
 use runs::{RunError, RunService, RunSettings};
 use settings::Settings;
 use store::sqlite::SqliteStore;
@@ -76,6 +80,8 @@ struct Kept {
     key: String,
     runs: RunService,
     costs: CostService,
+    budgets: BudgetService,
+    recommend: RecommendService,
     paths: Paths,
     /// Watches files, tells of reloads, keeps checkpoints.
     tasks: Vec<tokio::task::AbortHandle>,
@@ -132,11 +138,13 @@ impl Platform {
             RunError::Platform(error) => error,
             other => PlatformError::Interrupted(other.to_string()),
         })?;
+        let costs = CostService::new(Arc::clone(&store));
+        let budgets = BudgetService::new(Arc::clone(&store), costs.clone());
+        let recommend = RecommendService::new(Arc::clone(&store), costs.clone());
         let telling = tell_of_reloads(estate.clone(), Arc::clone(&store), identity.key.clone(), reloads);
         let keeping = keep_checkpoints(Arc::clone(&store), paths.checkpoints());
         let tasks = vec![watching, tokio::spawn(telling).abort_handle(), tokio::spawn(keeping).abort_handle()];
-        let costs = CostService::new(Arc::clone(&store));
-        Ok(Self::new(identity, estate, Some(Kept { store, key, runs, costs, paths, tasks })))
+        Ok(Self::new(identity, estate, Some(Kept { costs, budgets, recommend, store, key, runs, paths, tasks })))
     }
 
     fn new(identity: Identity, estate: EstateService, kept: Option<Kept>) -> Self {
@@ -242,6 +250,24 @@ impl Platform {
     /// In a command that runs without the platform process.
     pub fn costs(&self) -> Result<&CostService, PlatformError> {
         self.kept.as_ref().map(|kept| &kept.costs).ok_or(PlatformError::NoStore { what: "billed costs" })
+    }
+
+    /// Returns the service of budgets.
+    ///
+    /// # Errors
+    ///
+    /// In a command that runs without the platform process.
+    pub fn budgets(&self) -> Result<&BudgetService, PlatformError> {
+        self.kept.as_ref().map(|kept| &kept.budgets).ok_or(PlatformError::NoStore { what: "budgets" })
+    }
+
+    /// Returns the service of recommendations.
+    ///
+    /// # Errors
+    ///
+    /// In a command that runs without the platform process.
+    pub fn recommend(&self) -> Result<&RecommendService, PlatformError> {
+        self.kept.as_ref().map(|kept| &kept.recommend).ok_or(PlatformError::NoStore { what: "recommendations" })
     }
 
     /// Returns the operating system user whose platform this is.

@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde::Deserialize;
 
+use super::budgets::{BudgetEntry, ScopedBudget};
 use super::settings::parse_yaml;
 use crate::domain::allocation::TeamNames;
+use crate::domain::budget::{Budget, Quota};
 use crate::domain::stack::{Diagnostic, Severity, Source};
 use crate::domain::team::{Role, Team};
 
@@ -42,11 +44,16 @@ struct TeamEntry {
     stacks: Vec<String>,
     #[serde(default)]
     formerly: Vec<String>,
+    #[serde(default)]
+    budgets: Vec<BudgetEntry>,
+    quota: Option<Quota>,
+    #[serde(default)]
+    recommendations_off: Vec<String>,
 }
 
 impl From<TeamEntry> for Team {
     fn from(entry: TeamEntry) -> Self {
-        let TeamEntry { name, description, members, approvers, components, stacks, formerly } = entry;
+        let TeamEntry { name, description, members, approvers, components, stacks, formerly, .. } = entry;
         Self { name, description, members, approvers, components, stacks, formerly }
     }
 }
@@ -59,6 +66,9 @@ pub struct Teams {
     stacks: Vec<GlobSet>,
     places: Vec<Source>,
     roles: BTreeMap<Role, Vec<String>>,
+    budgets: Vec<ScopedBudget>,
+    quotas: BTreeMap<String, Quota>,
+    recommendations_off: BTreeMap<String, Vec<String>>,
 }
 
 impl Teams {
@@ -70,7 +80,11 @@ impl Teams {
     pub fn parse(bytes: &[u8]) -> Result<Self, Box<Diagnostic>> {
         let file: TeamsFile = parse_yaml(FILE, bytes)?;
         let mut read = Self { roles: file.roles, ..Self::default() };
-        for team in file.teams.into_iter().map(Team::from) {
+        for mut entry in file.teams {
+            let (budgets, quota) = (std::mem::take(&mut entry.budgets), entry.quota.take());
+            let off = std::mem::take(&mut entry.recommendations_off);
+            let team = Team::from(entry);
+            read.recommendations_off.insert(team.name.clone(), off);
             if read.teams.iter().any(|other| other.name == team.name) {
                 return Err(problem(bytes, &team.name, format!("there are two teams named '{}'", team.name)));
             }
@@ -78,6 +92,10 @@ impl Teams {
             read.components.push(globs(&team.components)?);
             read.stacks.push(globs(&team.stacks)?);
             read.places.push(name_place(bytes, &team.name));
+            for budget in budgets {
+                read.add_budget(bytes, budget.of(&team.name).map_err(|message| problem(bytes, &team.name, message))?)?;
+            }
+            read.quotas.extend(quota.map(|quota| (team.name.clone(), quota)));
             read.teams.push(team);
         }
         Ok(read)
@@ -94,6 +112,34 @@ impl Teams {
             approves.or_else(|| has(&team.members).then_some(Role::Developer))
         });
         given.chain(by_teams).max()
+    }
+
+    fn add_budget(&mut self, bytes: &[u8], budget: Budget) -> Result<(), Box<Diagnostic>> {
+        if self.budgets.iter().any(|other| other.budget.name == budget.name) {
+            return Err(problem(bytes, &budget.name, format!("there are two budgets named '{}'", budget.name)));
+        }
+        let globs = |patterns: &[String]| glob_set(patterns).map_err(|e| problem(bytes, &e.0, e.1));
+        let (stacks, components) = (globs(&budget.stacks)?, globs(&budget.components)?);
+        self.budgets.push(ScopedBudget { budget, stacks, components });
+        Ok(())
+    }
+
+    /// Returns the budgets in the order of the file.
+    #[must_use]
+    pub fn budgets(&self) -> &[ScopedBudget] {
+        &self.budgets
+    }
+
+    /// Returns the rules of recommendations that a team has switched off.
+    #[must_use]
+    pub fn recommendations_off(&self, team: &str) -> &[String] {
+        self.recommendations_off.get(team).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the quota of a team.
+    #[must_use]
+    pub fn quota(&self, team: &str) -> Option<&Quota> {
+        self.quotas.get(team)
     }
 
     /// Returns the teams in the order of the file.

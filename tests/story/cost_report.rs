@@ -131,3 +131,36 @@ fn a_closed_month_stays_as_it_is_and_corrections_stand_in_the_next() {
     assert_eq!(billed(&december["total"]), "0.00");
     assert!(close("2024-10").err.contains("closed already"));
 }
+
+#[tokio::test]
+async fn a_day_far_outside_becomes_an_event_with_the_lines_that_caused_it() {
+    let bills = Bills::new();
+    let header = super::cost_import::fixture().lines().next().expect("a header").to_owned();
+    let mut text = header + "\n";
+    for day in 1..=60 {
+        let date = format!("2024-{:02}-{:02}", 9 + (day - 1) / 30, (day - 1) % 30 + 1);
+        for (resource, usual) in [("i-1", 40), ("i-2", 60)] {
+            let cost = if day == 50 && resource == "i-2" { 400 } else { usual };
+            let period = &date[..7];
+            text += &format!(
+                "{cost}.00,{cost}.00,{cost}.00,NULL,USD,4410,{period}-01,NULL,{date},NULL,Usage,NULL,hours,1,Hours,AWS,x,{resource},Compute,1,NULL,NULL,NULL,1\n"
+            );
+        }
+    }
+    bills.import(&bills.file("series.csv", &text));
+    let found = bills.0.client().cost_anomalies().await.expect("anomalies");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((found[0].day.as_str(), found[0].amount.to_string().as_str()), ("2024-10-20", "440.00 USD"));
+    assert_eq!(found[0].causes[0].resource.as_deref(), Some("i-2"));
+    assert_eq!(found[0].causes[0].usual.to_string(), "60.00 USD");
+    let told = async || {
+        let events = bills.0.client().recent_events(50).await.expect("events");
+        events.iter().filter(|event| event.event_type == "dev.terrace.cost.anomaly").count()
+    };
+    assert_eq!(told().await, 1);
+    // the same bills in another order tell of nothing new
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines[1..].reverse();
+    bills.import(&bills.file("turned.csv", lines.join("\n")));
+    assert_eq!(told().await, 1);
+}

@@ -5,6 +5,7 @@ mod api_contract;
 mod api_runs;
 mod api_stream;
 mod audit;
+mod cost_budget;
 mod cost_import;
 mod cost_report;
 mod lifecycle;

@@ -2,9 +2,29 @@
 
 use super::{Client, ClientError};
 use crate::api::types::{BillLines, ClosingRequest};
+use crate::domain::budget::{Figures, InstancePrice};
 use crate::domain::showback::Report;
 
 impl Client {
+    /// Lists the budgets with their figures in the period that holds the first day of `period` (the current month unless
+    /// given).
+    ///
+    /// # Errors
+    ///
+    /// A period that is none.
+    pub async fn budgets(&self, period: Option<&str>) -> Result<Vec<Figures>, ClientError> {
+        self.get("/budgets", &[("period", period)]).await
+    }
+
+    /// Lists what each instance costs a month, by its state.
+    ///
+    /// # Errors
+    ///
+    /// Prices of the estate that cannot be read.
+    pub async fn instance_prices(&self) -> Result<Vec<InstancePrice>, ClientError> {
+        self.get("/cost/instances", &[]).await
+    }
+
     /// Reports what was billed in a period (`2026-10`; the current month unless given), added up by dimensions
     /// (`team,stage,service`) and narrowed by them.
     ///

@@ -8,12 +8,21 @@ use tokio::io::AsyncRead;
 use tokio_util::io::ReaderStream;
 
 use super::{Client, ClientError};
-use crate::domain::cost::ImportReport;
+use crate::domain::cost::{Anomaly, ImportReport};
 
 /// How much of a file is sent at a time.
 const PIECE: usize = 256 * 1024;
 
 impl Client {
+    /// Lists the days on which a service cost far more than expected, newest first.
+    ///
+    /// # Errors
+    ///
+    /// In a command that runs without the platform process.
+    pub async fn cost_anomalies(&self) -> Result<Vec<Anomaly>, ClientError> {
+        self.get("/cost/anomalies", &[]).await
+    }
+
     /// Imports a FOCUS export; its bytes are sent as they are read.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ mod error;
 mod estate;
 mod follow;
 mod platform;
+mod recommend;
 mod record;
 mod runs;
 mod services;

@@ -12,6 +12,7 @@ use crate::api::auth::{Admin, Viewer};
 use crate::api::extract::{Json, Query};
 use crate::api::types::{BillLines, ClosingRequest};
 use crate::api::{AppState, Problem};
+use crate::domain::budget::{Figures, InstancePrice};
 use crate::domain::money::Currency;
 use crate::domain::period::{Period, PeriodKind};
 use crate::domain::showback::{Dimension, Report, ReportQuery};
@@ -21,7 +22,44 @@ const LINES: usize = 10_000;
 
 /// Returns the routes of budgets.
 pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(report)).routes(routes!(lines)).routes(routes!(close))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(prices))
+        .routes(routes!(report))
+        .routes(routes!(lines))
+        .routes(routes!(close))
+}
+
+/// Which day.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct WhichDay {
+    /// Shows each budget in its period that begins in or holds this one (`2026-10`); the current month unless given.
+    period: Option<String>,
+}
+
+/// Lists the budgets with what is committed, reserved, actual and forecast, in the order of the file.
+#[utoipa::path(get, path = "/budgets", tag = "cost", params(WhichDay),
+    responses((status = 200, description = "The budgets", body = Vec<Figures>)))]
+async fn list(
+    _: Viewer,
+    State(state): State<AppState>,
+    Query(which): Query<WhichDay>,
+) -> Result<Json<Vec<Figures>>, Problem> {
+    let period = period(which.period.as_deref())?;
+    let budgets = state.platform.budgets()?;
+    let snapshot = state.snapshot().await?;
+    Ok(Json(budgets.figures(&snapshot, period.first()).await?))
+}
+
+/// Lists what each instance costs a month, by its state; what has no price says why.
+#[utoipa::path(get, path = "/cost/instances", tag = "cost",
+    responses((status = 200, description = "The instances with their prices", body = Vec<InstancePrice>)))]
+async fn prices(_: Viewer, State(state): State<AppState>) -> Result<Json<Vec<InstancePrice>>, Problem> {
+    let budgets = state.platform.budgets()?;
+    let snapshot = state.snapshot().await?;
+    Ok(Json(budgets.prices(&snapshot)?))
 }
 
 /// What is reported.

@@ -11,15 +11,22 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::auth::Operator;
+use crate::api::auth::{Operator, Viewer};
 use crate::api::extract::{Json, Query};
 use crate::api::{AppState, Problem};
-use crate::domain::cost::ImportReport;
+use crate::domain::cost::{Anomaly, ImportReport};
 use crate::platform::costs::ImportRequest;
 
 /// Returns the routes of billed cost.
 pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(import))
+    OpenApiRouter::new().routes(routes!(import)).routes(routes!(anomalies))
+}
+
+/// Lists the days on which a service cost far more than expected, newest first; each became an event when it was found.
+#[utoipa::path(get, path = "/cost/anomalies", tag = "cost",
+    responses((status = 200, description = "The newest thousand", body = Vec<Anomaly>)))]
+async fn anomalies(_: Viewer, State(state): State<AppState>) -> Result<Json<Vec<Anomaly>>, Problem> {
+    Ok(Json(state.platform.costs()?.anomalies(1000).await?))
 }
 
 /// What is imported, and how.

@@ -9,6 +9,7 @@ mod events;
 mod log;
 mod platform;
 mod probes;
+mod recommend;
 mod runs;
 mod services;
 mod stacks;
@@ -31,6 +32,7 @@ pub(super) fn api() -> OpenApiRouter<AppState> {
         .merge(events::router())
         .merge(log::router())
         .merge(platform::router())
+        .merge(recommend::router())
         .merge(runs::router())
         .merge(services::router())
         .merge(stacks::router())

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use super::money::{Currency, Exact, Money};
 use super::period::PeriodKind;
 
-pub use verdict::{Claim, Judged, Level, Promised, Verdict, judge, judge_quota};
+pub use verdict::{Claim, Judged, Level, Promised, Verdict, judge, judge_quota, level};
 
 /// Percentages of a budget at which something happens; one that is absent never does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -116,22 +116,13 @@ pub fn judge(budget: &Budget, promised: &Promised, claim: &Money) -> Judged {
             _ => "year",
         },
     );
-    let past = |threshold: Option<Exact>, reached: bool| {
-        threshold.is_some_and(|threshold| past(sum, whole, threshold, reached))
-    };
-    let thresholds = &budget.thresholds;
     // What saves money is never held up, however full the budget is.
-    let saves = claim.unknown.is_empty() && !added.is_zero() && added.is_negative();
-    let level = if saves {
-        Level::Ok
-    } else if past(thresholds.refuse, false) {
-        Level::Refuse
-    } else if past(thresholds.approve, false) || claim.amount.is_none() || !claim.unknown.is_empty() {
-        Level::Approve
-    } else if past(thresholds.warn, true) {
-        Level::Warn
-    } else {
-        Level::Ok
+    let saves = claim.unknown.is_empty() && added.is_negative();
+    let unknown = claim.amount.is_none() || !claim.unknown.is_empty();
+    let level = match level(budget, sum) {
+        _ if saves => Level::Ok,
+        level if unknown => level.max(Level::Approve),
+        level => level,
     };
     let mut reason = arithmetic;
     if let Some(why) = claim.unknown.first() {
@@ -141,6 +132,23 @@ pub fn judge(budget: &Budget, promised: &Promised, claim: &Money) -> Judged {
         reason = format!("{reason}; {} live instances have no price", promised.unknown.len());
     }
     word(level, reason)
+}
+
+/// Returns what a sum in the budget's period means by its thresholds.
+#[must_use]
+pub fn level(budget: &Budget, sum: Exact) -> Level {
+    let whole = budget.amount.amount.unwrap_or_default();
+    let thresholds = &budget.thresholds;
+    let is_past = |threshold: Option<Exact>, reached| threshold.is_some_and(|at| past(sum, whole, at, reached));
+    if is_past(thresholds.refuse, false) {
+        Level::Refuse
+    } else if is_past(thresholds.approve, false) {
+        Level::Approve
+    } else if is_past(thresholds.warn, true) {
+        Level::Warn
+    } else {
+        Level::Ok
+    }
 }
 
 /// Says whether a sum is past so many percent of a whole: above it, or, where `reached`, at it.

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::money::{Currency, Exact};
+use super::money::{Currency, Exact, Money};
 
 /// What a bill line is about, apart from its time, quantity and amounts; many lines share one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -261,6 +261,38 @@ pub struct ImportReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub imported_before: Option<jiff::Timestamp>,
+}
+
+/// A day on which a service cost far more than the days before it let expect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Anomaly {
+    /// The service.
+    pub service: String,
+    /// The day (UTC).
+    pub day: String,
+    /// What it cost, effectively.
+    pub amount: Money,
+    /// What was to be expected.
+    pub expected: Money,
+    /// What it would have cost at most on a usual day.
+    pub most: Money,
+    /// The charges that rose most, with what they usually cost a day.
+    pub causes: Vec<Cause>,
+}
+
+/// A charge that rose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Cause {
+    /// Its number; `terrace budget lines` shows its lines.
+    pub charge: i64,
+    /// What the provider calls it.
+    pub description: Option<String>,
+    /// The resource.
+    pub resource: Option<String>,
+    /// What it cost on the day.
+    pub amount: Money,
+    /// What it usually costs a day.
+    pub usual: Money,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

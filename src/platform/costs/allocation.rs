@@ -2,6 +2,9 @@
 
 use std::collections::HashMap;
 
+use serde_json::Value;
+
+use super::Priced;
 use crate::domain::allocation::{AllocationFile, Item, Rules, TeamNames};
 use crate::domain::cost::Charge;
 use crate::domain::money::Exact;
@@ -57,6 +60,7 @@ pub struct Facts {
     teams: TeamNames,
     owners: HashMap<InstanceRef, Option<String>>,
     stages: HashMap<String, String>,
+    resources: HashMap<String, InstanceRef>,
 }
 
 impl Facts {
@@ -74,6 +78,21 @@ impl Facts {
             facts.owners.insert(at, instance.team);
         }
         facts
+    }
+
+    /// Learns which instance made which resource, by the ids in the states.
+    pub(super) fn know(&mut self, priced: &[Priced]) {
+        for instance in priced {
+            let at = InstanceRef { component: instance.price.component.clone(), stack: instance.price.stack.clone() };
+            for (_, _, attributes) in &instance.resources {
+                for name in ["id", "arn", "self_link"] {
+                    let id = attributes.get(name).and_then(Value::as_str).filter(|id| id.len() > 3);
+                    if let Some(id) = id {
+                        self.resources.entry(id.to_owned()).or_insert_with(|| at.clone());
+                    }
+                }
+            }
+        }
     }
 
     /// Returns the teams by all their names.
@@ -96,6 +115,11 @@ impl Facts {
             let at = InstanceRef { component: component.to_owned(), stack: stack.to_owned() };
             self.owners.get_key_value(&at)
         });
+        let by_id = || {
+            let at = self.resources.get(charge.resource.as_deref()?)?;
+            self.owners.get_key_value(at)
+        };
+        let instance = by_id().or(instance);
         let stage = instance.and_then(|(at, _)| self.stage(&at.stack)).or_else(|| tag(&STAGE_TAGS));
         Item {
             charge,

@@ -13,8 +13,8 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
+use super::CostService;
 use super::parse::{self, Batch, Parsed};
-use super::{CostService, Facts};
 use crate::domain::allocation::allocate;
 use crate::domain::cost::{Bill, ImportReport};
 use crate::domain::money::Exact;
@@ -190,13 +190,17 @@ impl CostService {
         "terrace budget report".clone_into(&mut event.command);
         let audit = AuditDraft::new(actor.clone(), "cost.import", format!("cost/{id}"), facts);
         tx.commit(Change::new(now, event, audit)).await?;
+        // The bills are in; what is strange about them is told of when it can be.
+        if let Err(error) = self.tell_anomalies(now).await {
+            tracing::warn!(%error, "anomalies could not be looked for");
+        }
         Ok(report)
     }
 
     /// Adds up what no rule allocates of a file.
     async fn unallocated(&self, snapshot: &Snapshot, parsed: &Parsed, charges: &[i64]) -> Result<Exact, PlatformError> {
         let known = self.charges(charges).await?;
-        let facts = Facts::of(snapshot);
+        let facts = self.facts(snapshot);
         let items: Vec<_> = known
             .iter()
             .zip(&parsed.charges)

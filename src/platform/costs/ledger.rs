@@ -67,7 +67,7 @@ impl CostService {
             Some(last) => last.rates.clone(),
             None => snapshot.rates().to_vec(),
         };
-        let facts = Facts::of(snapshot);
+        let facts = self.facts(snapshot);
         let mut rows = Vec::new();
         for (month, kept) in months.into_iter().zip(kept) {
             match kept {
@@ -94,6 +94,7 @@ impl CostService {
         currency: Option<&Currency>,
         query: &ReportQuery,
     ) -> Result<Report, PlatformError> {
+        self.prepare(snapshot).await?;
         let ledger = self.ledger(snapshot, period, currency).await?;
         let head = ReportHead {
             period: (period.to_string(), period.first().to_string(), period.end().to_string()),
@@ -129,6 +130,8 @@ impl CostService {
         if now.to_zoned(jiff::tz::TimeZone::UTC).date() < month.end() {
             return Err(refuse(format!("{month} has not ended"), "a month can be closed from the first day after it"));
         }
+        // Before the lock, which an import takes, too.
+        self.prepare(snapshot).await?;
         let _alone = self.inner.importing.lock().await;
         let closings = self.closings().await?;
         if closings.contains_key(&month.to_string()) {

@@ -4,9 +4,12 @@
 //! to [`crate::domain::cost`] and [`crate::domain::allocation`], and rows to the store.
 
 mod allocation;
+mod anomaly;
+mod generated;
 mod import;
 mod ledger;
 mod parse;
+mod states;
 
 use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
@@ -14,14 +17,17 @@ use std::sync::{Arc, RwLock};
 use tokio::sync::Mutex;
 
 use super::PlatformError;
-use super::store::Store;
+use super::estate::Snapshot;
+use super::store::{DaySum, Store};
 use crate::domain::cost::focus::date_of;
 use crate::domain::cost::{Charge, DatedLine};
+use crate::domain::money::Currency;
 use crate::domain::period::Period;
 
 pub use allocation::{AllocationRules, FILE as ALLOCATION_FILE, Facts, parse_rules};
 pub use import::{ByteStream, ImportRequest};
 pub use ledger::Ledger;
+pub use states::{Priced, Repricing};
 
 /// The service of billed cost; cheap to clone.
 #[derive(Debug, Clone)]
@@ -34,19 +40,59 @@ struct Inner {
     store: Arc<dyn Store>,
     /// One import at a time: staged cells belong to one file.
     importing: Mutex<()>,
+    /// The demo is given its bills once.
+    preparing: Mutex<()>,
     /// Charges never change, so what was read once stays.
     charges: RwLock<HashMap<i64, Arc<Charge>>>,
+    prices: states::Cache,
 }
 
 impl CostService {
     /// Returns the service over a store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { inner: Arc::new(Inner { store, importing: Mutex::new(()), charges: RwLock::default() }) }
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                importing: Mutex::new(()),
+                preparing: Mutex::new(()),
+                charges: RwLock::default(),
+                prices: states::Cache::default(),
+            }),
+        }
     }
 
     pub(super) fn store(&self) -> &Arc<dyn Store> {
         &self.inner.store
+    }
+
+    /// Returns every instance of Terraform with what it costs a month, by its state.
+    ///
+    /// # Errors
+    ///
+    /// Prices of the estate that cannot be read.
+    pub fn priced(&self, snapshot: &Snapshot) -> Result<Vec<Priced>, PlatformError> {
+        states::price_all(snapshot, &self.inner.prices)
+    }
+
+    /// Gathers what is known of resources: instances by their tags, and by the ids in their states.
+    pub(super) fn facts(&self, snapshot: &Snapshot) -> Facts {
+        let mut facts = Facts::of(snapshot);
+        // Without prices the states are not read, and bills are allocated by what they say themselves.
+        match self.priced(snapshot) {
+            Ok(priced) => facts.know(&priced),
+            Err(error) => tracing::warn!(%error, "resource ids in states are not known"),
+        }
+        facts
+    }
+
+    /// Returns the sums by day of every charge of a month.
+    ///
+    /// # Errors
+    ///
+    /// A store that cannot be read.
+    pub async fn day_sums(&self, month: Period, currency: &Currency) -> Result<Vec<DaySum>, PlatformError> {
+        self.store().cost_day_sums(&self.bills(month, currency).await?).await
     }
 
     /// Returns charges by their number, in the same order.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::cost::{Bill, BillLine, Charge, ImportReport};
+use crate::domain::cost::{Anomaly, Bill, BillLine, Charge, ImportReport};
 use crate::domain::money::{Currency, Exact};
 use crate::domain::showback::{CostRow, Rate};
 use crate::platform::PlatformError;
@@ -135,6 +135,9 @@ pub trait CostReads {
     /// Lists the closed months.
     async fn cost_closings(&self) -> Result<Vec<Closing>, PlatformError>;
 
+    /// Lists the anomalies that were found, the newest day first.
+    async fn cost_anomalies(&self, limit: u32) -> Result<Vec<Anomaly>, PlatformError>;
+
     /// Lists imports, newest first.
     async fn cost_imports(&self, limit: u32) -> Result<Vec<KeptImport>, PlatformError>;
 }
@@ -169,6 +172,9 @@ pub trait CostWrites {
         time: Timestamp,
         report: &ImportReport,
     ) -> Result<i64, PlatformError>;
+
+    /// Keeps an anomaly; says whether it is new.
+    async fn add_cost_anomaly(&mut self, anomaly: &Anomaly, time: Timestamp) -> Result<bool, PlatformError>;
 
     /// Closes a month; fails where it is closed already.
     async fn add_cost_closing(&mut self, closing: &Closing) -> Result<(), PlatformError>;

@@ -26,7 +26,9 @@
 //! a read-only folder and a damaged file. Every row of a state carries `version`, and an update says
 //! `where id = ? and version = ?`; no row touched means [`PlatformError::Stale`].
 
+mod budget;
 mod cost;
+mod recommend;
 mod record;
 mod run;
 pub mod sqlite;
@@ -43,7 +45,9 @@ use super::events::{Bell, EventDraft};
 use crate::domain::audit::AuditRecord;
 use crate::domain::event::Event;
 
+pub use budget::{BudgetReads, BudgetWrites};
 pub use cost::{ChargeSum, Closed, Closing, CostReads, CostWrites, DaySum, KeptImport, Settled, StagedCell};
+pub use recommend::{Decided, RecommendReads, RecommendWrites};
 pub use record::{AuditQuery, EventQuery, KeyFingerprint, Order, RecordReads, RecordWrites, Remembered};
 pub use run::{HeldLock, KeptRun, RunQuery, RunReads, RunWrites};
 pub use token::{KeptToken, TokenReads, TokenWrites};
@@ -102,7 +106,9 @@ pub struct Committed {
 
 /// A database that keeps what happened, shared by all services.
 #[async_trait]
-pub trait Store: Debug + Send + Sync + RecordReads + RunReads + CostReads + TokenReads {
+pub trait Store:
+    Debug + Send + Sync + RecordReads + RunReads + CostReads + BudgetReads + RecommendReads + TokenReads
+{
     /// Begins a transaction and takes the write lock; waits for others to finish theirs.
     async fn begin(&self) -> Result<Box<dyn Tx>, PlatformError>;
 
@@ -118,7 +124,7 @@ pub trait Store: Debug + Send + Sync + RecordReads + RunReads + CostReads + Toke
 
 /// One transaction under the write lock; dropped without a commit, it undoes everything.
 #[async_trait]
-pub trait Tx: Send + RecordWrites + RunWrites + CostWrites + TokenWrites {
+pub trait Tx: Send + RecordWrites + RunWrites + CostWrites + BudgetWrites + RecommendWrites + TokenWrites {
     /// Commits rows, events and audit records as one, then rings the bell.
     async fn commit(self: Box<Self>, change: Change) -> Result<Committed, PlatformError>;
 

@@ -9,7 +9,7 @@ use sqlx::{QueryBuilder, Row, Sqlite};
 
 use super::{SqliteStore, SqliteTx};
 use crate::domain::cost::cell::{self, Comparison};
-use crate::domain::cost::{Bill, BillLine, Charge, ImportReport};
+use crate::domain::cost::{Anomaly, Bill, BillLine, Charge, ImportReport};
 use crate::domain::money::Exact;
 use crate::platform::PlatformError;
 use crate::platform::store::{ChargeSum, Closing, CostReads, CostWrites, DaySum, KeptImport, Settled, StagedCell};
@@ -127,6 +127,13 @@ impl CostReads for SqliteStore {
             })
         };
         rows.iter().map(closing).collect()
+    }
+
+    async fn cost_anomalies(&self, limit: u32) -> Result<Vec<Anomaly>, PlatformError> {
+        let sql = "select anomaly from cost_anomalies order by day desc, service limit ?";
+        let rows = sqlx::query_scalar::<_, String>(sql).bind(i64::from(limit)).fetch_all(self.reader()).await;
+        let rows = rows.map_err(|e| self.error(e))?;
+        rows.iter().map(|text| serde_json::from_str(text).map_err(|e| unreadable(&e))).collect()
     }
 
     async fn cost_imports(&self, limit: u32) -> Result<Vec<KeptImport>, PlatformError> {
@@ -258,6 +265,14 @@ impl CostWrites for SqliteTx {
                    returning id";
         let query = sqlx::query_scalar(sql).bind(digest).bind(name).bind(actor).bind(time.to_string()).bind(report);
         query.fetch_one(self.connection()).await.map_err(|e| self.error(e))
+    }
+
+    async fn add_cost_anomaly(&mut self, anomaly: &Anomaly, time: Timestamp) -> Result<bool, PlatformError> {
+        let text = serde_json::to_string(anomaly).map_err(|e| unreadable(&e))?;
+        let sql = "insert or ignore into cost_anomalies (service, day, anomaly, found_at) values (?, ?, ?, ?)";
+        let query = sqlx::query(sql).bind(&anomaly.service).bind(&anomaly.day).bind(text).bind(time.to_string());
+        let done = query.execute(self.connection()).await.map_err(|e| self.error(e))?;
+        Ok(done.rows_affected() == 1)
     }
 
     async fn add_cost_closing(&mut self, closing: &Closing) -> Result<(), PlatformError> {

@@ -3,8 +3,10 @@
 //! One connection writes (`begin immediate`), a few read. Every commit is synced to the disk before it is answered
 //! (`synchronous = full`), because what Terrace says it did must survive a power failure.
 
+mod budget;
 mod cost;
 mod open;
+mod recommend;
 mod record;
 mod run;
 #[cfg(test)]

@@ -1,0 +1,245 @@
+//! Budgets: their four figures, the verdict on a claim, reservations.
+//!
+//! Owns what is promised against a budget and where its period will end. Leaves the arithmetic to
+//! [`crate::domain::budget`], billed cost to [`super::costs`], and what a verdict does to a request to the requests: they
+//! call [`BudgetService::check`] for the form, [`BudgetService::reserve`] in the transaction of an approval, and
+//! [`BudgetService::release`] in that of any end.
+
+mod file;
+mod forecast;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde_json::Value;
+
+pub(in crate::platform) use file::BudgetEntry;
+pub use file::ScopedBudget;
+
+use super::PlatformError;
+use super::costs::{CostService, Priced};
+use super::estate::Snapshot;
+use super::store::{Store, Tx};
+use crate::domain::budget::{
+    Claim, Figures, InstancePrice, Judged, Level, Promised, Verdict, judge, judge_quota, level, percent, times,
+};
+use crate::domain::money::{Exact, Money};
+use crate::domain::period::Period;
+
+/// The service of budgets; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct BudgetService {
+    store: Arc<dyn Store>,
+    costs: CostService,
+}
+
+impl BudgetService {
+    /// Returns the service over a store and its billed costs.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, costs: CostService) -> Self {
+        Self { store, costs }
+    }
+
+    /// Returns what each instance costs a month, by its state.
+    ///
+    /// # Errors
+    ///
+    /// Prices of the estate that cannot be read.
+    pub fn prices(&self, snapshot: &Snapshot) -> Result<Vec<InstancePrice>, PlatformError> {
+        Ok(self.costs.priced(snapshot)?.into_iter().map(|priced| priced.price).collect())
+    }
+
+    /// Returns the figures of every budget in its period that holds a day.
+    ///
+    /// # Errors
+    ///
+    /// A store that cannot be read.
+    pub async fn figures(&self, snapshot: &Snapshot, day: Date) -> Result<Vec<Figures>, PlatformError> {
+        self.costs.prepare(snapshot).await?;
+        let priced = self.costs.priced(snapshot)?;
+        let reservations = self.store.budget_reservations().await?;
+        let mut months = forecast::Months::default();
+        let mut figures = Vec::new();
+        for scoped in snapshot.teams().budgets() {
+            let promised = promised(scoped, &priced, &reservations, None)?;
+            figures.push(self.figures_of(snapshot, scoped, &promised, day, &mut months).await?);
+        }
+        Ok(figures)
+    }
+
+    async fn figures_of(
+        &self,
+        snapshot: &Snapshot,
+        scoped: &ScopedBudget,
+        promised: &Promised,
+        day: Date,
+        months: &mut forecast::Months,
+    ) -> Result<Figures, PlatformError> {
+        let budget = &scoped.budget;
+        let currency = &budget.amount.currency;
+        let period = Period::containing(day, budget.period, budget.fiscal_start);
+        let in_period = |amount: Exact| times(amount, period.months()).ok_or_else(too_long);
+        let (committed, reserved) = (in_period(promised.committed)?, in_period(promised.reserved)?);
+        let spent = self.spent(snapshot, scoped, period, months).await?;
+        let ahead = self.forecast(snapshot, scoped, period, months).await?;
+        let whole = budget.amount.amount.unwrap_or_default();
+        let sum = committed.checked_add(reserved).ok_or_else(too_long)?;
+        let known = |amount: Exact| Money::known(amount.trimmed(2), currency.clone());
+        let mut committed = known(committed);
+        if !promised.unknown.is_empty() {
+            committed.unknown.push(format!("{} instances have no price", promised.unknown.len()));
+        }
+        let (forecast, interval, method) = match ahead {
+            Some(ahead) => {
+                let error =
+                    ahead.error.map_or_else(String::new, |error| format!(", error {error:.1} % in the backtest"));
+                (
+                    known(ahead.end),
+                    Some([known(ahead.low), known(ahead.high)]),
+                    Some(format!("{}{error}", ahead.method)),
+                )
+            }
+            None => (Money::unknown("less than a week of bills", currency.clone()), None, None),
+        };
+        let largest = forecast.amount.unwrap_or_default().max(sum).max(spent.effective);
+        Ok(Figures {
+            budget: budget.clone(),
+            period: period.to_string(),
+            committed,
+            reserved: known(reserved),
+            actual: known(spent.effective),
+            billed: known(spent.billed),
+            forecast,
+            interval,
+            method,
+            unpriced: u32::try_from(promised.unknown.len()).unwrap_or(u32::MAX),
+            promised_percent: percent(sum, whole),
+            level: level(budget, largest),
+        })
+    }
+
+    /// Returns the verdict on a claim as things are: for a form, before anything is sent.
+    ///
+    /// # Errors
+    ///
+    /// A store that cannot be read. The caller takes that for a no.
+    pub async fn check(&self, snapshot: &Snapshot, claim: &Claim) -> Result<Verdict, PlatformError> {
+        let priced = self.costs.priced(snapshot)?;
+        let reservations = self.store.budget_reservations().await?;
+        verdict(snapshot, &priced, &reservations, claim)
+    }
+
+    /// Returns the verdict on a claim under the write lock, and reserves it unless it is refused: of two claims that fit
+    /// each by itself but not together, the second is refused.
+    ///
+    /// # Errors
+    ///
+    /// As [`BudgetService::check`].
+    pub async fn reserve(
+        &self,
+        tx: &mut dyn Tx,
+        snapshot: &Snapshot,
+        claim: &Claim,
+        now: Timestamp,
+    ) -> Result<Verdict, PlatformError> {
+        let priced = self.costs.priced(snapshot)?;
+        let reservations = tx.budget_reservations().await?;
+        let verdict = verdict(snapshot, &priced, &reservations, claim)?;
+        if verdict.level < Level::Refuse {
+            tx.put_budget_reservation(claim, now).await?;
+        }
+        Ok(verdict)
+    }
+
+    /// Gives back what a claimant has reserved: it is live now, or will never be.
+    ///
+    /// # Errors
+    ///
+    /// A store that cannot be written.
+    pub async fn release(&self, tx: &mut dyn Tx, claimant: &str) -> Result<(), PlatformError> {
+        tx.remove_budget_reservation(claimant).await
+    }
+}
+
+fn too_long() -> PlatformError {
+    PlatformError::Unusable {
+        code: "amount-too-long",
+        message: "the sum of a budget has more than 38 digits".to_owned(),
+        hint: None,
+    }
+}
+
+/// Adds up what stands against a budget, a month; the claimant's own reservation does not count against it.
+fn promised(
+    scoped: &ScopedBudget,
+    priced: &[Priced],
+    reservations: &[Claim],
+    claimant: Option<&str>,
+) -> Result<Promised, PlatformError> {
+    let budget = &scoped.budget;
+    let mut promised = Promised::default();
+    let own = priced.iter().map(|priced| &priced.price).filter(|price| price.team.as_deref() == Some(&budget.team));
+    for price in own.filter(|price| scoped.holds(Some(&price.component), Some(&price.stack))) {
+        let other = price.monthly.currency != budget.amount.currency;
+        let amount = price.monthly.amount.filter(|amount| !other || amount.is_zero());
+        promised.committed = promised.committed.checked_add(amount.unwrap_or_default()).ok_or_else(too_long)?;
+        if amount.is_none() || !price.monthly.unknown.is_empty() {
+            promised.unknown.push(format!("{}@{}", price.component, price.stack));
+        }
+    }
+    let theirs =
+        reservations.iter().filter(|claim| claim.team == budget.team && Some(claim.claimant.as_str()) != claimant);
+    for claim in theirs.filter(|claim| scoped.holds(Some(&claim.component), Some(&claim.stack))) {
+        if claim.monthly.currency == budget.amount.currency {
+            let amount = claim.monthly.amount.unwrap_or_default();
+            promised.reserved = promised.reserved.checked_add(amount).ok_or_else(too_long)?;
+        }
+    }
+    Ok(promised)
+}
+
+/// Asks every budget and the quota of the team that pays.
+fn verdict(
+    snapshot: &Snapshot,
+    priced: &[Priced],
+    reservations: &[Claim],
+    claim: &Claim,
+) -> Result<Verdict, PlatformError> {
+    let mut judged: Vec<Judged> = Vec::new();
+    let own = snapshot.teams().budgets().iter().filter(|scoped| scoped.budget.team == claim.team);
+    for scoped in own.filter(|scoped| scoped.holds(Some(&claim.component), Some(&claim.stack))) {
+        let promised = promised(scoped, priced, reservations, Some(&claim.claimant))?;
+        judged.push(judge(&scoped.budget, &promised, &claim.monthly));
+    }
+    if let Some(quota) = snapshot.teams().quota(&claim.team) {
+        judged.extend(judge_quota(&claim.team, quota, &holdings(snapshot, &claim.team)));
+    }
+    Ok(Verdict::of(judged))
+}
+
+/// Counts what a team has in the estate as it is: a request is judged on the estate with its change in it.
+fn holdings(snapshot: &Snapshot, team: &str) -> BTreeMap<String, u32> {
+    let mut has: BTreeMap<String, u32> = BTreeMap::new();
+    let mut stages: BTreeSet<String> = BTreeSet::new();
+    let estate = snapshot.estate();
+    let stacks: BTreeMap<String, Option<String>> =
+        estate.stacks().into_iter().map(|stack| (stack.stack, stack.parts.last().cloned())).collect();
+    for instance in snapshot.instances() {
+        if instance.is_abstract || !instance.enabled || instance.team.as_deref() != Some(team) {
+            continue;
+        }
+        stages.extend(stacks.get(&instance.stack).cloned().flatten());
+        let size = estate.find(&instance.component, &instance.stack, Some(&instance.file)).ok();
+        let size = size
+            .map(|id| estate.section(id, "vars"))
+            .and_then(|vars| vars.get("size").and_then(Value::as_str).map(str::to_owned));
+        let kinds = [Some("instances".to_owned()), Some(format!("component {}", instance.folder))];
+        for kind in kinds.into_iter().chain([size.map(|size| format!("size {size}"))]).flatten() {
+            *has.entry(kind).or_default() += 1;
+        }
+    }
+    has.insert("stages".to_owned(), u32::try_from(stages.len()).unwrap_or(u32::MAX));
+    has
+}

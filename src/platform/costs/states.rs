@@ -1,0 +1,270 @@
+//! What live instances cost a month, from the state that Terraform keeps of them.
+//!
+//! Only state that lies in the estate is read (the backend `local`, or none): other backends need credentials, which
+//! the platform does not have. An instance whose state cannot be read has no price, and is counted so.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::SystemTime;
+
+use serde_json::{Value, json};
+
+use crate::atmos::RunTarget;
+use crate::domain::budget::{InstancePrice, nothing};
+use crate::domain::estimate::{Estimate, Pricing};
+use crate::domain::id::Digest;
+use crate::domain::money::{Currency, Money};
+use crate::domain::plan::Plan;
+use crate::domain::price::Book;
+use crate::domain::stack::InstanceSummary;
+use crate::domain::usage::Usage;
+use crate::platform::PlatformError;
+use crate::platform::estate::Snapshot;
+use crate::platform::estimates::{embedded_book, estate_book};
+use crate::platform::runs::configuration::Configuration as _;
+
+/// A state beyond this is not read.
+const LARGEST: u64 = 256 * 1024 * 1024;
+
+/// An instance with its price and, where its state was read, its estimate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Priced {
+    /// What it costs.
+    pub price: InstancePrice,
+    /// The region of its stack.
+    pub region: Option<String>,
+    /// The estimate behind it.
+    pub estimate: Option<Estimate>,
+    /// The resources of its state, by address: type and attributes.
+    pub resources: Vec<(String, String, Value)>,
+}
+
+/// How a file was when it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stamp {
+    modified: Option<SystemTime>,
+    length: u64,
+    prices: Digest,
+    region: Option<String>,
+}
+
+/// Prices that are still right.
+#[derive(Debug, Default)]
+pub(super) struct Cache {
+    known: Mutex<HashMap<PathBuf, (Stamp, Priced)>>,
+}
+
+/// Prices every instance of Terraform that is not abstract.
+///
+/// # Errors
+///
+/// Prices of the estate that cannot be read.
+pub(super) fn price_all(snapshot: &Snapshot, cache: &Cache) -> Result<Vec<Priced>, PlatformError> {
+    let root = snapshot.estate().root();
+    let own = estate_book(root).map_err(|error| wrong(error.to_string()))?;
+    let embedded = embedded_book().map_err(|error| wrong(error.to_string()))?;
+    let prices = prices_digest(root);
+    let live = snapshot.instances();
+    let live = live.iter().filter(|instance| !instance.is_abstract && instance.component_type == "terraform");
+    Ok(live.map(|instance| price(snapshot, instance, (&own, embedded, &prices), cache)).collect())
+}
+
+/// The prices of an estate, ready to price single resources.
+#[derive(Debug)]
+pub struct Repricing {
+    own: Book,
+}
+
+impl Repricing {
+    /// Reads the prices of an estate.
+    ///
+    /// # Errors
+    ///
+    /// Prices that cannot be read.
+    pub fn of(snapshot: &Snapshot) -> Result<Self, PlatformError> {
+        Ok(Self { own: estate_book(snapshot.estate().root()).map_err(|error| wrong(error.to_string()))? })
+    }
+
+    /// Prices a resource (address, type, attributes) by itself, a month.
+    ///
+    /// # Errors
+    ///
+    /// A book that cannot be read.
+    pub fn price(
+        &self,
+        (address, kind, attributes): (&str, &str, &Value),
+        region: Option<&str>,
+    ) -> Result<Money, PlatformError> {
+        let document = shown(&[(address.to_owned(), kind.to_owned(), attributes.clone())], region);
+        let plan = Plan::read(document.to_string().as_bytes()).map_err(|error| wrong(error.message))?;
+        let embedded = embedded_book().map_err(|error| wrong(error.to_string()))?;
+        Ok(Estimate::of(&plan, &Usage::default(), &Pricing::new(&self.own, None, embedded)).after)
+    }
+}
+
+fn wrong(message: String) -> PlatformError {
+    PlatformError::Unusable { code: "prices", message, hint: None }
+}
+
+/// Digests the estate's own prices, so that a change of them is a change of every price.
+fn prices_digest(root: &Path) -> Digest {
+    let mut text = std::fs::read(root.join("platform/prices.yaml")).unwrap_or_default();
+    let mut files: Vec<PathBuf> = std::fs::read_dir(root.join("platform/prices"))
+        .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
+        .unwrap_or_default();
+    files.sort();
+    for file in files {
+        text.extend(std::fs::read(file).unwrap_or_default());
+    }
+    Digest::of(&text)
+}
+
+fn price(
+    snapshot: &Snapshot,
+    instance: &InstanceSummary,
+    (own, embedded, prices): (&Book, &Book, &Digest),
+    cache: &Cache,
+) -> Priced {
+    let currency = Currency::usd();
+    let none = |monthly: Money, from: &str| Priced {
+        price: InstancePrice {
+            component: instance.component.clone(),
+            stack: instance.stack.clone(),
+            team: instance.team.clone(),
+            monthly,
+            resources: 0,
+            from: from.to_owned(),
+            as_of: None,
+        },
+        region: None,
+        estimate: None,
+        resources: Vec::new(),
+    };
+    let target = snapshot.estate().target(&instance.component, &instance.stack, Some(&instance.file));
+    let target = match target {
+        Ok(target) => target,
+        Err(error) => return none(Money::unknown(error.message, currency), "state"),
+    };
+    let path = match state_file(&target) {
+        Ok(path) => path,
+        Err(why) => return none(Money::unknown(why, currency), "state"),
+    };
+    let Ok(about) = std::fs::metadata(&path) else { return none(nothing(&currency), "none") };
+    let region = target.vars.get("region").and_then(Value::as_str).map(str::to_owned);
+    let stamp =
+        Stamp { modified: about.modified().ok(), length: about.len(), prices: prices.clone(), region: region.clone() };
+    if let Some((_, known)) =
+        cache.known.lock().ok().and_then(|known| known.get(&path).cloned()).filter(|k| k.0 == stamp)
+    {
+        let mut known = known;
+        known.price.team.clone_from(&instance.team);
+        return known;
+    }
+    if about.len() > LARGEST {
+        return none(Money::unknown(format!("its state has {} bytes", about.len()), currency), "state");
+    }
+    let read = std::fs::read(&path).map_err(|error| error.to_string());
+    let resources = read.and_then(|bytes| resources(&bytes));
+    let resources = match resources {
+        Ok(resources) => resources,
+        Err(why) => return none(Money::unknown(format!("its state cannot be read: {why}"), currency), "state"),
+    };
+    let document = shown(&resources, region.as_deref());
+    let plan = match Plan::read(document.to_string().as_bytes()) {
+        Ok(plan) => plan,
+        Err(error) => return none(Money::unknown(error.message, currency), "state"),
+    };
+    let estimate = Estimate::of(&plan, &Usage::default(), &Pricing::new(own, None, embedded));
+    let mut priced = none(estimate.after.clone(), if resources.is_empty() { "none" } else { "state" });
+    priced.price.resources = u32::try_from(resources.len()).unwrap_or(u32::MAX);
+    priced.price.as_of = stamp.modified.and_then(|time| jiff::Timestamp::try_from(time).ok());
+    priced.region = region;
+    priced.estimate = Some(estimate);
+    priced.resources = resources;
+    if let Ok(mut known) = cache.known.lock() {
+        known.insert(path, (stamp, priced.clone()));
+    }
+    priced
+}
+
+/// Returns where the state of an instance lies, or why that is not in the estate.
+fn state_file(target: &RunTarget) -> Result<PathBuf, String> {
+    if !matches!(target.backend_type.as_str(), "" | "local") {
+        return Err(format!("its state lies in the backend '{}', which is not read", target.backend_type));
+    }
+    let setting = |name: &str| target.backend.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let workspace = target.workspace.as_deref().unwrap_or("default");
+    let path = if workspace == "default" {
+        PathBuf::from(setting("path").unwrap_or("terraform.tfstate"))
+    } else {
+        let folder = Path::new(setting("workspace_dir").unwrap_or("terraform.tfstate.d")).join(workspace);
+        let name = setting("path").map(Path::new).and_then(Path::file_name);
+        folder.join(name.unwrap_or("terraform.tfstate".as_ref()))
+    };
+    Ok(target.folder.join(path))
+}
+
+/// Reads the managed resources of a state (format 4): address, type, attributes.
+fn resources(bytes: &[u8]) -> Result<Vec<(String, String, Value)>, String> {
+    let state: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    if state.get("version").and_then(Value::as_u64) != Some(4) {
+        return Err("it is not of version 4".to_owned());
+    }
+    let mut found = Vec::new();
+    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    for resource in state.get("resources").and_then(Value::as_array).into_iter().flatten() {
+        if text(resource, "mode").as_deref() != Some("managed") {
+            continue;
+        }
+        let (Some(kind), Some(name)) = (text(resource, "type"), text(resource, "name")) else {
+            return Err("a resource has no type or no name".to_owned());
+        };
+        let module = text(resource, "module").map(|module| module + ".").unwrap_or_default();
+        for instance in resource.get("instances").and_then(Value::as_array).into_iter().flatten() {
+            let index = match instance.get("index_key") {
+                None | Some(Value::Null) => String::new(),
+                Some(key) => format!("[{key}]"),
+            };
+            let attributes = instance.get("attributes").cloned().unwrap_or_default();
+            found.push((format!("{module}{kind}.{name}{index}"), kind.clone(), attributes));
+        }
+    }
+    Ok(found)
+}
+
+/// Writes resources as `terraform show -json` does, with the region of the stack as that of each provider.
+fn shown(resources: &[(String, String, Value)], region: Option<&str>) -> Value {
+    let resources: Vec<Value> = resources
+        .iter()
+        .map(|(address, kind, values)| {
+            let provider = kind.split('_').next().unwrap_or(kind);
+            json!({"address": address, "mode": "managed", "type": kind, "values": values,
+                "provider_name": format!("registry.terraform.io/hashicorp/{provider}")})
+        })
+        .collect();
+    let config = |name: &str| json!({"name": name, "expressions": {"region": {"constant_value": region}}});
+    json!({
+        "format_version": "1.0",
+        "values": {"root_module": {"resources": resources}},
+        "configuration": {"provider_config": {"aws": config("aws"), "google": config("google"), "azurerm": config("azurerm")}},
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_read_with_modules_and_indexes() {
+        let state = json!({"version": 4, "resources": [
+            {"mode": "data", "type": "aws_ami", "name": "x", "instances": [{}]},
+            {"module": "module.db[0]", "mode": "managed", "type": "aws_db_instance", "name": "it",
+             "instances": [{"index_key": "a", "attributes": {"id": "db-1"}}, {"index_key": 1, "attributes": {}}]},
+        ]});
+        let found = resources(state.to_string().as_bytes()).expect("resources");
+        let addresses: Vec<&str> = found.iter().map(|(address, ..)| address.as_str()).collect();
+        assert_eq!(addresses, ["module.db[0].aws_db_instance.it[\"a\"]", "module.db[0].aws_db_instance.it[1]"]);
+        assert!(resources(b"{}").is_err() && resources(b"x").is_err());
+    }
+}

@@ -1,0 +1,30 @@
+//! Decisions on recommendations in SQLite.
+
+use async_trait::async_trait;
+
+use super::{SqliteStore, SqliteTx};
+use crate::platform::PlatformError;
+use crate::platform::store::{Decided, RecommendReads, RecommendWrites};
+
+fn unreadable(error: &serde_json::Error) -> PlatformError {
+    PlatformError::Unreadable { what: "decision on a recommendation".to_owned(), message: error.to_string() }
+}
+
+#[async_trait]
+impl RecommendReads for SqliteStore {
+    async fn recommendation_decisions(&self) -> Result<Vec<Decided>, PlatformError> {
+        let sql = "select decided from recommendation_decisions order by id";
+        let rows: Vec<String> = sqlx::query_scalar(sql).fetch_all(self.reader()).await.map_err(|e| self.error(e))?;
+        rows.iter().map(|text| serde_json::from_str(text).map_err(|e| unreadable(&e))).collect()
+    }
+}
+
+#[async_trait]
+impl RecommendWrites for SqliteTx {
+    async fn put_recommendation_decision(&mut self, decided: &Decided) -> Result<(), PlatformError> {
+        let text = serde_json::to_string(decided).map_err(|e| unreadable(&e))?;
+        let sql = "insert or replace into recommendation_decisions (id, decided) values (?, ?)";
+        let query = sqlx::query(sql).bind(&decided.recommendation.id).bind(text);
+        query.execute(self.connection()).await.map(drop).map_err(|e| self.error(e))
+    }
+}

@@ -1,0 +1,205 @@
+//! Budgets, reservations, recommendations and the demo's bills, through the program, the client and the services.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use terrace::domain::budget::{Claim, Level};
+use terrace::domain::money::{Currency, Money};
+
+use super::support::home::Home;
+
+const TEAMS: &str = "\
+teams:
+  - name: web
+    components: [cache]
+    budgets:
+      - {amount: 1000, thresholds: {warn: 80, approve: 90, refuse: 100}}
+      - {name: a year of web, amount: 20000, period: year, fiscal_start: 4, stacks: ['prod*']}
+    quota: {instances: 1, sizes: {small: 0}}
+  - {name: ground, components: [network], recommendations_off: [gp3]}
+";
+
+/// A state as Terraform writes it: a machine with a disk, and a volume that nothing uses.
+fn state(volume: &str) -> String {
+    let machine =
+        json!({"instance_type": "m5.4xlarge", "root_block_device": [{"volume_size": 50, "volume_type": "gp2"}]});
+    let volume = json!({"id": "vol-0123", "size": 100, "type": volume});
+    let resource = |kind: &str, name: &str, attributes: Value| {
+        json!({"mode": "managed", "type": kind, "name": name, "instances": [{"attributes": attributes}],
+            "provider": "provider[\"registry.terraform.io/hashicorp/aws\"]"})
+    };
+    let resources = [resource("aws_instance", "web", machine), resource("aws_ebs_volume", "data", volume)];
+    json!({"version": 4, "serial": 1, "lineage": "x", "resources": resources}).to_string()
+}
+
+const STATE: &str = "components/terraform/cache/terraform.tfstate.d/dev/terraform.tfstate";
+
+fn home() -> Home {
+    let home = Home::new();
+    home.write("platform/teams.yaml", TEAMS);
+    home.write("stacks/deploy/dev.yaml", "vars: {stage: dev, region: us-east-1}\ncomponents:\n  terraform:\n    network: {vars: {cidr: 10.0.0.0/16}}\n    cache: {vars: {size: small}}\n");
+    home.write(STATE, &state("gp2"));
+    home
+}
+
+fn json_of(home: &Home, arguments: &[&str]) -> Value {
+    let answer = home.terrace(&[arguments, &["--format", "json"]].concat()).succeeds();
+    serde_json::from_str(&answer.out).expect("JSON")
+}
+
+#[test]
+fn live_instances_are_priced_by_their_state_and_count_against_the_budget() {
+    let home = home();
+    let prices = json_of(&home, &["estimate", "--all"]);
+    let cache = prices.as_array().expect("a list").iter().find(|price| price["component"] == "cache").expect("cache");
+    // m5.4xlarge 560.64, 50 GB of gp2 5.00, 100 GB of gp2 10.00
+    assert_eq!((&cache["monthly"]["amount"], &cache["from"]), (&json!("575.64"), &json!("state")), "{cache}");
+    assert_eq!((&cache["team"], &cache["resources"]), (&json!("web"), &json!(2)));
+    let text = home.terrace(&["estimate", "--all"]).succeeds().out;
+    assert!(
+        text.contains("total  575.64 USD a month, 0 without a price") && text.contains("1 more instances are not live"),
+        "{text}"
+    );
+
+    let budgets = json_of(&home, &["budget", "list"]);
+    let web = &budgets[0];
+    assert_eq!((&web["committed"]["amount"], &web["reserved"]["amount"]), (&json!("575.64"), &json!("0.00")));
+    assert_eq!((&web["promised_percent"], &web["level"]), (&json!("57.5"), &json!("ok")));
+    assert_eq!(web["forecast"]["amount"], Value::Null);
+    assert_eq!(budgets[1]["committed"]["amount"], "0.00", "dev is outside of its scope");
+    assert_eq!(json_of(&home, &["list", "budgets"]), budgets);
+    assert!(home.terrace(&["budget", "show", "web"]).succeeds().out.contains("(57.5 % with what is reserved)"));
+    let missing = home.terrace(&["budget", "show", "wbe"]);
+    assert!(missing.exit == 2 && missing.err.contains("there is: web, a year of web"), "{missing:?}");
+
+    // a change of the state is seen at once, and one that cannot be read is counted
+    home.write(STATE, "{");
+    let broken = json_of(&home, &["budget", "list"]);
+    assert_eq!((&broken[0]["unpriced"], &broken[0]["committed"]["amount"]), (&json!(1), &json!("0.00")));
+}
+
+#[test]
+fn a_budget_that_cannot_be_is_named_with_its_line() {
+    let home = home();
+    for (text, said) in [
+        ("teams:\n  - name: web\n    budgets: [{amount: -1}]\n", "the amount of budget 'web' is below zero"),
+        ("teams:\n  - name: web\n    budgets: [{amount: 1, fiscal_start: 13}]\n", "must be a month"),
+        ("teams:\n  - name: web\n    budgets: [{amount: 1}, {amount: 2}]\n", "two budgets named 'web'"),
+        ("teams:\n  - name: web\n    budgets: [{amount: a lot}]\n", "platform/teams.yaml"),
+    ] {
+        home.write("platform/teams.yaml", text);
+        let answer = home.terrace(&["check"]);
+        assert!(format!("{}{}", answer.out, answer.err).contains(said), "{text}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn of_two_that_fit_only_one_by_one_the_second_is_refused() {
+    let home = home();
+    let served = home.serve().await;
+    let snapshot = served.platform.estate().current().await.expect("a snapshot");
+    let budgets = served.platform.budgets().expect("budgets");
+    let claim = |claimant: &str, amount: &str| Claim {
+        claimant: claimant.to_owned(),
+        team: "web".to_owned(),
+        component: "cache".to_owned(),
+        stack: "dev".to_owned(),
+        monthly: Money::known(amount.parse().expect("an amount"), Currency::usd()),
+    };
+    let reserve = async |claim: &Claim| {
+        let mut tx = served.platform.store("budgets").expect("a store").begin().await.expect("a transaction");
+        let verdict = budgets.reserve(tx.as_mut(), &snapshot, claim, Timestamp::now()).await.expect("a verdict");
+        tx.commit_bookkeeping().await.expect("committed");
+        verdict
+    };
+    let (one, two) = (claim("request/1", "300"), claim("request/2", "300"));
+    // each fits by itself; the quota of small instances is passed by what is there
+    let checked = budgets.check(&snapshot, &two).await.expect("a verdict");
+    let by_budget = |verdict: &terrace::domain::budget::Verdict| verdict.judged[0].clone();
+    assert_eq!(by_budget(&checked).level, Level::Warn);
+    let quota = checked.judged.last().expect("the quota");
+    assert_eq!((quota.by.as_str(), quota.reason.as_str()), ("quota of web", "1 of 0 size small"));
+    home.write("platform/teams.yaml", &TEAMS.replace(", sizes: {small: 0}", ""));
+    let snapshot = served.platform.estate().current().await.expect("a snapshot");
+    let reserve_on = async |claim: &Claim| {
+        let mut tx = served.platform.store("budgets").expect("a store").begin().await.expect("a transaction");
+        let verdict = budgets.reserve(tx.as_mut(), &snapshot, claim, Timestamp::now()).await.expect("a verdict");
+        tx.commit_bookkeeping().await.expect("committed");
+        verdict
+    };
+    assert_eq!(reserve(&one).await.level, Level::Refuse, "the snapshot of before still has the quota");
+    assert_eq!(reserve_on(&one).await.level, Level::Warn);
+    assert_eq!(reserve_on(&one).await.level, Level::Warn, "its own reservation does not count against it");
+    let refused = reserve_on(&two).await;
+    assert_eq!(refused.level, Level::Refuse);
+    assert_eq!(
+        by_budget(&refused).reason,
+        "committed 575.64 + reserved 300.00 + this 300.00 = 1,175.64 of 1,000.00 USD a month (117.5 %)"
+    );
+    let figures = served.client.budgets(None).await.expect("budgets");
+    assert_eq!(figures[0].reserved.amount, Some("300.00".parse().expect("an amount")));
+    let mut tx = served.platform.store("budgets").expect("a store").begin().await.expect("a transaction");
+    budgets.release(tx.as_mut(), "request/1").await.expect("released");
+    tx.commit_bookkeeping().await.expect("committed");
+    assert_eq!(reserve_on(&two).await.level, Level::Warn);
+    served.end().await;
+}
+
+#[test]
+fn recommendations_are_priced_decided_on_and_measured() {
+    let home = home();
+    let list = json_of(&home, &["recommend", "list"]);
+    let of = |rule: &str| list.as_array().expect("a list").iter().find(|one| one["rule"] == rule).cloned();
+    let volume = list
+        .as_array()
+        .expect("a list")
+        .iter()
+        .find(|one| one["address"] == "aws_ebs_volume.data" && one["rule"] == "gp3");
+    let volume = volume.expect("gp3");
+    assert_eq!((&volume["saving"]["amount"], &volume["confidence"]), (&json!("2.00"), &json!("high")), "{list}");
+    assert_eq!(of("night").expect("night")["saving"]["amount"], "362.01", "64 % of 565.64");
+    assert_eq!(of("unattached").expect("unattached")["saving"]["amount"], "10.00");
+    let id = volume["id"].as_str().expect("an id");
+    assert_eq!(home.terrace(&["recommend", "dismiss", id]).exit, 2, "a reason is needed");
+    assert_eq!(home.terrace(&["recommend", "accept", "nothing"]).exit, 2);
+    let night = of("night").expect("night")["id"].as_str().expect("an id").to_owned();
+    home.terrace(&["recommend", "dismiss", &night, "--reason", "tests run at night"]).succeeds();
+    home.terrace(&["recommend", "accept", id]).succeeds();
+    let open = json_of(&home, &["recommend", "list"]);
+    assert!(open.as_array().expect("a list").iter().all(|one| one["id"] != *night));
+    let all = json_of(&home, &["recommend", "list", "--all"]);
+    let dismissed = all.as_array().expect("a list").iter().find(|one| one["id"] == *night).expect("it is kept");
+    assert_eq!(dismissed["decision"]["reason"], "tests run at night");
+
+    // done: what it realised is measured by the state
+    home.write(STATE, &state("gp3"));
+    let after = json_of(&home, &["recommend", "list"]);
+    let done = after.as_array().expect("a list").iter().find(|one| one["id"] == *id).expect("it is kept");
+    assert_eq!(
+        (&done["realised"]["amount"], &done["decision"]["promised"]["amount"]),
+        (&json!("2.00"), &json!("2.00"))
+    );
+}
+
+#[test]
+fn the_demo_is_given_a_year_of_bills_that_are_marked_as_generated() {
+    let home = home();
+    home.write(".terrace-demo", "");
+    let by = ["budget", "report", "--period", "2026", "--by", "team,tag:generated"];
+    let year = jiff::Zoned::now().year().to_string();
+    let last = (jiff::Zoned::now().year() - 1).to_string();
+    let mut groups = Vec::new();
+    for year in [&year, &last] {
+        let report = json_of(&home, &[by[0], by[1], by[2], year, by[4], by[5]]);
+        groups.extend(report["groups"].as_array().expect("a list").clone());
+    }
+    assert!(
+        groups.iter().any(|group| group["key"] == "web") && groups.iter().any(|group| group["key"] == "unallocated")
+    );
+    for group in &groups {
+        assert_eq!(group["groups"].as_array().expect("a list").len(), 1);
+        assert_eq!(group["groups"][0]["key"], "true", "{group}");
+    }
+    assert!(home.terrace(&["cost", "anomalies"]).succeeds().out.contains("no day is far outside"));
+    let budgets = json_of(&home, &["budget", "list"]);
+    assert!(budgets[0]["forecast"]["amount"].is_string() && budgets[0]["interval"].is_array(), "{budgets}");
+}
