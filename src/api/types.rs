@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 pub use super::page::Page;
 pub use crate::platform::build::Build;
 pub use crate::platform::health::{Finding, Gravity};
-pub use crate::platform::runs::Resolution;
+pub use crate::platform::runs::{Resolution, Unlock};
 
 use crate::domain::cost::{Charge, DatedLine};
 use crate::domain::id::{Digest, RunId};
@@ -187,6 +187,9 @@ pub struct RetryRequest {
     /// Variables given by name for this run.
     #[serde(default)]
     pub set_env: std::collections::BTreeMap<String, String>,
+    /// Confirms ahead; the yes of the run before is not said again by itself.
+    #[serde(default)]
+    pub yes: bool,
 }
 
 /// The lines of the bill that make up a charge.

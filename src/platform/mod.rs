@@ -127,6 +127,8 @@ impl Platform {
         let store: Arc<dyn Store> = Arc::new(store);
         let mut how = RunSettings::new(paths.runs(), program, cache);
         how.atmos = settings.atmos_bin;
+        how.credentials = settings.credentials;
+        how.copies = settings.working_copies.unwrap_or(true);
         if let Some(parallel) = settings.parallel_runs {
             how.parallel = usize::from(parallel.get());
         }

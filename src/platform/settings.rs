@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::PlatformError;
+use super::runs::credentials::CredentialsCheck;
 use crate::domain::stack::{Diagnostic, Severity, Source};
 
 /// Where the file lies, relative to the estate's root.
@@ -25,6 +26,11 @@ pub struct Settings {
     pub parallel_runs: Option<std::num::NonZeroU16>,
     /// After how many minutes a run that waits for a confirmation expires.
     pub confirmation_minutes: Option<std::num::NonZeroU32>,
+    /// Checks of credentials that precede runs; the first whose patterns match a run's stack counts.
+    #[serde(default)]
+    pub credentials: Vec<CredentialsCheck>,
+    /// Whether runs of one component may go in parallel in working copies, where its state is kept elsewhere.
+    pub working_copies: Option<bool>,
 }
 
 impl Settings {
@@ -51,6 +57,9 @@ impl Settings {
         let settings: Self = parse_yaml(FILE, bytes)?;
         if settings.id.as_deref().is_some_and(|id| id.trim().is_empty()) {
             return Err(problem(FILE, "terrace-yaml", "`id` is empty", None));
+        }
+        for check in &settings.credentials {
+            check.patterns().map_err(|why| problem(FILE, "terrace-yaml", &why, None))?;
         }
         Ok(settings)
     }

@@ -10,6 +10,8 @@ mod cost_import;
 mod cost_report;
 mod lifecycle;
 mod runs_killed;
+mod runs_remote;
+mod runs_secrets;
 mod runs_served;
 mod runs_supervisor;
 mod runs_terraform;

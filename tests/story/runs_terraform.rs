@@ -193,7 +193,13 @@ async fn a_lost_supervisor_makes_an_apply_unknown_and_a_person_settles_it() {
     let run = platform.end(&run).await;
     assert_eq!(run.state, RunState::Unknown, "{run:#?}");
     assert_eq!(platform.store.run_locks().await.expect("locks").len(), 1, "it keeps its state");
-    assert!(platform.runs.retry(&alice(), &RunRef::Id(run.id), Default::default(), Default::default()).await.is_err());
+    assert!(
+        platform
+            .runs
+            .retry(&alice(), &RunRef::Id(run.id), Default::default(), Default::default(), false)
+            .await
+            .is_err()
+    );
 
     let waits = platform.create(request(RunKind::Apply, "slow", "dev")).await;
     let waits = platform.wait(&waits, "to wait", |run| run.waiting_for.is_some()).await;

@@ -60,3 +60,43 @@ async fn a_misspelt_key_never_runs_as_empty() {
     assert_eq!(refused.code(), "workflow-not-understood");
     assert!(platform.runs.list(&Default::default()).await.expect("runs").is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_is_tried_again_as_its_retry_says() {
+    let world = World::new();
+    let step = "echo try; echo x >> tries; test $(wc -l < tries) -ge 3";
+    world.write(
+        "stacks/workflows/deploy.yaml",
+        &format!(
+            "workflows:\n  again:\n    steps:\n      - {{name: flaky, type: shell, command: '{step}', retry: {{max_attempts: 5, initial_delay: 30ms, backoff_strategy: linear}}}}\n  never:\n    steps:\n      - {{name: bad, type: shell, command: 'exit 3', retry: {{max_attempts: 2}}}}\n"
+        ),
+    );
+    let platform = world.platform().await;
+    let run = platform.end(&platform.create(workflow("again", None)).await).await;
+    assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
+    assert_eq!(world.log(&run), b"try\ntry\ntry\n");
+    assert_eq!(run.commands.len(), 3);
+    let run = platform.end(&platform.create(workflow("never", None)).await).await;
+    assert_eq!((run.state, run.exit_code, run.commands.len()), (RunState::Failed, Some(3), 2), "{run:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_step_needs_and_nobody_sets_is_asked_for_and_what_only_atmos_knows_is_said() {
+    let world = World::new();
+    world.write(
+        "stacks/workflows/deploy.yaml",
+        "workflows:\n  needs:\n    steps:\n      - {name: ship, type: shell, command: 'echo $GREETING $RELEASE'}\n  when:\n    steps:\n      - {name: x, type: shell, command: 'true', when: failure}\n",
+    );
+    let platform = world.platform().await;
+    let refused = platform.runs.create(&alice(), workflow("needs", None), None).await.expect_err("refused");
+    assert_eq!(refused.code(), "needs-variables");
+    assert!(refused.to_string().contains("step 'ship' reads $RELEASE"), "{refused}");
+    assert_eq!(refused.hint().as_deref(), Some("give it: --env RELEASE=VALUE"));
+    let mut given = workflow("needs", None);
+    given.set_env.insert("RELEASE".to_owned(), "2026.11".to_owned());
+    let run = platform.end(&platform.create(given).await).await;
+    assert_eq!(world.log(&run), b"hello 2026.11\n");
+    let refused = platform.runs.create(&alice(), workflow("when", None), None).await.expect_err("refused");
+    assert_eq!(refused.code(), "only-atmos");
+    assert!(refused.to_string().contains("`when` in step 'x'"), "{refused}");
+}

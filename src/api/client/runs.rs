@@ -7,7 +7,7 @@ use futures::stream::BoxStream;
 
 use super::{Client, ClientError, segment};
 use crate::api::extract::IDEMPOTENCY_KEY;
-use crate::api::types::{Confirmation, LogLines, Resolution, RetryRequest};
+use crate::api::types::{Confirmation, LogLines, Resolution, RetryRequest, Unlock};
 use crate::domain::id::{Digest, RunRef};
 use crate::domain::run::since::Since;
 use crate::domain::run::{Run, RunRequest, RunSet, SetRequest};
@@ -118,6 +118,26 @@ impl Client {
     /// Where there is no such instance.
     pub async fn since_applied(&self, component: &str, stack: &str) -> Result<Since, ClientError> {
         self.get("/since", &[("component", Some(component)), ("stack", Some(stack))]).await
+    }
+
+    /// Undoes the lock of a state on which a run failed, as a new run.
+    ///
+    /// # Errors
+    ///
+    /// Where the run found no lock, the typed id is another, or its holder lives.
+    pub async fn unlock(&self, run: RunRef, unlock: &Unlock) -> Result<Run, ClientError> {
+        self.change(&format!("/runs/{run}/unlock"), unlock).await
+    }
+
+    /// Cancels what has not ended of a set.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none of that id.
+    pub async fn cancel_set(&self, id: &str) -> Result<RunSet, ClientError> {
+        let request = self.request(Method::POST, &format!("/api/v1/sets/{}/cancel", segment(id)), &[])?;
+        let response = self.send(request).await?;
+        self.read(response).await
     }
 
     /// Types into a run that has a terminal.

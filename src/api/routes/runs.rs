@@ -12,7 +12,7 @@ use crate::api::auth::{self, Developer, Operator, Viewer};
 use crate::api::etag::{Conditions, Etag, Tagged};
 use crate::api::extract::{IdempotencyKey, Json, Path, Query, Raw};
 use crate::api::page::{self, Page};
-use crate::api::types::{Confirmation, Resolution, RetryRequest};
+use crate::api::types::{Confirmation, Resolution, RetryRequest, Unlock};
 use crate::api::{AppState, Problem};
 use crate::domain::id::RunRef;
 use crate::domain::run::since::Since;
@@ -31,10 +31,12 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(retry))
         .routes(routes!(resolve))
         .routes(routes!(input))
+        .routes(routes!(unlock))
         .routes(routes!(since))
         .routes(routes!(since_applied))
         .routes(routes!(create_set))
         .routes(routes!(set))
+        .routes(routes!(cancel_set))
 }
 
 /// Which runs.
@@ -185,9 +187,8 @@ async fn retry(
 ) -> Result<Response, Problem> {
     let which = reference(&id)?;
     let before = check(&state, &actor, &which, &Conditions::default()).await?;
-    // What was confirmed ahead then is confirmed ahead again.
-    auth::needs(&state, &actor, role_for(before.kind, true)).await?;
-    let run = state.platform.runs()?.retry(&actor, &which, with.env, with.set_env).await?;
+    auth::needs(&state, &actor, role_for(before.kind, with.yes)).await?;
+    let run = state.platform.runs()?.retry(&actor, &which, with.env, with.set_env, with.yes).await?;
     Ok((StatusCode::CREATED, tagged(&Conditions::default(), run)).into_response())
 }
 
@@ -206,6 +207,20 @@ async fn resolve(
     check(&state, &actor, &which, &conditions).await?;
     let run = state.platform.runs()?.resolve(&actor, &which, &resolution).await?;
     Ok(tagged(&Conditions::default(), run))
+}
+
+/// Undoes the lock of a state on which a run failed, as a new run; the lock's id is typed.
+#[utoipa::path(post, path = "/runs/{id}/unlock", tag = "runs", request_body = Unlock,
+    params(("id" = String, Path, description = "Number or ULID")),
+    responses((status = 201, description = "The run that undoes the lock", body = Run)))]
+async fn unlock(
+    Operator(actor): Operator,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Json(typed): Json<Unlock>,
+) -> Result<Response, Problem> {
+    let run = state.platform.runs()?.unlock(&actor, &reference(&id)?, &typed).await?;
+    Ok((StatusCode::CREATED, tagged(&Conditions::default(), run)).into_response())
 }
 
 /// Types into a run that has a terminal.
@@ -282,4 +297,15 @@ async fn create_set(
     responses((status = 200, description = "The runs of the set", body = RunSet)))]
 async fn set(_: Viewer, State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<RunSet>, Problem> {
     Ok(Json(state.platform.runs()?.set(&id).await?))
+}
+
+/// Cancels what has not ended of a set.
+#[utoipa::path(post, path = "/sets/{id}/cancel", tag = "runs", params(("id" = String, Path, description = "The set")),
+    responses((status = 200, description = "The runs of the set", body = RunSet)))]
+async fn cancel_set(
+    Operator(actor): Operator,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+) -> Result<Json<RunSet>, Problem> {
+    Ok(Json(state.platform.runs()?.cancel_set(&actor, &id).await?))
 }

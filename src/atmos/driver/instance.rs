@@ -27,6 +27,8 @@ pub struct Places {
     pub data: PathBuf,
     /// The provider cache that all runs share.
     pub cache: PathBuf,
+    /// Whether the root is a working copy: Atmos is then told to stay in it.
+    pub copied: bool,
 }
 
 /// What is asked for one instance.
@@ -166,6 +168,8 @@ impl Writer {
             otherwise: None,
             applies: None,
             terminal: false,
+            guards: false,
+            retry: None,
         }
     }
 
@@ -203,9 +207,11 @@ pub(super) fn environment(target: &RunTarget, places: &Places, atmos: bool) -> B
     let mut set = |name: &str, value: String| {
         env.insert(name.to_owned(), Some(value));
     };
-    if !atmos {
+    if !atmos || places.copied {
         set("ATMOS_CLI_CONFIG_PATH", path(&places.root));
         set("ATMOS_BASE_PATH", path(&places.root));
+    }
+    if !atmos {
         set("TF_IN_AUTOMATION", "true".to_owned());
         set("TF_APPEND_USER_AGENT", format!("Terrace/{}", env!("CARGO_PKG_VERSION")));
         set("TF_PLUGIN_CACHE_DIR", path(&places.cache));
@@ -238,7 +244,7 @@ fn by_terraform(tools: &Tools, target: &RunTarget, places: &Places, asked: &Aske
     writer.script.actions.extend(files::prepare(target, asked.tracked, true));
     writer.push(Action::Remove { path: places.data.join("environment") });
     let local = note_backend(&mut writer, target, places);
-    begin(&mut writer, &terraform, target, local);
+    begin(&mut writer, &terraform, target, places, local);
 
     let mut plan = words(&[&terraform, "plan"]);
     plan.extend(words(plan_flags(asked.kind)));
@@ -269,14 +275,21 @@ fn note_backend(writer: &mut Writer, target: &RunTarget, places: &Places) -> boo
 }
 
 /// `init` and the selection of the workspace, as Atmos does them; a `local` backend is not reconfigured.
-pub(super) fn begin(writer: &mut Writer, terraform: &str, target: &RunTarget, local: bool) {
+pub(super) fn begin(writer: &mut Writer, terraform: &str, target: &RunTarget, places: &Places, local: bool) {
     let mut init = words(&[terraform, "init"]);
     if target.init_run_reconfigure && !local {
         init.push("-reconfigure".to_owned());
     }
     writer.step("init", &init);
+    let shares = super::providers::may_download(&target.folder, &places.cache);
+    if shares {
+        writer.push(Action::Lock { path: places.cache.join(".lock") });
+    }
     let exec = writer.exec(init, Output::Log);
     writer.push(Action::Exec(exec));
+    if shares {
+        writer.push(Action::Unlock);
+    }
     let Some(workspace) = target.workspace.as_deref().filter(|_| target.backend_type != "http") else {
         return;
     };
@@ -390,7 +403,7 @@ pub fn verb(
     argv.extend(rest);
     writer.step(name, &argv);
     if word != "init" && word != "fmt" {
-        hidden_beginning(&mut writer, &terraform, target, local);
+        hidden_beginning(&mut writer, &terraform, target, places, local);
     }
     let mut exec = writer.exec(argv, Output::Log);
     if word == "plan" {
@@ -407,9 +420,9 @@ pub fn verb(
 }
 
 /// `init` and the workspace as part of the step that needs them.
-fn hidden_beginning(writer: &mut Writer, terraform: &str, target: &RunTarget, local: bool) {
+fn hidden_beginning(writer: &mut Writer, terraform: &str, target: &RunTarget, places: &Places, local: bool) {
     let steps = writer.script.steps.len();
-    begin(writer, terraform, target, local);
+    begin(writer, terraform, target, places, local);
     writer.script.steps.truncate(steps);
     for action in &mut writer.script.actions {
         if let Action::Exec(exec) = action

@@ -8,8 +8,11 @@ pub mod commands;
 pub mod files;
 pub mod instance;
 pub mod planfile;
+pub mod providers;
+pub mod retry;
 pub mod script;
 pub mod tools;
+pub mod variables;
 pub mod workflow;
 
 /// Returns a command line that a person can copy into a shell.

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::retry::Retry;
+
 /// A whole run, ready to be executed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Script {
@@ -17,6 +19,9 @@ pub struct Script {
     pub actions: Vec<Action>,
     /// What is done at the end, however the run ended.
     pub at_last: Vec<Action>,
+    /// The command that logs in, where credentials turn out to be missing.
+    #[serde(default)]
+    pub login: Option<String>,
 }
 
 /// A step as a person sees it.
@@ -59,6 +64,13 @@ pub enum Action {
         /// The file.
         path: PathBuf,
     },
+    /// Waits for a lock file that runs share, and takes it.
+    Lock {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Gives the lock file back.
+    Unlock,
     /// Runs a command.
     Exec(Exec),
     /// Reads the plan that was made, checks that it is the instance's, and tells its digest and summary.
@@ -97,6 +109,12 @@ pub struct Exec {
     /// Whether it gets a terminal, so that its operator can type into it.
     #[serde(default)]
     pub terminal: bool,
+    /// Whether it checks credentials: where it fails nothing was changed, and somebody has to log in.
+    #[serde(default)]
+    pub guards: bool,
+    /// When it is tried again where it fails.
+    #[serde(default)]
+    pub retry: Option<Retry>,
 }
 
 /// Where a command's output goes.

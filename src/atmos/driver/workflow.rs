@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::retry::Retry;
 use crate::atmos::AtmosError;
 use crate::atmos::files::{Files, Kind};
 use crate::domain::stack::{Diagnostic, Severity, Source};
@@ -29,7 +30,6 @@ pub struct WorkflowFile {
 
 /// One workflow.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Workflow {
     /// What it does.
     #[serde(default)]
@@ -45,11 +45,13 @@ pub struct Workflow {
     pub working_directory: Option<String>,
     /// Its steps.
     pub steps: Vec<Step>,
+    /// What else Atmos knows of a workflow.
+    #[serde(flatten)]
+    pub more: BTreeMap<String, Value>,
 }
 
 /// One step as it is written.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Step {
     /// The Atmos arguments or the shell command; steps of other types may have none.
     #[serde(default)]
@@ -69,13 +71,126 @@ pub struct Step {
     /// Its folder.
     #[serde(default)]
     pub working_directory: Option<String>,
-    /// Repeats it: only Atmos does that.
+    /// When it is tried again.
     #[serde(default)]
     pub retry: Option<Value>,
-    /// Authenticates first: only Atmos does that.
-    #[serde(default)]
-    pub identity: Option<Value>,
+    /// What else Atmos knows of a step: only Atmos does that.
+    #[serde(flatten)]
+    pub more: BTreeMap<String, Value>,
 }
+
+/// Keys of a step that only Atmos understands (`WorkflowStep` of its schema).
+const STEP_KEYS: &[&str] = &[
+    "script",
+    "interpreter",
+    "identity",
+    "needs",
+    "when",
+    "continue",
+    "interactive",
+    "tty",
+    "prompt",
+    "options",
+    "default",
+    "placeholder",
+    "password",
+    "multiple",
+    "limit",
+    "content",
+    "title",
+    "data",
+    "columns",
+    "separator",
+    "path",
+    "source",
+    "reset",
+    "extensions",
+    "output",
+    "height",
+    "viewport",
+    "timeout",
+    "count",
+    "foreground",
+    "background",
+    "border",
+    "border_foreground",
+    "border_background",
+    "padding",
+    "margin",
+    "width",
+    "align",
+    "bold",
+    "italic",
+    "underline",
+    "strikethrough",
+    "faint",
+    "markdown",
+    "level",
+    "fields",
+    "voice",
+    "rate",
+    "print",
+    "args",
+    "with",
+    "vars",
+    "export",
+    "code",
+    "url",
+    "method",
+    "headers",
+    "query",
+    "body",
+    "form",
+    "expect",
+    "mode",
+    "shell",
+    "write_rate",
+    "key_interval",
+    "jitter",
+    "cursor",
+    "text",
+    "regex",
+    "key",
+    "duration",
+    "interval",
+    "repeat",
+    "defaults",
+    "action",
+    "build",
+    "push",
+    "run",
+    "inspect",
+    "runtime_auto_start",
+    "runtime",
+    "provider",
+    "container",
+    "component",
+    "ephemeral",
+    "format",
+    "destination",
+    "subpath",
+    "include",
+    "exclude",
+    "mtime",
+    "files",
+    "tools",
+    "dirs",
+    "hint",
+    "inputs",
+    "artifacts",
+    "preconditions",
+    "outputs",
+    "show",
+    "steps",
+    "max_concurrency",
+    "matrix",
+    "fail",
+    "for",
+];
+/// Keys of a workflow that only Atmos understands (`WorkflowDefinition` of its schema).
+const WORKFLOW_KEYS: &[&str] = &["dependencies", "container", "output", "viewport", "show"];
+/// What only changes how Atmos shows a run, and is no reason to hand it over.
+const SHOWS: &[&str] = &["output", "viewport", "show"];
 
 impl Step {
     /// Returns its type.
@@ -87,7 +202,15 @@ impl Step {
     /// Tells whether Terrace can run it itself.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        matches!(self.kind(), "atmos" | "shell") && self.retry.is_none() && self.identity.is_none()
+        self.only_atmos().is_none()
+    }
+
+    /// Says what of it only Atmos can run.
+    fn only_atmos(&self) -> Option<String> {
+        if !matches!(self.kind(), "atmos" | "shell") {
+            return Some(format!("type {}", self.kind()));
+        }
+        self.more.keys().find(|key| !SHOWS.contains(&key.as_str())).map(|key| format!("`{key}`"))
     }
 }
 
@@ -102,7 +225,32 @@ impl Workflow {
     /// Tells whether Terrace can run all its steps itself.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        self.steps.iter().all(Step::is_plain)
+        self.only_atmos().is_none()
+    }
+
+    /// Says what of it only Atmos can run.
+    #[must_use]
+    pub fn only_atmos(&self) -> Option<String> {
+        let own = self.more.keys().find(|key| !SHOWS.contains(&key.as_str())).map(|key| format!("`{key}`"));
+        let step = |(index, step): (usize, &Step)| {
+            step.only_atmos().map(|what| format!("{what} in step '{}'", self.step_name(index)))
+        };
+        own.or_else(|| self.steps.iter().enumerate().find_map(step))
+    }
+
+    /// Returns when a step is tried again.
+    ///
+    /// # Errors
+    ///
+    /// A `retry` that is not understood.
+    pub fn retry(&self, index: usize) -> Result<Option<Retry>, AtmosError> {
+        let Some(retry) = self.steps.get(index).and_then(|step| step.retry.as_ref()) else {
+            return Ok(None);
+        };
+        Retry::parse(retry).map_err(|why| {
+            AtmosError::new("workflow-not-understood", format!("step '{}': {why}", self.step_name(index)))
+                .hint("such as: retry: {max_attempts: 3, backoff_strategy: exponential, initial_delay: 2s}")
+        })
     }
 }
 
@@ -189,19 +337,60 @@ pub fn list(
 }
 
 fn parse(shown: &str, text: &str) -> Result<WorkflowFile, AtmosError> {
-    serde_yaml::from_str(text).map_err(|error| {
-        let place = error.location().map(|at| Source {
-            file: shown.to_owned(),
-            line: u32::try_from(at.line()).unwrap_or(u32::MAX),
-            column: u32::try_from(at.column()).unwrap_or(u32::MAX),
-        });
-        let cause = AtmosError::new("workflow-not-understood", format!("{shown}: {error}"))
-            .hint("a misspelt key would be ignored by Atmos, and its step run as empty; correct it first");
-        match place {
-            Some(place) => cause.at(place),
+    let misspelt = "a misspelt key would be ignored by Atmos, and its step run as empty; correct it first";
+    let place = |line: usize, column: usize| Source {
+        file: shown.to_owned(),
+        line: u32::try_from(line).unwrap_or(u32::MAX),
+        column: u32::try_from(column).unwrap_or(u32::MAX),
+    };
+    let file: WorkflowFile = serde_yaml::from_str(text).map_err(|error| {
+        let cause = AtmosError::new("workflow-not-understood", format!("{shown}: {error}")).hint(misspelt);
+        match error.location() {
+            Some(at) => cause.at(place(at.line(), at.column())),
             None => cause,
         }
-    })
+    })?;
+    for (name, workflow) in &file.workflows {
+        let wrong = |what: String, keys: Vec<&String>| {
+            let first = keys.first().map_or("", |key| key.as_str());
+            let (line, column) = place_of(text, name, first);
+            let keys: Vec<String> = keys.into_iter().map(|key| format!("`{key}`")).collect();
+            let plural = if keys.len() == 1 { "key" } else { "keys" };
+            AtmosError::new(
+                "workflow-not-understood",
+                format!("{shown}: {what} of workflow '{name}' has the unknown {plural} {}", keys.join(", ")),
+            )
+            .hint(misspelt)
+            .at(place(line, column))
+        };
+        let unknown: Vec<&String> = workflow.more.keys().filter(|key| !WORKFLOW_KEYS.contains(&key.as_str())).collect();
+        if !unknown.is_empty() {
+            return Err(wrong("the head".to_owned(), unknown));
+        }
+        for (index, step) in workflow.steps.iter().enumerate() {
+            let unknown: Vec<&String> = step.more.keys().filter(|key| !STEP_KEYS.contains(&key.as_str())).collect();
+            if !unknown.is_empty() {
+                return Err(wrong(format!("step '{}'", workflow.step_name(index)), unknown));
+            }
+        }
+    }
+    Ok(file)
+}
+
+/// Finds the line and column of a key below a workflow's name, both from 1.
+fn place_of(text: &str, workflow: &str, key: &str) -> (usize, usize) {
+    let is_key = |line: &str, key: &str| {
+        let line = line.trim_start().trim_start_matches("- ").trim_start();
+        let line = line.trim_start_matches(['"', '\'', '{', ' ']);
+        line.strip_prefix(key).is_some_and(|rest| rest.trim_start_matches(['"', '\'']).starts_with(':'))
+    };
+    let begin = text.lines().position(|line| is_key(line, workflow)).unwrap_or(0);
+    let found = text
+        .lines()
+        .enumerate()
+        .skip(begin + 1)
+        .find(|(_, line)| is_key(line, key) || line.contains(&format!("{key}:")));
+    found.map_or((begin + 1, 1), |(index, line)| (index + 1, line.find(key).unwrap_or(0) + 1))
 }
 
 /// The stack of a step of type `atmos`: the command line's, the step's, the workflow's, then the command's own `-s`.

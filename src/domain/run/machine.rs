@@ -347,7 +347,8 @@ impl Facts {
             Ending::NoChanges => state == Planning,
             Ending::Expired => matches!(state, AwaitingConfirmation | Queued),
             Ending::Stale => state == Applying,
-            Ending::NeedsCredentials => matches!(state, Planning | Queued),
+            // The check comes before everything, and once more right before a plan is applied.
+            Ending::NeedsCredentials => state != Applying,
         };
         if possible { Ok(ending.state()) } else { Err(self.not_now("ended like this")) }
     }

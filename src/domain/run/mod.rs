@@ -178,6 +178,32 @@ pub struct LogFinding {
     pub next: Option<String>,
     /// The line of the log, from 1.
     pub line: u64,
+    /// Terraform's own lock of the state, where that is what is in the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<StateLock>,
+}
+
+/// Terraform's own lock of a state, as it stands in a log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StateLock {
+    /// Its id.
+    pub id: String,
+    /// Who holds it: `user@host`.
+    pub who: String,
+    /// What they do: `OperationTypeApply`.
+    pub operation: Option<String>,
+    /// Since when, where that can be read.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub since: Option<Timestamp>,
+}
+
+/// A way on from a run that did not do what it was asked to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WayOn {
+    /// What it does, in a few words.
+    pub what: String,
+    /// The command.
+    pub command: String,
 }
 
 /// A run as the platform keeps it and the API shows it.
@@ -209,6 +235,9 @@ pub struct Run {
     pub reason: Option<String>,
     /// The next command that leads on, where one is known.
     pub next: Option<String>,
+    /// Every way on from an end that is no success.
+    #[serde(default)]
+    pub ways: Vec<WayOn>,
     /// The exit code of the command that decided.
     pub exit_code: Option<i32>,
     /// What the plan holds.
@@ -236,6 +265,12 @@ pub struct Run {
     pub resolves: Option<RunId>,
     /// The workspace it uses.
     pub workspace: Option<String>,
+    /// The commit of the working copy it runs in; none where it runs in the estate itself.
+    #[serde(default)]
+    pub copy: Option<String>,
+    /// Whether its state lies in the component's folder, so that no working copy can reach it.
+    #[serde(default)]
+    pub local_state: bool,
     /// Who confirmed its plan.
     pub confirmed_by: Option<String>,
     /// Whether a person asked to cancel it.
@@ -328,6 +363,9 @@ pub struct RunRequest {
     /// Chooses the driver for this run.
     #[serde(default)]
     pub driver: Option<DriverKind>,
+    /// Runs in a working copy of this commit; only where the state is kept by a remote backend.
+    #[serde(default)]
+    pub commit: Option<String>,
     /// The environment of the person who asks; what is not on the allow-list is dropped, nothing is ever stored.
     #[serde(default)]
     pub env: std::collections::BTreeMap<String, String>,
@@ -353,6 +391,7 @@ impl RunRequest {
             interactive: false,
             no_wait: false,
             driver: None,
+            commit: None,
             env: std::collections::BTreeMap::new(),
             set_env: std::collections::BTreeMap::new(),
         }

@@ -177,4 +177,13 @@ impl Configurations for EstateService {
         let snapshot = EstateService::current(self).await?;
         Ok(Arc::clone(snapshot.estate()) as _)
     }
+
+    async fn at(&self, root: &Path) -> Result<Arc<dyn Configuration>, RunError> {
+        let options = self.state.lock().await.options.clone();
+        let options = LoadOptions { files: LoadOptions::default().files, ..options };
+        let root = root.to_owned();
+        let load = tokio::task::spawn_blocking(move || Estate::load(&root, &options));
+        let estate = load.await.map_err(|error| PlatformError::Interrupted(error.to_string()))??;
+        Ok(Arc::new(estate))
+    }
 }

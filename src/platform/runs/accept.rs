@@ -1,12 +1,17 @@
 //! Takes requests for runs: checks them, starts their supervisors, queues them.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::json;
 use ulid::Ulid;
 
+use super::configuration::Configuration;
+use super::copy::{self, Copied};
 use super::error::RunError;
+use super::folder::RunFolder;
+use super::git;
 use super::hand;
 use super::protocol::{Ask, Hello};
 use super::service::RunService;
@@ -87,21 +92,28 @@ impl RunService {
         env.append(&mut request.set_env);
         let folder = self.inner.folder(id);
         let tools = Tools::find(&|name| env.get(name).cloned(), self.inner.settings.atmos.as_deref());
-        let work = self.prepare(&request, id, tools.clone()).await?;
-        if work::unlocks(&request) {
-            self.refuse_while_the_holder_lives(&work.target_locks).await?;
-        }
-        let doing = "cannot make the run's folder";
-        folder.create().map_err(RunError::io(doing))?;
-        let noted = serde_json::to_vec(&tools).unwrap_or_default();
-        std::fs::write(folder.tools(), noted).map_err(RunError::io(doing))?;
-        folder.keep_leaves(&work.leaves).map_err(RunError::io(doing))?;
-        env.insert("TERRACE_RUN".to_owned(), id.to_string());
-        let hello = Hello { env, patience: self.inner.settings.patience };
-        if let Err(error) = hand::start(&self.inner.settings.program, &folder, &hello).await {
-            remove(folder.path());
-            return Err(error);
-        }
+        let noted = Noted { tools, variables: env.keys().cloned().collect() };
+        let accepted = async {
+            let work = self.prepare(&request, id, &noted, None).await?;
+            if work::unlocks(&request) {
+                self.refuse_while_the_holder_lives(&work.target_locks).await?;
+            }
+            let doing = "cannot make the run's folder";
+            folder.create().map_err(RunError::io(doing))?;
+            noted.keep(&folder).map_err(RunError::io(doing))?;
+            folder.keep_leaves(&work.leaves).map_err(RunError::io(doing))?;
+            env.insert("TERRACE_RUN".to_owned(), id.to_string());
+            let hello = Hello { env, patience: self.inner.settings.patience };
+            hand::start(&self.inner.settings.program, &folder, &hello).await?;
+            Ok::<_, RunError>(work)
+        };
+        let work = match accepted.await {
+            Ok(work) => work,
+            Err(error) => {
+                self.remove(&folder).await;
+                return Err(error);
+            }
+        };
         let mut run = new_run(id, actor, &request, &work);
         if let Some(before) = draft.retry_of {
             run.retry_of = Some(before.id);
@@ -120,7 +132,7 @@ impl RunService {
             }
             let holder = self.inner.store.run(&RunRef::Id(held.run)).await?.run;
             let lives = holder.state != RunState::Unknown
-                || super::executor::leftover(&self.inner.folder(held.run), held.run).is_some();
+                || super::attend::leftover(&self.inner.folder(held.run), held.run).is_some();
             if lives {
                 return Err(RunError::Invalid {
                     message: format!("the state is held by run #{}, which lives: it is not unlocked", holder.number),
@@ -134,22 +146,47 @@ impl RunService {
         Ok(())
     }
 
-    /// Looks at a request with the configuration as it is now.
-    pub(super) async fn prepare(&self, request: &RunRequest, id: RunId, tools: Tools) -> Result<Work, RunError> {
-        let configuration = self.inner.configurations.current().await?;
-        let (request, folder, cache) = (request.clone(), self.inner.folder(id), self.inner.settings.cache.clone());
-        let seconds = self.inner.settings.confirmation_seconds;
-        let work = tokio::task::spawn_blocking(move || {
+    /// Looks at a request with the configuration as it is now, or as it is at the commit of its working copy.
+    ///
+    /// `copy` is the commit whose files are those that are there now.
+    pub(super) async fn prepare(
+        &self,
+        request: &RunRequest,
+        id: RunId,
+        noted: &Noted,
+        copy: Option<&str>,
+    ) -> Result<Work, RunError> {
+        let (request, folder, noted) = (request.clone(), self.inner.folder(id), noted.clone());
+        let current = self.inner.configurations.current().await?;
+        let copied = request.commit.is_some() || copy.is_some();
+        let configuration: Arc<dyn Configuration> = match (&request.commit, copy) {
+            (Some(named), _) => {
+                let (root, named, folder) = (current.root().to_owned(), named.clone(), folder.clone());
+                let place = blocking(move || copy::at(&root, &folder, &named)).await??;
+                self.inner.configurations.at(&place).await?
+            }
+            (None, Some(commit)) => {
+                let (root, commit, folder) = (current.root().to_owned(), commit.to_owned(), folder.clone());
+                let root = blocking(move || copy::make(&root, &folder, &commit)).await??;
+                Arc::new(Copied { inner: current, root })
+            }
+            (None, None) => current,
+        };
+        let settings = self.inner.settings.clone();
+        blocking(move || {
             let ground = Ground {
                 configuration: configuration.as_ref(),
-                tools: &tools,
+                tools: &noted.tools,
                 folder: &folder,
-                cache: &cache,
-                seconds,
+                cache: &settings.cache,
+                seconds: settings.confirmation_seconds,
+                copied,
+                variables: &noted.variables,
+                credentials: &settings.credentials,
             };
             ground.prepare(&request)
-        });
-        work.await.map_err(|error| RunError::Supervisor(error.to_string()))?
+        })
+        .await?
     }
 
     /// Stores runs whose supervisors wait, in one transaction, and lets the executor know.
@@ -199,15 +236,53 @@ impl RunService {
             let by = "the platform, which did not take the run".to_owned();
             drop(hand.ask(Ask::Cancel { token: self.inner.token, by }).await);
         }
-        remove(folder.path());
+        self.remove(&folder).await;
+    }
+
+    /// Removes what a run that never was left behind.
+    async fn remove(&self, folder: &RunFolder) {
+        let root = self.inner.configurations.current().await.map(|now| now.root().to_owned());
+        let folder = folder.clone();
+        let removed = blocking(move || {
+            if let Ok(root) = root {
+                git::remove_copy(&root, &folder.copy());
+            }
+            std::fs::remove_dir_all(folder.path())
+        });
+        if let Ok(Err(error)) = removed.await
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::debug!(%error, "could not remove the folder of a run that was not taken");
+        }
     }
 }
 
-/// Removes what a run that never was left behind.
-fn remove(path: &Path) {
-    if let Err(error) = std::fs::remove_dir_all(path) {
-        tracing::debug!(path = %path.display(), %error, "could not remove the folder of a run that was not taken");
+/// What is noted of a run's surroundings when it is accepted: no values, only where tools are and what is set.
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+pub(super) struct Noted {
+    /// The tools that were found on the PATH of the person who asked.
+    pub(super) tools: Tools,
+    /// The names of the variables that travel.
+    #[serde(default)]
+    pub(super) variables: BTreeSet<String>,
+}
+
+impl Noted {
+    /// Keeps it in the run's folder.
+    fn keep(&self, folder: &RunFolder) -> std::io::Result<()> {
+        std::fs::write(folder.tools(), serde_json::to_vec(self)?)
     }
+
+    /// Reads it from the run's folder.
+    pub(super) fn of(folder: &RunFolder) -> Self {
+        let noted = std::fs::read(folder.tools()).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        noted.unwrap_or_default()
+    }
+}
+
+/// Does what blocks on a thread of its own.
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, RunError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| RunError::Supervisor(error.to_string()))
 }
 
 /// A run before it is accepted.
@@ -258,6 +333,9 @@ fn new_run(id: RunId, actor: &Actor, request: &RunRequest, work: &Work) -> Run {
         stood_on: work.stood_on.clone(),
         actor: actor.name.clone(),
         differs: Vec::new(),
+        ways: Vec::new(),
+        copy: request.commit.as_ref().and(work.stood_on.commit.clone()),
+        local_state: request.kind.plans() && !copy::is_remote(&work.locks),
         retry_of: None,
         set: None,
         after: Vec::new(),

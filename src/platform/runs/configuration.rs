@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::error::RunError;
 use crate::atmos::{AtmosError, Estate, RunTarget};
 use crate::domain::run::since::Leaf;
-use crate::domain::stack::{Dependency, ExplainedValue, InstanceSummary};
+use crate::domain::stack::{Dependency, Diagnostic, ExplainedValue, InstanceSummary, Severity};
 
 /// One resolved configuration.
 pub trait Configuration: Send + Sync {
@@ -33,6 +33,9 @@ pub trait Configuration: Send + Sync {
 
     /// Returns the folder of workflow files.
     fn workflows(&self) -> PathBuf;
+
+    /// Returns why Atmos would refuse the estate as a whole, where it would.
+    fn refusal(&self) -> Option<Diagnostic>;
 }
 
 /// Where the current configuration comes from.
@@ -40,6 +43,9 @@ pub trait Configuration: Send + Sync {
 pub trait Configurations: Send + Sync {
     /// Returns the configuration as the files are now.
     async fn current(&self) -> Result<Arc<dyn Configuration>, RunError>;
+
+    /// Returns the configuration of the files at another root: a working copy.
+    async fn at(&self, root: &Path) -> Result<Arc<dyn Configuration>, RunError>;
 }
 
 impl Configuration for Estate {
@@ -74,5 +80,9 @@ impl Configuration for Estate {
     fn workflows(&self) -> PathBuf {
         let configured = self.config().workflows_path.clone();
         configured.unwrap_or_else(|| Estate::root(self).join("stacks/workflows"))
+    }
+
+    fn refusal(&self) -> Option<Diagnostic> {
+        self.diagnostics().iter().find(|problem| problem.severity == Severity::Error).cloned()
     }
 }

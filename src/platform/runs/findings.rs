@@ -2,12 +2,16 @@
 
 use std::sync::OnceLock;
 
+use jiff::Timestamp;
 use regex::Regex;
 
-use crate::domain::run::{LogFinding, Run};
+use crate::domain::run::{LogFinding, Run, StateLock};
 
 /// How much of the end of a log is looked at; errors stand at the end.
 pub const LOOKED_AT: u64 = 1024 * 1024;
+
+/// What may stand for a blank in a message that was wrapped.
+const BLANK: &str = r"[\s│|]+";
 
 /// One kind of error.
 struct Known {
@@ -35,7 +39,13 @@ const KNOWN: &[Known] = &[
         code: "state-locked",
         pattern: r"Error acquiring the state lock",
         message: "another holder has locked the state",
-        next: "terrace atmos terraform force-unlock {c} -s {s} -- LOCK-ID, once its holder is known to be gone",
+        next: "terrace runs retry {n}, once its holder is gone",
+    },
+    Known {
+        code: "state-not-saved",
+        pattern: r"(?i)Failed to (?:save|persist) state|errored\.tfstate",
+        message: "something was changed, and the new state could not be sent to the backend: it lies in errored.tfstate",
+        next: "terrace atmos terraform state push {c} -s {s} -- errored.tfstate, before anything else is applied",
     },
     Known {
         code: "backend-unreachable",
@@ -71,12 +81,14 @@ const KNOWN: &[Known] = &[
 
 fn patterns() -> &'static [Option<Regex>] {
     static PATTERNS: OnceLock<Vec<Option<Regex>>> = OnceLock::new();
-    PATTERNS.get_or_init(|| KNOWN.iter().map(|known| Regex::new(known.pattern).ok()).collect())
+    // Terraform wraps its messages, with a frame on their left: a blank may be the end of a line.
+    let pattern = |known: &Known| Regex::new(&known.pattern.replace(' ', BLANK)).ok();
+    PATTERNS.get_or_init(|| KNOWN.iter().map(pattern).collect())
 }
 
 /// Finds known errors in the end of a log. `first_line` is the number of its first line.
 #[must_use]
-pub fn find(text: &[u8], first_line: u64, run: &Run) -> Vec<LogFinding> {
+pub fn find(text: &[u8], first_line: u64, run: &Run, now: Timestamp) -> Vec<LogFinding> {
     let text = plain(&String::from_utf8_lossy(text));
     let mut findings = Vec::new();
     for (known, pattern) in KNOWN.iter().zip(patterns()) {
@@ -86,17 +98,15 @@ pub fn find(text: &[u8], first_line: u64, run: &Run) -> Vec<LogFinding> {
         let line = first_line + text[..found.start()].matches('\n').count() as u64;
         let mut message = known.message.to_owned();
         let mut next = fill(known.next, run);
+        let mut lock = None;
         if known.code == "state-locked" {
-            let about = |name: &str| lock_info(&text[found.start()..], name);
-            if let (Some(who), Some(since)) = (about("Who"), about("Created")) {
-                message = format!("{who} has locked the state since {since}");
-            }
-            if let Some(id) = about("ID") {
-                message.push_str(&format!(" (lock {id})"));
-                next = next.replace("LOCK-ID", &id);
+            lock = state_lock(&text[found.start()..]);
+            if let Some(lock) = &lock {
+                message = describe(lock, now);
+                next = format!("terrace runs unlock {} {}, once its holder is known to be gone", run.number, lock.id);
             }
         }
-        findings.push(LogFinding { code: known.code.to_owned(), message, next: Some(next), line });
+        findings.push(LogFinding { code: known.code.to_owned(), message, next: Some(next), line, lock });
     }
     findings.sort_by_key(|finding| finding.line);
     findings
@@ -108,6 +118,45 @@ fn fill(next: &str, run: &Run) -> String {
         .replace("{c}", run.component.as_deref().unwrap_or("COMPONENT"))
         .replace("{s}", run.stack.as_deref().unwrap_or("STACK"))
         .replace("{n}", &run.number.to_string())
+}
+
+/// Says who holds a lock, since when, and its id.
+fn describe(lock: &StateLock, now: Timestamp) -> String {
+    let since = lock.since.map_or_else(String::new, |since| {
+        let minutes = now.duration_since(since).as_mins().max(0);
+        let age = match minutes {
+            0 => "less than a minute".to_owned(),
+            1..=119 => format!("{minutes} min"),
+            120..=2879 => format!("{} h", minutes / 60),
+            _ => format!("{} days", minutes / 1440),
+        };
+        format!(" for {age}, since {}", since.strftime("%Y-%m-%d %H:%M:%S UTC"))
+    });
+    let doing = lock.operation.as_deref().map_or_else(String::new, |operation| format!(", {operation}"));
+    format!("{} has locked the state{since} (lock {}{doing})", lock.who, lock.id)
+}
+
+/// Reads Terraform's "Lock Info".
+fn state_lock(text: &str) -> Option<StateLock> {
+    let since = lock_info(text, "Created").and_then(|created| {
+        // As Go prints it: 2026-11-23 09:00:01.123456789 +0000 UTC.
+        let mut words = created.split(' ');
+        let (date, time) = (words.next()?, words.next()?);
+        format!("{date}T{time}Z").parse().ok()
+    });
+    let who = lock_info(text, "Who").unwrap_or_else(|| "somebody".to_owned());
+    // The backend `http` names the lock that is held here, and shows the one it could not get below.
+    if let Some(held) = held_elsewhere(text) {
+        return Some(StateLock { id: held, who: "somebody".to_owned(), operation: None, since: None });
+    }
+    Some(StateLock { id: lock_info(text, "ID")?, who, operation: lock_info(text, "Operation"), since })
+}
+
+fn held_elsewhere(text: &str) -> Option<String> {
+    static HELD: OnceLock<Option<Regex>> = OnceLock::new();
+    let pattern = format!("already locked:{BLANK}ID=([0-9A-Za-z-]+)");
+    let held = HELD.get_or_init(|| Regex::new(&pattern).ok()).as_ref()?;
+    Some(held.captures(text)?.get(1)?.as_str().to_owned())
 }
 
 /// Reads one field of Terraform's "Lock Info".
@@ -125,5 +174,57 @@ fn plain(text: &str) -> String {
     match COLOURS.get_or_init(|| Regex::new(r"\x1b\[[0-9;?]*[A-Za-z]").ok()) {
         Some(colours) => colours.replace_all(text, "").into_owned(),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `terraform plan` printed it with a state that another process had locked (local backend, 1.11.4).
+    const LOCKED: &str = "\u{1b}[31m╷\u{1b}[0m\n│ Error: Error acquiring the state lock\n│ \n│ Error message: resource temporarily unavailable\n│ Lock Info:\n│   ID:        6fbb1a3d-8f2c-2f7e-0a3b-1d2d7d9a0c11\n│   Path:      terraform.tfstate.d/dev/terraform.tfstate\n│   Who:       mara@bastion\n│   Version:   1.11.4\n│   Operation: OperationTypeApply\n│   Created:   2026-11-23 09:00:01.123456789 +0000 UTC\n│   Info:      \n╵\n";
+
+    #[test]
+    fn a_lock_is_told_with_holder_age_and_id() {
+        let lock = state_lock(&plain(LOCKED)).expect("a lock");
+        assert_eq!(lock.id, "6fbb1a3d-8f2c-2f7e-0a3b-1d2d7d9a0c11");
+        let now: Timestamp = "2026-11-23T09:42:30Z".parse().expect("a time");
+        assert_eq!(
+            describe(&lock, now),
+            "mara@bastion has locked the state for 42 min, since 2026-11-23 09:00:01 UTC \
+             (lock 6fbb1a3d-8f2c-2f7e-0a3b-1d2d7d9a0c11, OperationTypeApply)"
+        );
+        let http = "Error acquiring the state lock\n\nError message: HTTP remote state already locked:\n│ ID=aaaa-bbbb\nLock Info:\n  ID: own\n  Who: me@here\n";
+        let lock = state_lock(http).expect("a lock");
+        assert_eq!((lock.id.as_str(), lock.who.as_str(), lock.since), ("aaaa-bbbb", "somebody", None));
+    }
+
+    #[test]
+    fn messages_of_tools_are_known_by_their_kind() {
+        let kinds = |text: &str| -> Vec<&str> {
+            let found = |(known, pattern): (&Known, &Option<Regex>)| {
+                pattern.as_ref().is_some_and(|pattern| pattern.is_match(text)).then_some(known.code)
+            };
+            KNOWN.iter().zip(patterns()).filter_map(found).collect()
+        };
+        for (text, kind) in [
+            ("Error: Saved plan\n│ is stale", "stale-plan"),
+            ("Error: No valid credential sources found", "missing-credentials"),
+            ("api error ExpiredToken: The security token included in the request is expired", "missing-credentials"),
+            ("Error: google: could not find default credentials", "missing-credentials"),
+            ("Error: Failed to get existing workspaces: Unable to list objects in S3 bucket", "backend-unreachable"),
+            ("dial tcp 10.0.0.1:443: connect: connection refused", "backend-unreachable"),
+            ("Error: Failed to query available provider packages", "provider-download"),
+            ("Error: Failed to install provider", "provider-download"),
+            ("Error: Unsupported Terraform Core version", "version-constraint"),
+            ("no available releases match the given constraints ~> 99.0", "version-constraint"),
+            ("VpcLimitExceeded: The maximum number of VPCs has been reached", "quota"),
+            ("Error: Failed to save state", "state-not-saved"),
+            ("Error: No value for required variable", "needs-input"),
+        ] {
+            assert!(kinds(text).contains(&kind), "{text}: {:?}", kinds(text));
+        }
+        assert_eq!(kinds("Apply complete! Resources: 1 added, 0 changed, 0 destroyed."), Vec::<&str>::new());
+        assert!(patterns().iter().all(Option::is_some), "every pattern is one");
     }
 }

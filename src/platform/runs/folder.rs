@@ -11,6 +11,7 @@
 //!   configuration.json         the resolved configuration it stands on, with lines
 //!   plan.tfplan, plan.json     the plan and what it holds, mode 0600
 //!   data/                      TF_DATA_DIR
+//!   copy/                      the working copy it runs in, where it does not run in the estate itself
 //! ```
 
 use std::fs::{self, File};
@@ -100,6 +101,12 @@ impl RunFolder {
     #[must_use]
     pub fn configuration(&self) -> PathBuf {
         self.path.join("configuration.json")
+    }
+
+    /// Returns the working copy of the estate's repository.
+    #[must_use]
+    pub fn copy(&self) -> PathBuf {
+        self.path.join("copy")
     }
 
     /// Returns the run's own `TF_DATA_DIR`.

@@ -1,4 +1,4 @@
-//! What runs ask Git: what they stand on, and who wrote a line.
+//! What runs ask Git: what they stand on, who wrote a line, and copies of the files at a commit.
 //!
 //! Reading never takes the index's lock from somebody who works there. Where Git is missing, or the estate is no
 //! repository, the answer is "not known", never a guess.
@@ -126,6 +126,15 @@ fn is_commit(text: &str) -> bool {
     (40..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
+/// Finds the full name of a commit that a person names by a branch, a tag or its first letters.
+pub(super) fn commit(root: &Path, named: &str) -> Option<String> {
+    if named.starts_with('-') {
+        return None;
+    }
+    let found = git(root, &["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{named}^{{commit}}")])?;
+    Some(found.trim().to_owned()).filter(|found| is_commit(found))
+}
+
 /// Who wrote a line last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Written {
@@ -163,6 +172,43 @@ pub(super) fn blame(root: &Path, at: Option<&str>, file: &str, lines: &BTreeSet<
     found
 }
 
+/// Lists what Git ignores below a folder and Atmos or Terraform did not write: a copy at a commit lacks it.
+pub(super) fn ignored(root: &Path, folder: &Path) -> Vec<String> {
+    let folder = folder.strip_prefix(root).unwrap_or(folder).display().to_string();
+    let arguments = ["ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--", &folder];
+    let found = git(root, &arguments).unwrap_or_default();
+    found.split('\0').filter(|name| !name.is_empty() && !is_generated(Path::new(name))).map(str::to_owned).collect()
+}
+
+/// Puts the files of a commit into a working copy of their own; returns where the estate's root lies in it.
+pub(super) fn copy(root: &Path, commit: &str, into: &Path) -> Result<PathBuf, String> {
+    let prefix = git(root, &["rev-parse", "--show-prefix"]).ok_or("the estate is no Git repository")?;
+    if !into.exists() {
+        let mut command = Command::new("git");
+        command.arg("-C").arg(root).args(["worktree", "add", "--detach", "--force", "--quiet"]).arg(into).arg(commit);
+        let output = command.output().map_err(|error| format!("git cannot be run: {error}"))?;
+        if !output.status.success() {
+            return Err(format!("git worktree add: {}", String::from_utf8_lossy(&output.stderr).trim()));
+        }
+    }
+    Ok(into.join(prefix.trim_end()))
+}
+
+/// Takes a working copy away.
+pub(super) fn remove_copy(root: &Path, copy: &Path) {
+    if !copy.exists() {
+        return;
+    }
+    let mut command = Command::new("git");
+    command.arg("-C").arg(root).args(["worktree", "remove", "--force", "--force"]).arg(copy);
+    let removed = command.output().is_ok_and(|output| output.status.success());
+    if !removed {
+        drop(std::fs::remove_dir_all(copy));
+        // What is registered and gone is forgotten.
+        git(root, &["worktree", "prune"]);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,7 +241,7 @@ mod tests {
         std::fs::write(root.join("a.yaml"), "one: 1\ntwo: 3\n").expect("written");
         run(root, &["add", "a.yaml", "b.yaml"]);
         run(root, &["commit", "-qm", "Raise two"]);
-        let second = tree(root).commit.expect("a commit");
+        let second = commit(root, "HEAD").expect("a commit");
         let found = commits(root, &first, &second, &["a.yaml".to_owned()]).expect("commits");
         assert_eq!(
             found.iter().map(|c| (c.author.as_str(), c.subject.as_str())).collect::<Vec<_>>(),
@@ -208,5 +254,11 @@ mod tests {
         assert_eq!(lines.len(), 1, "an uncommitted line has no author: {lines:?}");
         assert_eq!((lines[&2].commit.as_str(), lines[&2].author.as_str()), (second.as_str(), "Mara"));
         assert_eq!(blame(root, Some(&first), "a.yaml", &BTreeSet::from([1]))[&1].commit, first);
+        let copied = temp.path().join("copy");
+        let place = copy(root, &first, &copied).expect("copied");
+        assert_eq!(std::fs::read_to_string(place.join("a.yaml")).expect("there"), "one: 1\ntwo: 2\n");
+        remove_copy(root, &copied);
+        assert!(!copied.exists());
+        assert!(!git(root, &["worktree", "list"]).expect("list").contains("copy"));
     }
 }

@@ -70,6 +70,15 @@ pub enum Note {
         /// How many bytes the log had then.
         log_bytes: u64,
     },
+    /// A command that failed is tried again.
+    Again {
+        /// The step it belongs to.
+        step: usize,
+        /// How often it was tried.
+        tried: u32,
+        /// After how many milliseconds.
+        wait: u64,
+    },
     /// Processes of a command outlived it and still hold its output; what they write is still taken.
     LeftBehind {
         /// The step they belong to.
@@ -135,6 +144,9 @@ pub enum Note {
         log_lines: u64,
         /// How many bytes of output are missing in it.
         log_lost: u64,
+        /// The command that logs in, where the script names one.
+        #[serde(default)]
+        login: Option<String>,
     },
     /// What was left behind is gone too; the log grew after the end.
     Drained {
@@ -161,6 +173,8 @@ pub enum Outcome {
     Canceled,
     /// Nobody confirmed in time.
     Expired,
+    /// The credentials check failed; nothing was changed.
+    NeedsCredentials,
 }
 
 /// Writes a journal.

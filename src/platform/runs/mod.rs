@@ -5,7 +5,10 @@
 //! [`protocol`]. Rules of states are in [`crate::domain::run`], commands and files in [`crate::atmos::driver`].
 
 mod accept;
+mod attend;
 pub mod configuration;
+mod copy;
+pub mod credentials;
 mod decide;
 pub mod error;
 mod executor;
@@ -15,6 +18,7 @@ mod git;
 mod hand;
 pub mod journal;
 pub mod log;
+mod mask;
 pub mod protocol;
 mod resolve;
 mod retry;
@@ -23,9 +27,12 @@ mod set;
 mod since;
 pub mod supervisor;
 mod takeover;
+mod unlock;
+mod ways;
 mod work;
 mod workflow;
 
 pub use error::RunError;
 pub use resolve::Resolution;
 pub use service::{FollowedLog, RunService, RunSettings};
+pub use unlock::Unlock;

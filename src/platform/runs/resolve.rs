@@ -43,7 +43,7 @@ impl RunService {
         let (id, number) = (before.run.id, before.run.number);
         let done = resolution.done.unwrap_or_default();
         before.run.facts().after(&Happening::Resolved { done })?;
-        if let Some(pid) = super::executor::leftover(&self.inner.folder(id), id) {
+        if let Some(pid) = super::attend::leftover(&self.inner.folder(id), id) {
             return Err(RunError::Invalid {
                 message: format!("a command of run #{number} still runs (process {pid}); it may yet change something"),
                 hint: Some(format!("wait for it to end, or end it: kill -INT {pid}")),

@@ -22,6 +22,7 @@ impl RunService {
         which: &RunRef,
         env: BTreeMap<String, String>,
         set_env: BTreeMap<String, String>,
+        yes: bool,
     ) -> Result<Run, RunError> {
         let before = self.inner.store.run(which).await?;
         if !before.run.state.allows().retry {
@@ -31,7 +32,8 @@ impl RunService {
                     .then(|| format!("terrace runs resolve {}", before.run.number)),
             });
         }
-        let request = RunRequest { env, set_env, ..before.request };
+        // A yes ahead was said to that run, and is not said again by itself.
+        let request = RunRequest { env, set_env, yes, ..before.request };
         let draft = Draft { request, retry_of: Some(Box::new(before.run)), ..Draft::default() };
         self.accept_and_add(actor, draft).await
     }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, watch};
 
 use super::configuration::Configurations;
+use super::credentials::CredentialsCheck;
 use super::error::RunError;
 use super::folder::RunFolder;
 use super::hand::Hand;
@@ -36,6 +37,10 @@ pub struct RunSettings {
     pub patience: Patience,
     /// The Atmos binary that `platform/terrace.yaml` names.
     pub atmos: Option<String>,
+    /// The checks of credentials that precede runs.
+    pub credentials: Vec<CredentialsCheck>,
+    /// Whether runs may use working copies to go in parallel.
+    pub copies: bool,
 }
 
 impl RunSettings {
@@ -50,6 +55,8 @@ impl RunSettings {
             confirmation_seconds: 3600,
             patience: Patience::default(),
             atmos: None,
+            credentials: Vec::new(),
+            copies: true,
         }
     }
 }

@@ -8,7 +8,8 @@ use super::accept::Draft;
 use super::configuration::Configuration;
 use super::error::RunError;
 use super::service::RunService;
-use crate::domain::id::RunId;
+use crate::domain::id::{RunId, RunRef};
+use crate::domain::run::machine::Refusal;
 use crate::domain::run::{Run, RunKind, RunRequest, RunSet, SetRequest};
 use crate::domain::stack::InstanceRef;
 use crate::platform::PlatformError;
@@ -72,6 +73,24 @@ impl RunService {
             return Err(error);
         }
         Ok(RunSet { id: set, runs: accepted.into_iter().map(|kept| kept.run).collect() })
+    }
+
+    /// Cancels what has not ended of a set: first what waits, so that nothing of it begins meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none of that id.
+    pub async fn cancel_set(&self, actor: &Actor, id: &str) -> Result<RunSet, RunError> {
+        let mut runs = self.set(id).await?.runs;
+        runs.sort_by_key(|run| run.state.is_active());
+        for run in runs.iter().filter(|run| !run.state.is_end()) {
+            match self.cancel(actor, &RunRef::Id(run.id)).await {
+                // It ended by itself meanwhile.
+                Ok(_) | Err(RunError::Refused(Refusal::Ended(_))) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.set(id).await
     }
 
     /// Returns the runs of a set, in the order in which they were queued.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::accept::blocking;
 use super::error::RunError;
 use super::folder::RunFolder;
 use super::git;
@@ -227,8 +228,4 @@ fn authors(values: &mut [ChangedValue], root: &Path, at: Option<&str>) {
 
 fn relative(root: &Path, path: &Path) -> String {
     path.strip_prefix(root).unwrap_or(path).display().to_string()
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, RunError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| RunError::Supervisor(error.to_string()))
 }

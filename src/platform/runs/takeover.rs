@@ -86,18 +86,21 @@ pub(super) fn step(run: &mut Run, happening: &Happening) -> Option<Transition> {
 }
 
 /// Takes one entry over.
-pub(super) fn take(run: &mut Run, entry: &Entry, folder: &RunFolder, root: &str, telling: &mut Telling) {
+pub(super) fn take(run: &mut Run, entry: &Entry, place: &RunFolder, root: &str, telling: &mut Telling) {
     match &entry.note {
         Note::Ready { .. } | Note::Drained { .. } => {}
         Note::Started { .. } => run.started_at = Some(run.started_at.unwrap_or(entry.at)),
-        Note::Step { step: at, argv, folder, log_offset, .. } => {
+        Note::Step { step: at, argv, folder: at_folder, log_offset, .. } => {
             if let Some(step) = run.steps.get_mut(*at) {
                 step.state = StepState::Running;
                 step.log_offset = step.log_offset.or(Some(*log_offset));
             }
             let name = run.steps.get(*at).map(|step| step.name.clone()).unwrap_or_default();
-            let folder = folder.strip_prefix(root).map_or(folder.as_str(), |rest| rest.trim_start_matches('/'));
-            run.commands.push(ExecutedCommand { step: name, argv: argv.clone(), folder: folder.to_owned() });
+            run.commands.push(ExecutedCommand {
+                step: name,
+                argv: argv.clone(),
+                folder: shown(at_folder, place, root),
+            });
             telling.observed(run, "step_started");
         }
         Note::StepEnded { step: at, code, success, log_bytes, .. } => {
@@ -148,15 +151,16 @@ pub(super) fn take(run: &mut Run, entry: &Entry, folder: &RunFolder, root: &str,
             run.reason = Some(format!("{signal} sent: {why}"));
             telling.observed(run, "signaled");
         }
+        Note::Again { .. } => telling.observed(run, "step_again"),
         Note::LeftBehind { .. } => telling.observed(run, "left_behind"),
         Note::Gap { bytes, .. } => {
             run.log_lost += bytes;
             telling.observed(run, "log_gap");
         }
-        Note::Ended { outcome, code, reason, log_bytes, log_lines, log_lost } => {
+        Note::Ended { outcome, code, reason, log_bytes, log_lines, log_lost, login } => {
             (run.log_bytes, run.log_lines, run.log_lost) = (*log_bytes, *log_lines, *log_lost);
             run.exit_code = *code;
-            end(run, *outcome, reason.clone(), entry.at, folder, telling);
+            end(run, *outcome, reason.clone(), login.as_deref(), entry, place, telling);
         }
     }
     if let Note::Drained { log_bytes, log_lines, log_lost } = &entry.note {
@@ -165,33 +169,46 @@ pub(super) fn take(run: &mut Run, entry: &Entry, folder: &RunFolder, root: &str,
     }
 }
 
+/// Names a folder below the estate's root, or below the root of the run's working copy.
+fn shown(folder: &str, place: &RunFolder, root: &str) -> String {
+    let copy = place.copy().display().to_string();
+    let below = folder.strip_prefix(&copy).or_else(|| folder.strip_prefix(root));
+    below.map_or(folder, |below| below.trim_start_matches('/')).to_owned()
+}
+
 /// Ends a run as its supervisor saw it, with what the log tells of a failure.
 fn end(
     run: &mut Run,
     outcome: Outcome,
     reason: Option<String>,
-    at: Timestamp,
-    folder: &RunFolder,
+    login: Option<&str>,
+    entry: &Entry,
+    place: &RunFolder,
     telling: &mut Telling,
 ) {
     if outcome == Outcome::Failed {
-        run.findings = look(folder, run);
+        run.findings = look(place, run, entry.at);
     }
     let found = |code: &str| run.findings.iter().any(|finding: &LogFinding| finding.code == code);
+    let before_change = matches!(run.state, RunState::Planning | RunState::AwaitingConfirmation);
     let ending = match outcome {
         Outcome::Succeeded => Ending::Succeeded,
         Outcome::NoChanges => Ending::NoChanges,
         Outcome::Canceled => Ending::Canceled,
         Outcome::Expired => Ending::Expired,
+        Outcome::NeedsCredentials => Ending::NeedsCredentials,
         Outcome::Failed if run.state == RunState::Applying && found("stale-plan") => Ending::Stale,
-        Outcome::Failed if run.state == RunState::Planning && found("missing-credentials") => Ending::NeedsCredentials,
+        Outcome::Failed if before_change && found("missing-credentials") => Ending::NeedsCredentials,
         Outcome::Failed => Ending::Failed,
     };
     if let Some(transition) = step(run, &Happening::Ended(ending)) {
         let finding = run.findings.first();
         run.reason = finding.map(|finding| finding.message.clone()).or(reason);
         run.next = finding.and_then(|finding| finding.next.clone()).or_else(|| next(run, ending));
-        finish(run, at);
+        if let (Ending::NeedsCredentials, Some(login)) = (ending, login) {
+            run.next = Some(format!("{login}, then terrace runs retry {}", run.number));
+        }
+        finish(run, entry.at);
         let detail = json!({"reason": run.reason, "exit_code": run.exit_code, "driver": run.driver});
         telling.transition(run, transition, detail);
     }
@@ -247,7 +264,7 @@ fn next(run: &Run, ending: Ending) -> Option<String> {
 }
 
 /// Looks for known errors at the end of the log.
-fn look(folder: &RunFolder, run: &Run) -> Vec<LogFinding> {
+fn look(folder: &RunFolder, run: &Run, now: Timestamp) -> Vec<LogFinding> {
     let Ok(reader) = LogReader::open(&folder.log(), &folder.index()) else {
         return Vec::new();
     };
@@ -263,5 +280,5 @@ fn look(folder: &RunFolder, run: &Run) -> Vec<LogFinding> {
     text.truncate(read);
     let newlines = memchr::memchr_iter(b'\n', &text).count() as u64;
     let first = run.log_lines.saturating_sub(newlines + u64::from(text.last() != Some(&b'\n'))) + 1;
-    findings::find(&text, first, run)
+    findings::find(&text, first, run, now)
 }

@@ -1,11 +1,13 @@
 //! From a request to a script: what is to be done, what it locks, what it stands on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use super::configuration::Configuration;
+use super::copy;
+use super::credentials::{self, CredentialsCheck};
 use super::error::RunError;
 use super::folder::RunFolder;
 use super::git;
@@ -67,16 +69,27 @@ pub(super) struct Ground<'a> {
     pub(super) cache: &'a Path,
     /// For how many seconds a plan waits for a yes.
     pub(super) seconds: u64,
+    /// Whether the configuration lies in a working copy.
+    pub(super) copied: bool,
+    /// The names of the variables that the run's environment has.
+    pub(super) variables: &'a BTreeSet<String>,
+    /// The checks of credentials.
+    pub(super) credentials: &'a [CredentialsCheck],
 }
 
 impl Ground<'_> {
     /// Looks at a request and writes its script. Reads files and asks Git, so it blocks for some milliseconds.
     pub(super) fn prepare(&self, request: &RunRequest) -> Result<Work, RunError> {
-        match request.kind {
-            RunKind::Plan | RunKind::Apply | RunKind::Destroy | RunKind::Drift => self.instance(request),
-            RunKind::Workflow => self.workflow(request),
-            RunKind::Command => self.command(request),
+        if self.copied && !request.kind.plans() {
+            return Err(RunError::invalid(format!("a {} cannot run at another commit", request.kind)));
         }
+        let mut work = match request.kind {
+            RunKind::Plan | RunKind::Apply | RunKind::Destroy | RunKind::Drift => self.instance(request)?,
+            RunKind::Workflow => self.workflow(request)?,
+            RunKind::Command => self.command(request)?,
+        };
+        credentials::guard(&mut work, request, self.configuration.root(), self.credentials);
+        Ok(work)
     }
 
     fn places(&self) -> Places {
@@ -86,6 +99,7 @@ impl Ground<'_> {
             plan_json: self.folder.plan_json(),
             data: self.folder.data(),
             cache: self.cache.to_owned(),
+            copied: self.copied,
         }
     }
 
@@ -99,6 +113,7 @@ impl Ground<'_> {
     fn instance(&self, request: &RunRequest) -> Result<Work, RunError> {
         let target = self.target(request)?;
         let driver = self.tools.driver(request.driver);
+        self.refuse_where_atmos_does(driver)?;
         let root = self.configuration.root();
         // Atmos may bring the folder itself, from a source that the component names.
         if driver == DriverKind::Terraform && target.component_type == "terraform" && !target.folder.is_dir() {
@@ -113,7 +128,19 @@ impl Ground<'_> {
             tracked: &|path| tracked.contains(path),
         };
         let script = instance::script(driver, self.tools, &target, &self.places(), &asked)?;
-        let locks = instance::locks(&target, root);
+        let mut locks = instance::locks(&target, root);
+        if self.copied {
+            if !copy::is_remote(&locks) {
+                return Err(RunError::Invalid {
+                    message: format!(
+                        "{}@{} keeps its state in the component's folder, which a working copy cannot reach",
+                        target.component, target.stack
+                    ),
+                    hint: Some("check the commit out, and run without --commit".to_owned()),
+                });
+            }
+            locks.retain(LockKey::is_state);
+        }
         Ok(Work {
             driver,
             command: instance::typed(&target, request.kind, &request.args),
@@ -145,6 +172,9 @@ impl Ground<'_> {
         let driver = self.tools.driver(request.driver);
         let at = commands::instance(words);
         let target = at.as_ref().and_then(|(c, s)| self.configuration.target(c, s, request.stack_file.as_deref()).ok());
+        if target.is_some() {
+            self.refuse_where_atmos_does(driver)?;
+        }
         let terminal = request.interactive || row.is_some_and(|row| row.way == commands::Way::Terminal);
         let mut script = Script::default();
         match driver {
@@ -178,6 +208,23 @@ impl Ground<'_> {
             stood_on: self.stood_on(driver, &target.iter().collect::<Vec<_>>()),
             leaves: Vec::new(),
         })
+    }
+
+    /// Says before anything starts that Atmos will refuse the estate as a whole.
+    pub(super) fn refuse_where_atmos_does(&self, driver: DriverKind) -> Result<(), AtmosError> {
+        match self.configuration.refusal().filter(|_| driver == DriverKind::Atmos) {
+            Some(problem) => {
+                let message = format!("Atmos refuses this estate as a whole: {}", problem.message);
+                let error = AtmosError::new("atmos-refuses", message).hint(
+                    "--driver terraform runs what can be resolved without Atmos; `terrace check` lists every problem",
+                );
+                Err(match problem.source {
+                    Some(place) => error.at(place),
+                    None => error,
+                })
+            }
+            None => Ok(()),
+        }
     }
 
     /// Lets Atmos run a command line.
@@ -313,6 +360,8 @@ pub(super) fn exec(step: usize, argv: Vec<String>, folder: PathBuf, env: BTreeMa
         otherwise: None,
         applies: None,
         terminal: false,
+        guards: false,
+        retry: None,
     }
 }
 

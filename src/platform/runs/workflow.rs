@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::RunError;
 use super::work::{Ground, Work, exec, only_atmos, reference, without_stack};
-use crate::atmos::driver::script::{Action, Script, StepTitle};
-use crate::atmos::driver::{commands, files, instance, quote, workflow};
+use crate::atmos::driver::script::{Action, Exec, Script, StepTitle};
+use crate::atmos::driver::{commands, files, instance, quote, variables, workflow};
 use crate::atmos::{AtmosError, RunTarget};
 use crate::domain::run::lock::LockKey;
 use crate::domain::run::{DriverKind, RunRequest};
@@ -27,6 +27,10 @@ impl Ground<'_> {
         let mut targets = Vec::new();
         if read.is_plain() {
             let from = self.first_step(&read, name, request)?;
+            self.ask_for_variables(&read, from)?;
+            if read.steps[from..].iter().any(|step| step.kind() == "atmos") {
+                self.refuse_where_atmos_does(driver)?;
+            }
             for (index, step) in read.steps.iter().enumerate() {
                 if index < from {
                     script.steps.push(StepTitle {
@@ -39,6 +43,7 @@ impl Ground<'_> {
                 targets.extend(self.workflow_step(&mut script, &read, index, step, request, driver)?);
             }
         } else if driver == DriverKind::Atmos {
+            self.refuse_where_atmos_does(driver)?;
             let mut words = ["workflow", name, "-f", file].map(str::to_owned).to_vec();
             if let Some(stack) = &request.stack {
                 words.extend(["-s".to_owned(), stack.clone()]);
@@ -48,10 +53,10 @@ impl Ground<'_> {
             }
             self.atmos_step(&mut script, name, &words, None, &BTreeMap::new())?;
         } else {
-            let other = read.steps.iter().find(|step| !step.is_plain()).map_or("", workflow::Step::kind).to_owned();
+            let what = read.only_atmos().unwrap_or_default();
             return Err(AtmosError::new(
                 "only-atmos",
-                format!("workflow '{name}' has steps that only Atmos can run ({other})"),
+                format!("workflow '{name}' has what only Atmos can run: {what}"),
             )
             .hint("install atmos, or set ATMOS_BIN")
             .into());
@@ -83,6 +88,26 @@ impl Ground<'_> {
                 hint: Some(format!("its steps: {}", names.join(", "))),
             }
         })
+    }
+
+    /// Refuses where a step reads a variable that nothing sets.
+    fn ask_for_variables(&self, read: &workflow::Workflow, from: usize) -> Result<(), AtmosError> {
+        let mut missing: BTreeMap<String, String> = BTreeMap::new();
+        for (index, step) in read.steps.iter().enumerate().skip(from).filter(|(_, step)| step.kind() == "shell") {
+            let is_set = |name: &str| {
+                self.variables.contains(name) || read.env.contains_key(name) || step.env.contains_key(name)
+            };
+            for name in variables::unset(step.command.as_deref().unwrap_or_default(), &is_set) {
+                missing.entry(name).or_insert_with(|| read.step_name(index));
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let read: Vec<String> = missing.iter().map(|(name, step)| format!("step '{step}' reads ${name}")).collect();
+        let give: Vec<String> = missing.keys().map(|name| format!("--env {name}=VALUE")).collect();
+        Err(AtmosError::new("needs-variables", format!("{}, and nothing sets it", read.join(", ")))
+            .hint(format!("give it: {}", give.join(" "))))
     }
 
     /// Adds one step of a workflow; returns the instance it is about, where it is about one.
@@ -117,7 +142,9 @@ impl Ground<'_> {
             let folder = folder.map_or_else(|| root.to_owned(), |folder| root.join(folder));
             script.steps.push(StepTitle { name, command: command.clone(), skipped: false });
             let argv = ["bash", "-c", &command].map(str::to_owned).to_vec();
-            script.actions.push(Action::Exec(exec(script.steps.len() - 1, argv, folder, env)));
+            let retry = read.retry(index)?;
+            let exec = Exec { retry, ..exec(script.steps.len() - 1, argv, folder, env) };
+            script.actions.push(Action::Exec(exec));
             return Ok(None);
         }
         let mut words = workflow::split(&command);
@@ -135,6 +162,13 @@ impl Ground<'_> {
             (DriverKind::Atmos, target) => self.atmos_step(script, &name, &words, target.as_ref(), &env)?,
             (DriverKind::Terraform, Some(target)) => self.terraform_step(script, &name, &words, target, true)?,
             (DriverKind::Terraform, None) => return Err(only_atmos(&words).into()),
+        }
+        let last = script.actions.iter_mut().rev().find_map(|action| match action {
+            Action::Exec(exec) => Some(exec),
+            _ => None,
+        });
+        if let Some(exec) = last {
+            exec.retry = read.retry(index)?;
         }
         Ok(target)
     }

@@ -145,6 +145,8 @@ pub(crate) fn shell(folder: &Path, commands: &[&str]) -> Script {
             otherwise: None,
             applies: None,
             terminal: false,
+            guards: false,
+            retry: None,
         }));
     }
     script

@@ -1,5 +1,6 @@
 //! What the stories share.
 
+pub(crate) mod backend;
 pub(crate) mod home;
 pub(crate) mod host;
 pub(crate) mod platform;

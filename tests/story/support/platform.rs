@@ -12,7 +12,7 @@ use terrace::atmos::{AtmosError, RunTarget};
 use terrace::domain::id::RunRef;
 use terrace::domain::run::since::Leaf;
 use terrace::domain::run::{DriverKind, Run, RunKind, RunRequest, RunState};
-use terrace::domain::stack::{Dependency, DependencyKind, InstanceRef, InstanceSummary, PathSegment};
+use terrace::domain::stack::{Dependency, DependencyKind, Diagnostic, InstanceRef, InstanceSummary, PathSegment};
 use terrace::platform::audit::Actor;
 use terrace::platform::runs::configuration::{Configuration, Configurations};
 use terrace::platform::runs::protocol::Patience;
@@ -100,6 +100,10 @@ impl Configuration for Fixed {
     fn workflows(&self) -> PathBuf {
         self.root.join("stacks/workflows")
     }
+
+    fn refusal(&self) -> Option<Diagnostic> {
+        None
+    }
 }
 
 struct Always(Arc<Fixed>);
@@ -108,6 +112,10 @@ struct Always(Arc<Fixed>);
 impl Configurations for Always {
     async fn current(&self) -> Result<Arc<dyn Configuration>, RunError> {
         Ok(Arc::clone(&self.0) as _)
+    }
+
+    async fn at(&self, root: &Path) -> Result<Arc<dyn Configuration>, RunError> {
+        Ok(Arc::new(Fixed { root: root.to_owned() }))
     }
 }
 

@@ -33,7 +33,7 @@ use super::folder::RunFolder;
 use super::journal::{Journal, Note, Outcome};
 use super::log::LogWriter;
 use super::protocol::{Ask, Hello, Progress, Say};
-use crate::atmos::driver::script::Script;
+use crate::atmos::driver::script::{Exec, Script};
 use crate::domain::id::Digest;
 
 /// How much is read from a command at a time.
@@ -110,8 +110,23 @@ struct Host {
     cancel: Option<Cancel>,
     kept: Kept,
     accepted: Option<Accepted>,
+    /// A command that is tried again.
+    again: Option<Again>,
+    /// How often the present command was tried, and since when.
+    tries: (u32, Instant),
+    /// The lock file that is held.
+    locked: Option<File>,
+    /// When something is looked at again that nobody tells of.
+    look_at: Option<Instant>,
     told: Instant,
     buffer: Vec<u8>,
+}
+
+/// A command that failed and is tried again.
+#[derive(Debug)]
+struct Again {
+    exec: Exec,
+    at: Instant,
 }
 
 /// The plan that was accepted.
@@ -172,6 +187,10 @@ impl Host {
             cancel: None,
             kept: Kept::default(),
             accepted: None,
+            again: None,
+            tries: (0, Instant::now()),
+            locked: None,
+            look_at: None,
             told: Instant::now(),
             buffer: Vec::new(),
         })
@@ -281,6 +300,9 @@ impl Host {
         }
         if let Stage::Awaiting { until: end } = &self.stage {
             until = until.min(*end);
+        }
+        if let Some(look_at) = self.look_at {
+            until = until.min(look_at);
         }
         if self.peers.iter().any(|peer| !peer.waits()) && self.has_news() {
             until = until.min(self.told + TELL);

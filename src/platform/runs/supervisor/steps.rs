@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::child::{Child, group_lives, verdict};
-use super::{Accepted, Host, Stage};
+use super::{Accepted, Again, Host, Stage};
 use crate::atmos::driver::planfile;
 use crate::atmos::driver::script::{Accept, Action, Exec};
 use crate::platform::runs::journal::{Note, Outcome};
+
+/// How often a lock file that somebody else has is looked at.
+const LOCK_LOOK: Duration = Duration::from_millis(20);
 
 /// Tracked files as they were before the run wrote into the component's folder.
 #[derive(Debug, Default)]
@@ -65,6 +68,33 @@ impl Host {
                 self.end(Outcome::Canceled, None, Some(reason));
                 return;
             }
+            if let Some(again) = self.again.take() {
+                if Instant::now() < again.at {
+                    self.look_at = Some(again.at);
+                    self.again = Some(again);
+                    return;
+                }
+                self.look_at = None;
+                if let Err(reason) = self.execute(again.exec) {
+                    self.end(Outcome::Failed, None, Some(reason));
+                }
+                continue;
+            }
+            if let Some(Action::Lock { path }) = self.script.actions.get(self.next).cloned() {
+                match self.take(&path) {
+                    Ok(true) => self.next += 1,
+                    Ok(false) => {
+                        self.look_at = Some(Instant::now() + LOCK_LOOK);
+                        return;
+                    }
+                    Err(error) => {
+                        let reason = format!("cannot take the lock {}: {error}", path.display());
+                        self.end(Outcome::Failed, None, Some(reason));
+                    }
+                }
+                continue;
+            }
+            self.look_at = None;
             let Some(action) = self.script.actions.get(self.next).cloned() else {
                 let without = self.accepted.as_ref().is_some_and(|accepted| !accepted.changes);
                 self.end(if without { Outcome::NoChanges } else { Outcome::Succeeded }, Some(0), None);
@@ -94,9 +124,31 @@ impl Host {
             Action::Remove { path } => {
                 remove(&path).map_err(|error| format!("cannot remove {}: {error}", path.display()))
             }
-            Action::Exec(exec) => self.execute(exec),
+            Action::Lock { .. } => Ok(()),
+            Action::Unlock => {
+                self.locked = None;
+                Ok(())
+            }
+            Action::Exec(exec) => {
+                self.tries = (1, Instant::now());
+                self.execute(exec)
+            }
             Action::Accept(accept) => self.accept(&accept),
             Action::Confirm { ahead, seconds } => self.await_confirmation(ahead, seconds),
+        }
+    }
+
+    /// Takes a lock file that runs share, where nobody has it. The kernel gives it back at any death.
+    fn take(&mut self, path: &Path) -> io::Result<bool> {
+        use rustix::fs::{FlockOperation, flock};
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {
+                self.locked = Some(file);
+                Ok(true)
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -200,6 +252,25 @@ impl Host {
             }
             return false;
         }
+        let tried = self.tries.0;
+        if let Some(wait) =
+            child.exec.retry.as_ref().and_then(|retry| retry.wait(tried, self.tries.1.elapsed(), chance()))
+        {
+            self.tries.0 += 1;
+            let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+            self.note(Note::Again { step, tried, wait: millis }, false);
+            let at = Instant::now()
+                .checked_add(wait)
+                .unwrap_or_else(|| Instant::now() + Duration::from_secs(u64::from(u32::MAX)));
+            self.again = Some(Again { exec: child.exec, at });
+            return true;
+        }
+        if child.exec.guards {
+            let check = child.exec.argv.last().map_or("the check", String::as_str);
+            let reason = format!("credentials are missing or have expired: `{check}` failed; nothing was changed");
+            self.end(Outcome::NeedsCredentials, code, Some(reason));
+            return false;
+        }
         let name = self.script.steps.get(step).map_or("a step", |title| title.name.as_str()).to_owned();
         let reason = match (code, signal) {
             (Some(code), _) => format!("{name} failed with exit code {code}"),
@@ -252,6 +323,7 @@ impl Host {
             return;
         }
         self.stage = Stage::Ended;
+        (self.again, self.locked, self.look_at) = (None, None, None);
         for action in std::mem::take(&mut self.script.at_last) {
             if let Err(error) = self.perform(action) {
                 super::complain(&error);
@@ -268,9 +340,17 @@ impl Host {
             log_bytes: self.log.bytes(),
             log_lines: self.log.lines(),
             log_lost: self.log.lost(),
+            login: self.script.login.clone(),
         };
         self.note(note, true);
     }
+}
+
+/// A number from -1 to 1 that differs from time to time.
+fn chance() -> f64 {
+    let nanos =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
+    f64::from(nanos % 2001) / 1000.0 - 1.0
 }
 
 /// Writes a file whole, by renaming, so that nobody reads half of it.

@@ -111,13 +111,14 @@ impl RunWrites for SqliteTx {
     async fn save_run(&mut self, kept: &KeptRun, expected: u64) -> Result<(), PlatformError> {
         let run = &kept.run;
         let done = sqlx::query(
-            "update runs set version = ?, state = ?, ended = ?, taken = ?, document = ? where id = ? and version = ?",
+            "update runs set version = ?, state = ?, ended = ?, taken = ?, document = ?, locks = ? where id = ? and version = ?",
         )
         .bind(whole(run.version))
         .bind(run.state.name())
         .bind(run.state.is_end())
         .bind(whole(kept.taken))
         .bind(json(run)?)
+        .bind(json(&kept.locks)?)
         .bind(run.id.to_string())
         .bind(whole(expected))
         .execute(self.connection())

@@ -1,0 +1,267 @@
+//! Attends to living supervisors, and takes over what they note: now, or after the platform was gone.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+
+use super::accept::blocking;
+use super::copy;
+use super::error::RunError;
+use super::executor::AGAIN;
+use super::folder::RunFolder;
+use super::hand;
+use super::journal::{self, Note};
+use super::mask;
+use super::service::{RunService, save};
+use super::takeover::{self, Telling};
+use crate::domain::id::{RunId, RunRef};
+use crate::domain::run::lock::LockKey;
+use crate::domain::run::{Run, RunState, WayOn};
+use crate::platform::PlatformError;
+use crate::platform::audit::Actor;
+use crate::platform::store::KeptRun;
+
+impl RunService {
+    /// Attends to a run's supervisor until it is gone, taking over what it notes.
+    pub(super) fn attend(&self, id: RunId) -> BoxFuture<'static, ()> {
+        let service = self.clone();
+        Box::pin(async move { service.begin_to_attend(id).await })
+    }
+
+    async fn begin_to_attend(self, id: RunId) {
+        let folder = self.inner.folder(id);
+        let attached = hand::attach(&folder, self.inner.token).await;
+        let service = self.clone();
+        match attached {
+            Ok((hand, speaking, mut news)) => {
+                self.inner.hands().insert(id, hand);
+                tokio::spawn(async move {
+                    let speaking = tokio::spawn(speaking);
+                    while news.changed().await.is_ok() {
+                        service.take_over_or_say(id, false).await;
+                    }
+                    drop(speaking.await);
+                    service.inner.hands().remove(&id);
+                    service.when_gone(id, &folder).await;
+                });
+            }
+            Err(error) => {
+                tracing::debug!(run = %id, %error, "no supervisor to attend to");
+                tokio::spawn(async move { service.when_gone(id, &folder).await });
+            }
+        }
+    }
+
+    /// The connection ended: either the supervisor is gone, or only the connection.
+    async fn when_gone(&self, id: RunId, folder: &RunFolder) {
+        // A process that was killed is gone a moment after its connections are.
+        for _ in 0..50 {
+            if !folder.is_alive() {
+                self.take_over_or_say(id, true).await;
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.attend(id).await;
+    }
+
+    async fn take_over_or_say(&self, id: RunId, gone: bool) {
+        while let Err(error) = self.take_over(id, gone).await {
+            tracing::warn!(run = %id, %error, "what a supervisor noted cannot be taken over now");
+            if matches!(error, RunError::Platform(PlatformError::NotFound { .. })) {
+                return;
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    /// Takes over what a supervisor noted since the last time; where it is gone without an end, the run is lost.
+    async fn take_over(&self, id: RunId, gone: bool) -> Result<(), RunError> {
+        let folder = self.inner.folder(id);
+        let known = self.inner.store.run(&RunRef::Id(id)).await?;
+        let new = journal::read(&folder.journal(), usize::try_from(known.taken).unwrap_or(usize::MAX));
+        if new.is_ok_and(|new| new.iter().any(|entry| matches!(entry.note, Note::Planned { .. }))) {
+            mask_plan(&folder).await;
+        }
+        let mut tx = self.inner.store.begin().await?;
+        let mut kept = tx.run(id).await?;
+        let (read, before) = (kept.run.version, kept.run.state);
+        let skip = usize::try_from(kept.taken).unwrap_or(usize::MAX);
+        let entries = journal::read(&folder.journal(), skip).map_err(RunError::io("cannot read the run's journal"))?;
+        let lost = gone && !kept.run.state.is_end();
+        if entries.is_empty() && !lost {
+            drop(tx);
+            if gone && kept.run.state.is_end() {
+                self.clean_up(kept.run).await?;
+            }
+            return Ok(());
+        }
+        let root = self.inner.configurations.current().await.map(|now| now.root().to_owned()).unwrap_or_default();
+        let shown = root.display().to_string();
+        let mut telling = Telling::new(Timestamp::now(), Actor::platform());
+        kept.run.version += 1;
+        for entry in &entries {
+            kept.taken += 1;
+            // A run that the platform ended by itself (canceled while queued) is not ended twice.
+            let again = kept.run.state.is_end() && matches!(entry.note, Note::Ended { .. });
+            if !again {
+                takeover::take(&mut kept.run, entry, &folder, &shown, &mut telling);
+            }
+        }
+        if gone && !kept.run.state.is_end() {
+            takeover::lose(&mut kept.run, Timestamp::now(), &folder, &mut telling);
+        }
+        let state = kept.run.state;
+        if state.is_end() && !before.is_end() {
+            kept.run.ways = self.ways(&kept.run).await?;
+        }
+        let held = state.holds(kept.run.kind);
+        let keeps_folder = held.folder
+            || (state == RunState::AwaitingConfirmation && kept.run.confirmed_by.is_some())
+            || (state == RunState::AwaitingConfirmation && kept.request.yes);
+        let free: Vec<LockKey> =
+            kept.locks.iter().filter(|key| if key.is_state() { !held.state } else { !keeps_folder }).cloned().collect();
+        tx.release_locks(id, &free).await?;
+        save(tx, &kept, read, telling).await?;
+        if state != before {
+            self.inner.wake.notify_one();
+        }
+        if state.is_end() && gone {
+            self.clean_up(kept.run).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes what nobody needs of a run that has ended, and says where a state lies that could not be sent.
+    async fn clean_up(&self, run: Run) -> Result<(), RunError> {
+        let root = self.inner.configurations.current().await.map(|now| now.root().to_owned()).unwrap_or_default();
+        let (id, folder) = (run.id, self.inner.folder(run.id));
+        match blocking(move || tidy(&root, &folder, &run)).await? {
+            Some(unsent) => self.tell_of_unsent(id, &unsent).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Says where the state lies that Terraform could not send.
+    async fn tell_of_unsent(&self, id: RunId, unsent: &Path) -> Result<(), RunError> {
+        let mut tx = self.inner.store.begin().await?;
+        let mut kept = tx.run(id).await?;
+        let read = kept.run.version;
+        kept.run.version += 1;
+        let way = WayOn {
+            what: "send the state that could not be sent; the working copy stays until then".to_owned(),
+            command: format!(
+                "terrace atmos terraform state push {} -s {} -- {}",
+                kept.run.component.as_deref().unwrap_or("COMPONENT"),
+                kept.run.stack.as_deref().unwrap_or("STACK"),
+                unsent.display()
+            ),
+        };
+        kept.run.next = Some(way.command.clone());
+        kept.run.ways.insert(0, way);
+        let mut telling = Telling::new(Timestamp::now(), Actor::platform());
+        telling.observed(&kept.run, "state_unsent");
+        save(tx, &kept, read, telling).await
+    }
+
+    /// After a start: attends to every run that has not ended, and sends supervisors home that have no run.
+    pub(super) async fn take_over_all(&self) -> Result<(), RunError> {
+        let live = self.inner.store.live_runs().await?;
+        let mut reached = tokio::task::JoinSet::new();
+        for kept in &live {
+            let (service, kept) = (self.clone(), kept.clone());
+            reached.spawn(async move { service.take_back(kept).await });
+        }
+        while reached.join_next().await.is_some() {}
+        self.send_strangers_home().await;
+        Ok(())
+    }
+
+    async fn take_back(&self, kept: KeptRun) {
+        let id = kept.run.id;
+        self.attend(id).await;
+        let folder = self.inner.folder(id);
+        let started = journal::read(&folder.journal(), 0)
+            .is_ok_and(|entries| entries.iter().any(|entry| matches!(entry.note, Note::Started { .. })));
+        // The platform ended between its word and the supervisor's: the word is given again.
+        if kept.run.state.is_active()
+            && !started
+            && let Some(hand) = self.inner.hand(id)
+        {
+            let service = self.clone();
+            tokio::spawn(async move { service.hand_over(kept, hand).await });
+        }
+    }
+
+    /// Looks at every run's folder: a supervisor whose run was never stored (the platform ended in between) is not waited
+    /// for, and what a run left behind that has ended is removed.
+    async fn send_strangers_home(&self) {
+        let Ok(folders) = std::fs::read_dir(&self.inner.settings.folder) else {
+            return;
+        };
+        for folder in folders.flatten() {
+            let Some(id) = folder.file_name().to_str().and_then(|name| name.parse::<RunId>().ok()) else {
+                continue;
+            };
+            let (place, attended) = (self.inner.folder(id), self.inner.hand(id).is_some());
+            if !place.is_alive() && !attended {
+                // The platform ended before it could clean up.
+                if [place.data(), place.copy(), place.plan()].iter().any(|left| left.exists())
+                    && let Ok(kept) = self.inner.store.run(&RunRef::Id(id)).await
+                    && kept.run.state.is_end()
+                    && !kept.run.ways.iter().any(|way| way.command.contains(" state push "))
+                    && let Err(error) = self.clean_up(kept.run).await
+                {
+                    tracing::warn!(run = %id, %error, "what a run left behind cannot be removed now");
+                }
+                continue;
+            }
+            if attended {
+                continue;
+            }
+            if matches!(self.inner.store.run(&RunRef::Id(id)).await, Err(PlatformError::NotFound { .. })) {
+                self.discard(id).await;
+            }
+        }
+    }
+}
+
+/// Removes what nobody needs of a run that has ended: its data folder, its copy, the plan that nobody will apply; masks
+/// what is kept. Returns a state that lies in the copy and nowhere else.
+fn tidy(root: &Path, folder: &RunFolder, run: &Run) -> Option<PathBuf> {
+    drop(std::fs::remove_dir_all(folder.data()));
+    drop(std::fs::remove_file(folder.path().join("control.sock")));
+    if run.state != RunState::Unknown {
+        // It holds secrets in clear, and is used once: in its own run.
+        drop(std::fs::remove_file(folder.plan()));
+    }
+    if let Err(error) = mask::file(&folder.plan_json()) {
+        tracing::warn!(run = %run.id, %error, "a plan could not be masked and was removed");
+    }
+    copy::remove(root, folder, run)
+}
+
+/// Masks the plan that was just made.
+async fn mask_plan(folder: &RunFolder) {
+    let path = folder.plan_json();
+    match blocking(move || mask::file(&path)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "a plan could not be masked and was removed"),
+        Err(error) => tracing::warn!(%error, "a plan could not be masked"),
+    }
+}
+
+/// Returns a process of a run's last command that still lives though its supervisor is gone.
+pub(super) fn leftover(folder: &RunFolder, id: RunId) -> Option<u32> {
+    let entries = journal::read(&folder.journal(), 0).ok()?;
+    let pid = entries.iter().rev().find_map(|entry| match entry.note {
+        Note::Step { pid, .. } => Some(pid),
+        _ => None,
+    })?;
+    // The number may be somebody else's by now: only a process with our mark counts.
+    let mark = format!("TERRACE_RUN={id}");
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+    environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()).then_some(pid)
+}

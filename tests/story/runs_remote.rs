@@ -1,0 +1,120 @@
+//! Runs on a remote backend: working copies, earlier commits, Terraform's own locks.
+
+use std::path::Path;
+
+use terrace::api::types::Unlock;
+use terrace::domain::id::RunRef;
+use terrace::domain::run::{Run, RunKind, RunRequest, RunState};
+
+use crate::runs_served::asks;
+use crate::support::backend::Backend;
+use crate::support::platform::no_terraform;
+use crate::support::served::Served;
+
+/// Adds two instances of one slow component, whose states are kept by the backend, and commits them.
+fn add_remote(root: &Path, backend: &Backend) {
+    let write = |name: &str, text: &str| {
+        let path = root.join(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+        std::fs::write(path, text).expect("written");
+    };
+    let one = |name: &str| {
+        let address = backend.address(name);
+        format!(
+            "    {name}:\n      metadata: {{component: far}}\n      backend_type: http\n      backend: {{http: {{address: \"{address}\", lock_address: \"{address}\", unlock_address: \"{address}\"}}}}\n      vars: {{name: {name}}}\n"
+        )
+    };
+    write(
+        "components/terraform/far/main.tf",
+        "variable \"name\" { type = string }\nresource \"terraform_data\" \"it\" {\n  input = var.name\n  provisioner \"local-exec\" { command = \"sleep 2\" }\n}\n",
+    );
+    write(
+        "stacks/orgs/harbor/far.yaml",
+        &format!(
+            "vars: {{tenant: plat, environment: far, stage: dev}}\ncomponents:\n  terraform:\n{}{}",
+            one("far-a"),
+            one("far-b")
+        ),
+    );
+    let atmos = std::fs::read_to_string(root.join("atmos.yaml")).expect("a file");
+    let atmos = atmos.replace("auto_generate_backend_file: false", "auto_generate_backend_file: true");
+    write("atmos.yaml", &atmos);
+    let ignored = std::fs::read_to_string(root.join(".gitignore")).unwrap_or_default();
+    write(".gitignore", &format!("{ignored}\nbackend.tf.json\n*.terraform.tfvars.json\n.terraform\n"));
+}
+
+async fn start(served: &Served, request: &RunRequest) -> Run {
+    served.client.start_run(request, None).await.expect("accepted")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_of_one_component_go_in_parallel_in_copies_and_leave_none() {
+    if no_terraform() {
+        return;
+    }
+    let backend = Backend::start();
+    let served = Served::start_after(|root| add_remote(root, &backend));
+    served.git(&["add", "-A"]);
+    served.git(&["commit", "-qm", "Add what is far away"]);
+    let yes = |component: &str| RunRequest { yes: true, ..asks(RunKind::Apply, component, "plat-far-dev") };
+    let (one, two) = (start(&served, &yes("far-a")).await, start(&served, &yes("far-b")).await);
+    let both = [served.end(&one).await, served.end(&two).await];
+    for run in &both {
+        assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
+        assert!(!run.local_state);
+    }
+    assert!(both[0].copy.is_none(), "the first has the folder to itself: {:#?}", both[0]);
+    assert_eq!(both[1].copy.as_deref(), Some(served.git(&["rev-parse", "HEAD"]).trim()), "{:#?}", both[1]);
+    assert!(both[1].started_at < both[0].ended_at, "they went at the same time");
+    assert!(backend.has_state("far-a") && backend.has_state("far-b"));
+    assert!(!backend.is_locked("far-a") && !backend.is_locked("far-b"));
+    let folder = served.state().join("runs").join(two.id.to_string());
+    let copies = || served.git(&["worktree", "list"]).lines().count() - 1;
+    crate::support::host::eventually("the copy is gone", || {
+        (!folder.join("copy").exists() && copies() == 0).then_some(())
+    });
+    assert_eq!(served.git(&["status", "--porcelain"]), "", "nothing of a copy is left in the estate");
+    assert_eq!(both[1].commands[0].folder, "components/terraform/far");
+
+    // What was committed later does not count at the earlier commit.
+    let first = served.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    let file = served.root().join("stacks/orgs/harbor/far.yaml");
+    let text = std::fs::read_to_string(&file).expect("a file");
+    std::fs::write(&file, text.replace("name: far-a}", "name: renamed}")).expect("written");
+    served.git(&["commit", "-qam", "Rename it"]);
+    let now = served.end(&start(&served, &asks(RunKind::Plan, "far-a", "plat-far-dev")).await).await;
+    assert_eq!(now.state, RunState::Succeeded, "{now:#?}");
+    let then = RunRequest { commit: Some(first.clone()), ..asks(RunKind::Plan, "far-a", "plat-far-dev") };
+    let then = served.end(&start(&served, &then).await).await;
+    assert_eq!((then.state, then.copy.as_deref()), (RunState::NoChanges, Some(first.as_str())), "{then:#?}");
+    assert_eq!(then.stood_on.commit.as_deref(), Some(first.as_str()));
+    let local = RunRequest { commit: Some(first), ..asks(RunKind::Plan, "network", "plat-ue2-dev") };
+    let refused = served.client.start_run(&local, None).await.expect_err("its state is local");
+    assert!(refused.to_string().contains("component's folder"), "{refused}");
+    crate::support::host::eventually("a refused run leaves no copy", || (copies() == 0).then_some(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_of_terraform_is_told_and_undone_by_typing_its_id() {
+    if no_terraform() {
+        return;
+    }
+    let backend = Backend::start();
+    let served = Served::start_after(|root| add_remote(root, &backend));
+    backend.lock("far-a", "11111111-2222-3333-4444-555555555555", "mara@elsewhere");
+    let run = served.end(&start(&served, &asks(RunKind::Plan, "far-a", "plat-far-dev")).await).await;
+    assert_eq!(run.state, RunState::Failed, "{run:#?}");
+    let lock = run.findings.iter().find_map(|finding| finding.lock.clone()).expect("a lock");
+    // This backend says who tried in vain, and of who holds it only the id.
+    assert_eq!((lock.id.as_str(), lock.who.as_str()), ("11111111-2222-3333-4444-555555555555", "somebody"));
+    assert!(run.ways.iter().any(|way| way.command == format!("terrace runs unlock 1 {}", lock.id)), "{:?}", run.ways);
+    let typed = |id: &str| Unlock { lock: id.to_owned(), env: asks(RunKind::Plan, "x", "y").env };
+    let refused = served.client.unlock(RunRef::Number(1), &typed("11111111")).await.expect_err("another id");
+    assert!(refused.to_string().contains("another id"), "{refused}");
+    let unlocked = served.client.unlock(RunRef::Number(1), &typed(&lock.id)).await.expect("accepted");
+    let unlocked = served.end(&unlocked).await;
+    assert_eq!(unlocked.state, RunState::Succeeded, "{unlocked:#?}");
+    assert!(!backend.is_locked("far-a"));
+    let run = served.end(&start(&served, &asks(RunKind::Plan, "far-a", "plat-far-dev")).await).await;
+    assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
+}
