@@ -56,7 +56,7 @@ impl Atmos {
                     return Ok(Exit::Failed);
                 }
             }
-            let request = RunRequest { args: self.args, yes: asks, interactive, ..run::request(RunKind::Command) };
+            let request = RunRequest { args: self.args, yes: asks, interactive, ..RunRequest::new(RunKind::Command) };
             run::start(context, &self.options, request).await
         })
     }

@@ -22,6 +22,9 @@ pub(crate) struct Target {
     /// Every instance that changes since this Git reference affect
     #[arg(long, value_name = "REF", conflicts_with = "components")]
     affected: Option<String>,
+    /// Runs in a working copy of this commit; only where a remote backend keeps the state
+    #[arg(long, value_name = "COMMIT", conflicts_with_all = ["all", "affected"])]
+    commit: Option<String>,
     /// How many of several go at a time
     #[arg(long, value_name = "COUNT")]
     parallel: Option<u32>,
@@ -46,15 +49,18 @@ impl Target {
                 stack: Some(one.stack.clone()),
                 stack_file: self.stack_file,
                 args: self.args,
+                commit: self.commit,
                 yes,
-                ..run::request(kind)
+                ..RunRequest::new(kind)
             };
             return super::wait(run::start(context, &self.options, request));
         }
-        if !self.args.is_empty() || self.stack_file.is_some() {
-            return Err(Failure::usage("further arguments and --stack-file are for one instance at a time").into());
+        if !self.args.is_empty() || self.stack_file.is_some() || self.commit.is_some() {
+            return Err(
+                Failure::usage("further arguments, --stack-file and --commit are for one instance at a time").into()
+            );
         }
-        let request = self.options.complete(RunRequest { yes, ..run::request(kind) });
+        let request = self.options.complete(RunRequest { yes, ..RunRequest::new(kind) });
         let request = SetRequest {
             kind,
             targets,

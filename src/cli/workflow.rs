@@ -50,7 +50,7 @@ impl Workflow {
                 stack: self.stack,
                 from_step: self.from_step,
                 yes: true,
-                ..run::request(RunKind::Workflow)
+                ..RunRequest::new(RunKind::Workflow)
             };
             run::start(context, &self.options, request).await
         })

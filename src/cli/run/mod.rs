@@ -107,26 +107,6 @@ pub(crate) fn reference(text: &str) -> Result<RunRef, String> {
     text.parse()
 }
 
-/// Returns a request of this kind that asks for nothing yet.
-pub(crate) fn request(kind: RunKind) -> RunRequest {
-    RunRequest {
-        kind,
-        component: None,
-        stack: None,
-        stack_file: None,
-        workflow: None,
-        workflow_file: None,
-        from_step: None,
-        args: Vec::new(),
-        yes: false,
-        interactive: false,
-        no_wait: false,
-        driver: None,
-        env: BTreeMap::new(),
-        set_env: BTreeMap::new(),
-    }
-}
-
 /// Asks for the run and sees it through; detached, prints its id.
 pub(crate) async fn start(context: &Context, options: &Options, request: RunRequest) -> Outcome {
     let client = super::local::client(context).await?;

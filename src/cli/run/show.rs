@@ -76,6 +76,7 @@ fn page(out: &mut dyn Write, paint: Paint, run: &Run) -> io::Result<()> {
         ("tools", Some(run.stood_on.tools.join(", ")).filter(|tools| !tools.is_empty())),
         ("retry of", run.retry_of.map(|id| id.to_string())),
         ("set", run.set.clone()),
+        ("copy of", run.copy.clone()),
         ("log", Some(format!("{} lines, {} bytes", run.log_lines, run.log_bytes))),
     ] {
         if let Some(text) = text {
@@ -109,8 +110,14 @@ fn page(out: &mut dyn Write, paint: Paint, run: &Run) -> io::Result<()> {
             writeln!(out, "  {} {}", paint.hint("next:"), plain(next))?;
         }
     }
+    for difference in &run.differs {
+        writeln!(out, "{} {}", paint.dim("differs:"), plain(difference))?;
+    }
     if let Some(next) = &run.next {
         writeln!(out, "{} {}", paint.hint("next:"), plain(next))?;
+    }
+    for way in &run.ways {
+        writeln!(out, "{} {}  ({})", paint.hint("or:"), plain(&way.command), plain(&way.what))?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `terrace runs`: looks at runs and decides on them.
 
+mod since;
 mod steer;
 
 use futures::StreamExt as _;
@@ -59,6 +60,13 @@ enum What {
     Retry(steer::Retry),
     /// Says yes to the plan that a run shows, and follows it
     Confirm(steer::Confirm),
+    /// Undoes Terraform's own lock on which a run failed; its id is typed
+    Unlock(steer::UnlockLock),
+    /// Says what changed since the last successful apply of what the run is about
+    Since {
+        #[command(flatten)]
+        which: Which,
+    },
     /// Settles a run whose end is unknown: looks with a refresh-only plan first, then takes your word
     Resolve(steer::Resolve),
 }
@@ -81,6 +89,8 @@ impl Runs {
                 What::Cancel { which } => steer::cancel(context, which.id).await,
                 What::Retry(retry) => retry.execute(context).await,
                 What::Confirm(confirm) => confirm.execute(context).await,
+                What::Unlock(unlock) => unlock.execute(context).await,
+                What::Since { which } => since::execute(context, which.id).await,
                 What::Resolve(resolve) => resolve.execute(context).await,
             }
         })

@@ -1,7 +1,7 @@
-//! Decisions on runs: cancel, retry, confirm, resolve.
+//! Decisions on runs: cancel, retry, confirm, resolve, unlock.
 
 use super::Which;
-use crate::api::types::{Resolution, RetryRequest};
+use crate::api::types::{Resolution, RetryRequest, Unlock};
 use crate::cli::{Context, Exit, Failure, Outcome, local, output, run};
 use crate::domain::id::{Digest, RunRef};
 
@@ -24,6 +24,9 @@ pub(super) async fn cancel(context: &Context, which: RunRef) -> Outcome {
 pub(super) struct Retry {
     #[command(flatten)]
     which: Which,
+    /// Confirms ahead: what it plans is applied without another question
+    #[arg(long)]
+    yes: bool,
     #[command(flatten)]
     options: run::Options,
 }
@@ -31,9 +34,34 @@ pub(super) struct Retry {
 impl Retry {
     pub(super) async fn execute(self, context: &Context) -> Outcome {
         let client = local::client(context).await?;
-        let with = RetryRequest { env: run::surroundings(), set_env: self.options.set_env() };
+        let with = RetryRequest { env: run::surroundings(), set_env: self.options.set_env(), yes: self.yes };
         let run = client.retry(self.which.id, &with).await.map_err(Failure::from)?;
+        for difference in &run.differs {
+            eprintln!("since #{}: {}", self.which.id, output::plain(difference));
+        }
         run::see_through(context, client, run, &self.options).await
+    }
+}
+
+/// Undoes the lock of a state.
+#[derive(Debug, clap::Args)]
+pub(super) struct UnlockLock {
+    #[command(flatten)]
+    which: Which,
+    /// The lock's id, as the run shows it
+    #[arg(value_name = "LOCK")]
+    lock: String,
+    /// Prints the id of the run that undoes it and leaves
+    #[arg(long)]
+    detach: bool,
+}
+
+impl UnlockLock {
+    pub(super) async fn execute(self, context: &Context) -> Outcome {
+        let client = local::client(context).await?;
+        let unlock = Unlock { lock: self.lock, env: run::surroundings() };
+        let run = client.unlock(self.which.id, &unlock).await.map_err(Failure::from)?;
+        run::see_through(context, client, run, &run::Options::detached(self.detach)).await
     }
 }
 

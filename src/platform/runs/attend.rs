@@ -67,7 +67,7 @@ impl RunService {
         self.attend(id).await;
     }
 
-    async fn take_over_or_say(&self, id: RunId, gone: bool) {
+    pub(super) async fn take_over_or_say(&self, id: RunId, gone: bool) {
         while let Err(error) = self.take_over(id, gone).await {
             tracing::warn!(run = %id, %error, "what a supervisor noted cannot be taken over now");
             if matches!(error, RunError::Platform(PlatformError::NotFound { .. })) {
