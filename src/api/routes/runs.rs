@@ -219,7 +219,9 @@ async fn unlock(
     Path(id): Path<String>,
     Json(typed): Json<Unlock>,
 ) -> Result<Response, Problem> {
-    let run = state.platform.runs()?.unlock(&actor, &reference(&id)?, &typed).await?;
+    let which = reference(&id)?;
+    check(&state, &actor, &which, &Conditions::default()).await?;
+    let run = state.platform.runs()?.unlock(&actor, &which, &typed).await?;
     Ok((StatusCode::CREATED, tagged(&Conditions::default(), run)).into_response())
 }
 
@@ -307,5 +309,8 @@ async fn cancel_set(
     State(state): State<AppState>,
     Path(id): Path<String>,
 ) -> Result<Json<RunSet>, Problem> {
+    for run in state.platform.runs()?.set(&id).await?.runs {
+        check(&state, &actor, &RunRef::Id(run.id), &Conditions::default()).await?;
+    }
     Ok(Json(state.platform.runs()?.cancel_set(&actor, &id).await?))
 }
