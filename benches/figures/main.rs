@@ -5,6 +5,7 @@
 
 mod generate;
 mod resolve;
+mod screen;
 
 use std::path::Path;
 
@@ -39,6 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return resolve::hold(Path::new(root));
     }
     let mut figures = resolve::figures()?;
+    figures.extend(screen::figures()?);
     if asked("--growth") {
         figures.extend(resolve::growth()?);
     }

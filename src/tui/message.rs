@@ -12,6 +12,7 @@ use ratatui::text::Line;
 use crate::domain::audit::AuditRecord;
 use crate::domain::event::Event;
 use crate::domain::id::{Digest, RunId, RunRef};
+use crate::domain::run::since::Since;
 use crate::domain::run::{Run, RunRequest, SetRequest};
 use crate::domain::service::Service;
 use crate::domain::stack::{
@@ -174,6 +175,8 @@ pub enum Answer {
     Started(Outcome<Vec<Run>>),
     /// Where the values of an instance come from.
     Explained(InstanceKey, Outcome<Box<Explanation>>),
+    /// What changed since an instance was last applied.
+    Since(InstanceKey, Outcome<Box<Since>>),
     /// A comparison.
     Compared(Sides, Outcome<Vec<DiffEntry>>),
     /// The text of a file of the estate, highlighted, line by line.
@@ -218,6 +221,8 @@ pub enum Effect {
     LoadRun(RunRef),
     /// Ask where the values of an instance come from.
     Explain(InstanceKey),
+    /// Ask what changed since an instance was last applied.
+    Since(InstanceKey),
     /// Compare.
     Compare(Sides),
     /// Ask for a file of the estate, to be shown on this ground.

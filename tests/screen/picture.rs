@@ -1,6 +1,36 @@
 //! What is drawn without a terminal.
 
+use std::fs;
+use std::path::Path;
+
 use crate::home::Home;
+
+/// What the README's picture shows: a database in production, where its size comes from and what that overrides.
+const KEYS: &str = "/ o r d e r s - d b space u e 2 - p r o d enter esc tab j j j j j j j j j";
+
+/// Returns a picture without its first line, where who looks and what is installed here stand.
+fn below_the_header(svg: &str) -> String {
+    svg.lines().filter(|line| !line.contains(" y=\"20.4\"")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_picture_in_the_readme_is_what_the_dashboard_shows() {
+    let home = Home::with_demo();
+    let drawn = home.succeeds(&["-C", &home.demo_text(), "snapshot", "--offline", "--svg", "--keys", KEYS]);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/dashboard.svg");
+    let kept = fs::read_to_string(&file).unwrap_or_default();
+    if below_the_header(&drawn) == below_the_header(&kept) {
+        return;
+    }
+    if std::env::var_os("TERRACE_UPDATE_DOCS").is_some() {
+        fs::write(&file, drawn).unwrap();
+        return;
+    }
+    panic!(
+        "docs/dashboard.svg is not what the dashboard shows now; draw it anew with\n  \
+            TERRACE_UPDATE_DOCS=1 cargo test --test screen picture"
+    );
+}
 
 #[test]
 fn a_snapshot_has_exactly_its_lines_and_shows_what_has_settled() {

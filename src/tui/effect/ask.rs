@@ -103,6 +103,10 @@ async fn answer(client: &Client, effect: Effect) -> Option<Answer> {
             let explanation = client.explain(&key.component, &key.stack, Some(&key.file), None).await;
             Answer::Explained(key, told(explanation).map(Box::new))
         }
+        Effect::Since(key) => {
+            let since = client.since_applied(&key.component, &key.stack).await;
+            Answer::Since(key, told(since).map(Box::new))
+        }
         Effect::LoadFile { file, light, colors } => {
             let lines = match client.file(&file).await {
                 Ok(bytes) => {

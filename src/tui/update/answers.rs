@@ -61,6 +61,11 @@ pub(super) fn take(app: &mut App, answer: Answer) -> Vec<Effect> {
             }
         }
         Answer::Run(Ok(run)) => {
+            if run.state.is_end()
+                && let Some((_, since)) = &mut app.stacks.since
+            {
+                since.stale = true;
+            }
             app.runs.put(*run, now);
             app.runs.arrange();
         }
@@ -93,6 +98,12 @@ pub(super) fn take(app: &mut App, answer: Answer) -> Vec<Effect> {
                 app.stacks.note_changes(&key, explanation);
             }
             app.stacks.shelve(&key).take(explanation.map(|explanation| *explanation), now);
+        }
+        Answer::Since(key, since) => {
+            app.stacks.asked_since = false;
+            if let Some((_, kept)) = app.stacks.since.as_mut().filter(|(own, _)| *own == key) {
+                kept.take(since.map(|since| *since), now);
+            }
         }
         Answer::Compared(sides, entries) => {
             if let Some(comparison) = app.stacks.comparison.as_mut().filter(|c| c.sides == sides) {
@@ -210,6 +221,10 @@ pub(super) fn ask_for_everything(app: &mut App) -> Vec<Effect> {
 
 /// Notes that what is known of the estate's values may be out of date.
 fn stale(app: &mut App) {
+    app.stacks.asked_since = false;
+    if let Some((_, since)) = &mut app.stacks.since {
+        (since.stale, since.trouble) = (true, None);
+    }
     app.stacks.asked = None;
     app.stacks.asked_file = None;
     for kept in app.stacks.explanations.values_mut() {

@@ -1,7 +1,7 @@
 //! After each message: what is selected is asked for, what is searched goes on, what is selected is in sight.
 
 use crate::domain::stack::InstanceRef;
-use crate::tui::app::{App, Link, Target, View};
+use crate::tui::app::{App, Kept, Link, Target, View};
 use crate::tui::layout;
 use crate::tui::message::{Effect, InstanceKey};
 use crate::tui::overlay::Overlay;
@@ -51,6 +51,9 @@ fn wanted(app: &mut App, effects: &mut Vec<Effect>) {
             app.stacks.asked = Some(key.clone());
             effects.push(Effect::Explain(key.clone()));
         }
+        if app.stacks.tab == Tab::Runs && app.tree_instance().is_some_and(|i| !i.is_abstract) {
+            since(app, key.clone(), effects);
+        }
         remember_before(app, &key);
     }
     let file = match (app.stacks.tab, app.node().map(|(node, _)| &node.of)) {
@@ -66,6 +69,19 @@ fn wanted(app: &mut App, effects: &mut Vec<Effect>) {
             effects.push(Effect::LoadFile { file, light, colors: app.colors });
         }
     }
+}
+
+/// Asks what changed since the instance was last applied.
+fn since(app: &mut App, key: InstanceKey, effects: &mut Vec<Effect>) {
+    let known = app.stacks.since.as_ref().is_some_and(|(own, kept)| *own == key && !kept.is_wanted());
+    if known || app.stacks.asked_since {
+        return;
+    }
+    if app.stacks.since.as_ref().is_none_or(|(own, _)| *own != key) {
+        app.stacks.since = Some((key.clone(), Kept::default()));
+    }
+    app.stacks.asked_since = true;
+    effects.push(Effect::Since(key));
 }
 
 /// Keeps the instance that was looked at before this one, for a comparison without marks.

@@ -32,7 +32,8 @@ fn about(service: &Service, width: u16) -> Vec<Row> {
             Some(Attribute { value, source }) => {
                 row.left.push(piece(value.clone(), Meaning::Text));
                 row = row.copied(value.clone()).at(source.clone());
-                if let Some(source) = source {
+                // A description has the line to itself.
+                if let Some(source) = source.as_ref().filter(|_| name != "is") {
                     row = row.right(vec![piece(source_text(source), Meaning::Source)]);
                 }
             }

@@ -65,6 +65,9 @@ pub fn above(app: &App, run: &Run, room: usize) -> Vec<Vec<Piece>> {
     if !run.steps.is_empty() {
         lines.push(steps(run));
     }
+    for said in &run.differs {
+        lines.push(vec![piece("≠ ", Meaning::Changed), piece(said.clone(), Meaning::Dim)]);
+    }
     for finding in &run.findings {
         lines.push(vec![
             piece("✗ ", Meaning::Failed),

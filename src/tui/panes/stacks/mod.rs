@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ratatui::text::Line;
 
+use crate::domain::run::since::Since;
 use crate::domain::stack::{Explanation, InstanceSummary, PathSegment};
 use crate::tui::app::{App, Kept, Marked};
 use crate::tui::memory::Memory;
@@ -105,6 +106,10 @@ pub struct Stacks {
     pub before: Option<InstanceKey>,
     /// The folder that every stack file lies in.
     pub base: String,
+    /// What changed since an instance was last applied: of the one that was asked about last.
+    pub since: Option<(InstanceKey, Kept<Since>)>,
+    /// Whether that was asked and has not come.
+    pub asked_since: bool,
 }
 
 impl Stacks {
@@ -134,6 +139,8 @@ impl Stacks {
             comparison: None,
             before: None,
             base: String::new(),
+            since: None,
+            asked_since: false,
         }
     }
 
@@ -255,7 +262,11 @@ pub fn tree_row(app: &App, index: usize) -> Row {
     if marked {
         left.push(piece("◆ ", Meaning::Marked));
     }
-    left.push(piece(node.label.clone(), meaning));
+    let label = match node.of {
+        Of::File(_) => node.label.strip_prefix(app.stacks.base.as_str()).unwrap_or(&node.label),
+        _ => &node.label,
+    };
+    left.push(piece(label, meaning));
     let mut right = Vec::new();
     match (&node.of, instance) {
         (_, Some(instance)) => {
