@@ -30,6 +30,7 @@ mod describe;
 mod destroy;
 mod diagnostics;
 mod estimate;
+mod events;
 mod explain;
 mod init;
 mod instance;
@@ -101,6 +102,7 @@ commands! {
     Token => token::Token,
     Budget => budget::Budget,
     Recommend => recommend::Recommend,
+    Events => events::Events,
     Serve => serve::Serve,
     Stop => stop::Stop,
     Status => status::Status,

@@ -211,7 +211,12 @@ async fn end_when_due(platform: Arc<Platform>, idle: Duration) {
             }
             match platform.runs() {
                 // Time counts anew from the end of the last run.
-                Ok(runs) if runs.live().await.is_ok_and(|runs| runs.is_empty()) => return,
+                Ok(runs)
+                    if runs.live().await.is_ok_and(|runs| runs.is_empty())
+                        && platform.delivers_within(idle).await.is_ok_and(|due| !due) =>
+                {
+                    return;
+                }
                 _ => platform.lifecycle().touch(),
             }
         }

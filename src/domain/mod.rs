@@ -7,6 +7,7 @@ pub mod allocation;
 pub mod audit;
 pub mod budget;
 pub mod cost;
+pub mod delivery;
 pub mod estimate;
 pub mod event;
 pub mod forecast;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Platform, PlatformError};
+use crate::domain::delivery::DeliveryState;
 use crate::domain::run::RunState;
 
 /// Below so much free space a person is warned: logs of a large run fit into it.
@@ -95,6 +96,15 @@ impl Platform {
                     ));
                 }
             }
+        }
+        match kept.store.deliveries(Some(DeliveryState::Dead), None, 1).await {
+            Ok(dead) => findings.extend(dead.first().map(|(_, delivery)| {
+                let message =
+                    format!("an event did not reach the webhook '{}', and is no longer tried", delivery.webhook);
+                let hint = "terrace events deliveries --state dead, terrace events redeliver ID".to_owned();
+                Finding::warning("webhook-dead", message, Some(hint))
+            })),
+            Err(error) => findings.push(Finding::error(&error)),
         }
         match rustix::fs::statvfs(kept.paths.folder()) {
             Ok(disk) if disk.f_bavail.saturating_mul(disk.f_frsize) < LOW_SPACE => {

@@ -30,6 +30,7 @@ pub mod store;
 pub mod teams;
 pub mod tokens;
 mod user;
+pub mod webhooks;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -83,7 +84,7 @@ struct Kept {
     budgets: BudgetService,
     recommend: RecommendService,
     paths: Paths,
-    /// Watches files, tells of reloads, keeps checkpoints.
+    /// Watches files, tells of reloads, keeps checkpoints, delivers events.
     tasks: Vec<tokio::task::AbortHandle>,
 }
 
@@ -144,9 +145,23 @@ impl Platform {
         let budgets = BudgetService::new(Arc::clone(&store), costs.clone());
         let recommend = RecommendService::new(Arc::clone(&store), costs.clone());
         let telling = tell_of_reloads(estate.clone(), Arc::clone(&store), identity.key.clone(), reloads);
+        let mut platform = Self::new(identity, estate.clone(), None);
+        let delivering = webhooks::Dispatcher {
+            store: Arc::clone(&store),
+            clock: platform.clock.clone(),
+            lifecycle: platform.lifecycle.clone(),
+            estate,
+            initial: settings.webhooks,
+        };
         let keeping = keep_checkpoints(Arc::clone(&store), paths.checkpoints());
-        let tasks = vec![watching, tokio::spawn(telling).abort_handle(), tokio::spawn(keeping).abort_handle()];
-        Ok(Self::new(identity, estate, Some(Kept { costs, budgets, recommend, store, key, runs, paths, tasks })))
+        let tasks = vec![
+            watching,
+            tokio::spawn(telling).abort_handle(),
+            tokio::spawn(keeping).abort_handle(),
+            tokio::spawn(delivering.run()).abort_handle(),
+        ];
+        platform.kept = Some(Kept { store, key, runs, costs, budgets, recommend, paths, tasks });
+        Ok(platform)
     }
 
     fn new(identity: Identity, estate: EstateService, kept: Option<Kept>) -> Self {
@@ -174,8 +189,8 @@ impl Platform {
 
     /// Makes it tell the time by this clock.
     #[must_use]
-    pub fn with_clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
+    pub fn with_clock(self, clock: Clock) -> Self {
+        self.clock.becomes(&clock);
         self
     }
 

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::PlatformError;
 use super::runs::credentials::CredentialsCheck;
+use super::webhooks::Webhook;
 use crate::domain::stack::{Diagnostic, Severity, Source};
 
 /// Where the file lies, relative to the estate's root.
@@ -22,6 +23,9 @@ pub struct Settings {
     pub atmos_bin: Option<String>,
     /// The shared platform that the estate's people use: `https://…`, `http://` on loopback, or `unix:/path`.
     pub server: Option<String>,
+    /// Where events are delivered.
+    #[serde(default)]
+    pub webhooks: Vec<Webhook>,
     /// How many runs go on at a time.
     pub parallel_runs: Option<std::num::NonZeroU16>,
     /// After how many minutes a run that waits for a confirmation expires.
@@ -60,6 +64,15 @@ impl Settings {
         }
         for check in &settings.credentials {
             check.patterns().map_err(|why| problem(FILE, "terrace-yaml", &why, None))?;
+        }
+        for (at, webhook) in settings.webhooks.iter().enumerate() {
+            let twice = settings.webhooks[..at].iter().any(|other| other.name == webhook.name);
+            let twice = if twice { Err(format!("two webhooks are named '{}'", webhook.name)) } else { Ok(()) };
+            webhook.check().and(twice).map_err(|message| {
+                let line = String::from_utf8_lossy(bytes).lines().position(|line| line.contains(&webhook.url));
+                let line = line.map_or(1, |line| u32::try_from(line + 1).unwrap_or(u32::MAX));
+                problem(FILE, "terrace-yaml", &message, Some(Source { file: FILE.to_owned(), line, column: 1 }))
+            })?;
         }
         Ok(settings)
     }

@@ -18,3 +18,4 @@ mod runs_terraform;
 mod runs_workflow;
 mod support;
 mod trouble;
+mod webhooks;

@@ -5,6 +5,7 @@
 
 mod budgets;
 mod cost;
+mod deliveries;
 mod error;
 mod estate;
 mod follow;

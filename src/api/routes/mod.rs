@@ -3,6 +3,7 @@
 mod audit;
 mod budgets;
 mod cost;
+mod deliveries;
 mod describe;
 mod estate;
 mod events;
@@ -27,6 +28,7 @@ pub(super) fn api() -> OpenApiRouter<AppState> {
         .merge(audit::router())
         .merge(budgets::router())
         .merge(cost::router())
+        .merge(deliveries::router())
         .merge(describe::router())
         .merge(estate::router())
         .merge(events::router())

@@ -28,6 +28,7 @@
 
 mod budget;
 mod cost;
+mod delivery;
 mod recommend;
 mod record;
 mod run;
@@ -47,6 +48,7 @@ use crate::domain::event::Event;
 
 pub use budget::{BudgetReads, BudgetWrites};
 pub use cost::{ChargeSum, Closed, Closing, CostReads, CostWrites, DaySum, KeptImport, Settled, StagedCell};
+pub use delivery::{DeliveryReads, DeliveryWrites};
 pub use recommend::{Decided, RecommendReads, RecommendWrites};
 pub use record::{AuditQuery, EventQuery, KeyFingerprint, Order, RecordReads, RecordWrites, Remembered};
 pub use run::{HeldLock, KeptRun, RunQuery, RunReads, RunWrites};
@@ -107,7 +109,7 @@ pub struct Committed {
 /// A database that keeps what happened, shared by all services.
 #[async_trait]
 pub trait Store:
-    Debug + Send + Sync + RecordReads + RunReads + CostReads + BudgetReads + RecommendReads + TokenReads
+    Debug + Send + Sync + RecordReads + RunReads + CostReads + BudgetReads + RecommendReads + TokenReads + DeliveryReads
 {
     /// Begins a transaction and takes the write lock; waits for others to finish theirs.
     async fn begin(&self) -> Result<Box<dyn Tx>, PlatformError>;
@@ -124,7 +126,9 @@ pub trait Store:
 
 /// One transaction under the write lock; dropped without a commit, it undoes everything.
 #[async_trait]
-pub trait Tx: Send + RecordWrites + RunWrites + CostWrites + BudgetWrites + RecommendWrites + TokenWrites {
+pub trait Tx:
+    Send + RecordWrites + RunWrites + CostWrites + BudgetWrites + RecommendWrites + TokenWrites + DeliveryWrites
+{
     /// Commits rows, events and audit records as one, then rings the bell.
     async fn commit(self: Box<Self>, change: Change) -> Result<Committed, PlatformError>;
 

@@ -5,6 +5,7 @@
 
 mod budget;
 mod cost;
+mod delivery;
 mod open;
 mod recommend;
 mod record;
