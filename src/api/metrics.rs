@@ -10,6 +10,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::platform::store::RunCount;
+
 /// The media type of the answer.
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -55,17 +57,38 @@ impl Metrics {
         self.durations.get_or_create(&Route { route: route.to_owned() }).observe(took.as_secs_f64());
     }
 
-    /// Returns everything counted, with these gauges of the moment before it.
+    /// Returns everything counted, with these gauges of the moment and these counts of runs before it.
     #[must_use]
-    pub fn text(&self, gauges: &[(&str, &str, f64)]) -> String {
+    pub fn text(&self, gauges: &[(&str, &str, f64)], runs: &[RunCount]) -> String {
         let mut text = String::new();
         for (name, help, value) in gauges {
             // Writing to a string cannot fail.
             let _ =
                 write!(text, "# HELP terrace_{name} {help}.\n# TYPE terrace_{name} gauge\nterrace_{name} {value}\n");
         }
+        runs_text(&mut text, runs);
         let _ = encode(&mut text, &self.registry);
         text
+    }
+}
+
+/// Writes how many runs there are by kind and state, and how long they took. They come from the store, so that they
+/// count on over every start of the process.
+fn runs_text(text: &mut String, runs: &[RunCount]) {
+    if runs.is_empty() {
+        return;
+    }
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "# HELP terrace_runs Runs by kind and state.\n# TYPE terrace_runs gauge");
+    for run in runs {
+        let _ = writeln!(text, "terrace_runs{{kind=\"{}\",state=\"{}\"}} {}", run.kind, run.state, run.count);
+    }
+    let help = "# HELP terrace_run_duration_seconds How long runs took, from their first command to their end.";
+    let _ = writeln!(text, "{help}\n# TYPE terrace_run_duration_seconds summary");
+    for run in runs.iter().filter(|run| run.timed > 0) {
+        let labels = format!("kind=\"{}\",state=\"{}\"", run.kind, run.state);
+        let _ = writeln!(text, "terrace_run_duration_seconds_count{{{labels}}} {}", run.timed);
+        let _ = writeln!(text, "terrace_run_duration_seconds_sum{{{labels}}} {:.3}", run.seconds);
     }
 }
 
@@ -78,7 +101,13 @@ mod tests {
         let metrics = Metrics::default();
         metrics.answered("GET", "/api/v1/stacks", 200, Duration::from_millis(3));
         metrics.answered("GET", "/api/v1/stacks", 200, Duration::from_millis(3));
-        let text = metrics.text(&[("connections", "Open connections", 2.0)]);
+        let text = metrics.text(
+            &[("connections", "Open connections", 2.0)],
+            &[RunCount { kind: "plan".into(), state: "succeeded".into(), count: 3, timed: 2, seconds: 1.5 }],
+        );
+        assert!(text.contains("terrace_runs{kind=\"plan\",state=\"succeeded\"} 3\n"), "{text}");
+        let duration = "terrace_run_duration_seconds_sum{kind=\"plan\",state=\"succeeded\"} 1.500\n";
+        assert!(text.contains(duration), "{text}");
         assert!(text.starts_with("# HELP terrace_connections Open connections.\n# TYPE terrace_connections gauge\n"));
         assert!(
             text.contains(r#"terrace_http_requests_total{method="GET",route="/api/v1/stacks",status="200"} 2"#),

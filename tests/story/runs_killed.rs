@@ -1,6 +1,6 @@
 //! The platform killed with SIGKILL at random moments: runs go on, are taken over, are done once.
 //!
-//! `TERRACE_KILLS` says how often (12 where it is not set).
+//! `TERRACE_KILLS` says how often each (12 workflows, 4 applies and 4 plans where it is not set).
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -47,8 +47,8 @@ fn spawn(base: &Path) -> Child {
         .expect("a platform")
 }
 
-fn kills() -> usize {
-    std::env::var("TERRACE_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(12)
+fn kills(usual: usize) -> usize {
+    std::env::var("TERRACE_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 
 /// Waits until all runs of a world have ended, under a platform that nobody kills.
@@ -78,7 +78,7 @@ fn a_killed_platform_changes_nothing_for_a_run() {
     let expected: String = (0..150).map(|line| format!("line {line}\n")).chain(["end\n".to_owned()]).collect();
     let request = json!([{"kind": "workflow", "workflow": "slow", "workflow_file": "deploy", "driver": "terraform"}]);
     let mut seed = 7u64;
-    for _ in 0..kills() {
+    for _ in 0..kills(12) {
         let world = World::new();
         world.write("stacks/workflows/deploy.yaml", &file);
         std::fs::write(world.temp.path().join("requests.json"), request.to_string()).expect("written");
@@ -103,7 +103,7 @@ fn applies_with_real_terraform_are_done_exactly_once() {
         return;
     }
     let mut seed = 11u64;
-    for _ in 0..kills().div_ceil(3) {
+    for _ in 0..kills(4) {
         let world = World::new();
         let request =
             json!([{"kind": "apply", "component": "slow", "stack": "dev", "yes": true, "driver": "terraform"}]);
@@ -125,5 +125,56 @@ fn applies_with_real_terraform_are_done_exactly_once() {
         eventually("no supervisor is left", || {
             (!terrace::platform::runs::folder::RunFolder::new(world.run_folder(&run)).is_alive()).then_some(())
         });
+    }
+}
+
+/// Terraform's plan of a world that nobody disturbs.
+fn lone_plan(request: &serde_json::Value) -> Vec<u8> {
+    let world = World::new();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let platform = world.platform().await;
+        let mut requests: Vec<RunRequest> = serde_json::from_value(request.clone()).expect("requests");
+        let mut request = requests.remove(0);
+        request.env = std::env::vars().collect();
+        let run = platform.end(&platform.create(request).await).await;
+        assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
+        named(&world, world.log(&run))
+    })
+}
+
+/// Takes out of a log where the world lies, which differs from world to world.
+fn named(world: &World, log: Vec<u8>) -> Vec<u8> {
+    let text = String::from_utf8(log).expect("text");
+    text.replace(&world.temp.path().display().to_string(), "WORLD").into_bytes()
+}
+
+#[test]
+fn plans_with_real_terraform_are_byte_identical_to_undisturbed_ones() {
+    if no_terraform() {
+        return;
+    }
+    let request = json!([{"kind": "plan", "component": "slow", "stack": "dev", "driver": "terraform"}]);
+    // The last lines name the plan file, which lies in the run's own folder.
+    let without_file = |log: Vec<u8>| {
+        let text = String::from_utf8(log).expect("text");
+        text.lines().filter(|line| !line.contains("/runs/")).collect::<Vec<_>>().join("\n")
+    };
+    let expected = without_file(lone_plan(&request));
+    assert!(expected.contains("1 to add"), "{expected}");
+    let mut seed = 13u64;
+    for _ in 0..kills(4) {
+        let world = World::new();
+        std::fs::write(world.temp.path().join("requests.json"), request.to_string()).expect("written");
+        let mut platform = spawn(world.temp.path());
+        let mut lines = BufReader::new(platform.stdout.take().expect("stdout")).lines();
+        assert!(lines.any(|line| line.is_ok_and(|line| line.contains("created"))));
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        std::thread::sleep(Duration::from_millis((seed >> 33) % 1_500));
+        platform.kill().expect("killed");
+        platform.wait().expect("gone");
+        let run = ends(&world, 1).remove(0);
+        assert_eq!((run.kind, run.state), (RunKind::Plan, RunState::Succeeded), "{run:#?}");
+        assert_eq!(without_file(named(&world, world.log(&run))), expected);
     }
 }

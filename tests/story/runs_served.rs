@@ -129,3 +129,26 @@ async fn a_run_says_what_changed_since_the_last_successful_apply() {
     );
     assert_eq!(served.end(&again).await.state, RunState::NoChanges);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hang_up_of_the_platform_s_terminal_changes_nothing_for_a_run() {
+    let mut served = Served::start();
+    let request: RunRequest = serde_json::from_value(json!({
+        "kind": "workflow", "workflow": "greet", "workflow_file": "practice", "driver": "terraform",
+        "env": {"PATH": std::env::var("PATH").expect("a path")}
+    }))
+    .expect("a request");
+    let run = served.client.start_run(&request, None).await.expect("accepted");
+    let run = served.until(&run, RunState::Running).await;
+    served.hang_up_and_serve_again();
+    let text = log(&served, &run).await;
+    let run = served.end(&run).await;
+    assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
+    assert_eq!(text, "nothing is wrong\nnothing needs to change\ndone\n");
+    let counted = served.metrics();
+    assert!(counted.contains("terrace_runs{kind=\"workflow\",state=\"succeeded\"} 1"), "{counted}");
+    assert!(
+        counted.contains("terrace_run_duration_seconds_count{kind=\"workflow\",state=\"succeeded\"} 1"),
+        "{counted}"
+    );
+}

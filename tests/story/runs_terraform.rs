@@ -132,7 +132,9 @@ async fn instances_of_one_folder_do_not_disturb_each_other() {
         assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
     }
     let mut runs = Vec::new();
-    for at in 0..6 {
+    // `TERRACE_PLANS` says how many (6 where it is not set).
+    let count: usize = std::env::var("TERRACE_PLANS").ok().and_then(|text| text.parse().ok()).unwrap_or(6);
+    for at in 0..count {
         runs.push(platform.create(request(RunKind::Plan, if at % 2 == 0 { "app" } else { "cache" }, "dev")).await);
     }
     for run in runs {
@@ -395,4 +397,24 @@ async fn an_output_is_read_without_atmos_and_an_unknown_command_is_refused() {
     assert_eq!(refused.code(), "only-atmos");
     let refused = platform.runs.create(&alice(), command(&["terraform", "apply", "net", "-s", "dev"]), None).await;
     assert!(refused.expect_err("refused").to_string().contains("nothing is applied but a plan that was shown"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_nobody_confirms_expires_and_gives_its_lock_back() {
+    if no_terraform() {
+        return;
+    }
+    let world = World::new();
+    let platform = crate::support::platform::start_patient(world.temp.path(), 1).await;
+    let run = platform.create(request(RunKind::Apply, "net", "dev")).await;
+    let waits = platform.until(&run, RunState::AwaitingConfirmation).await;
+    let until = waits.expires_at.expect("an end of the wait");
+    let run = platform.end(&run).await;
+    assert_eq!(run.state, RunState::Expired, "{run:#?}");
+    assert!(run.ended_at.is_some_and(|at| at >= until), "not before its time: {run:#?}");
+    assert!(run.ways.iter().any(|way| way.command == "terrace runs retry 1"), "{:?}", run.ways);
+    assert!(platform.store.run_locks().await.expect("locks").is_empty());
+    crate::support::host::eventually("the plan is gone", || {
+        (!world.run_folder(&run).join("plan.tfplan").exists()).then_some(())
+    });
 }

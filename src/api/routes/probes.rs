@@ -48,10 +48,12 @@ async fn metrics(_: Viewer, State(state): State<AppState>) -> Result<Response, P
         ("connections", "Open connections".to_owned(), number(state.platform.lifecycle().connections())),
         ("uptime_seconds", "Time since the process began".to_owned(), up),
     ];
+    let mut counts = Vec::new();
     if let Ok(runs) = state.platform.runs() {
+        counts = runs.counts().await?;
         gauges.push(("runs_live", "Runs that have not ended".to_owned(), number(runs.live().await?.len())));
     }
     let gauges: Vec<(&str, &str, f64)> =
         gauges.iter().map(|(name, help, value)| (*name, help.as_str(), *value)).collect();
-    Ok(([(header::CONTENT_TYPE, metrics::MEDIA_TYPE)], state.metrics.text(&gauges)).into_response())
+    Ok(([(header::CONTENT_TYPE, metrics::MEDIA_TYPE)], state.metrics.text(&gauges, &counts)).into_response())
 }

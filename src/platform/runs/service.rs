@@ -18,7 +18,7 @@ use super::protocol::{Patience, Progress};
 use super::takeover::Telling;
 use crate::domain::id::{RunId, RunRef};
 use crate::domain::run::Run;
-use crate::platform::store::{KeptRun, RunQuery, Store, Tx};
+use crate::platform::store::{KeptRun, RunCount, RunQuery, Store, Tx};
 
 /// How runs are run.
 #[derive(Debug, Clone)]
@@ -184,6 +184,15 @@ impl RunService {
         let folder = self.inner.folder(id);
         let reader = LogReader::open(&folder.log(), &folder.index()).map_err(RunError::io("cannot open the log"))?;
         Ok(FollowedLog { reader, progress })
+    }
+
+    /// Counts the runs by kind and state, with how long they took.
+    ///
+    /// # Errors
+    ///
+    /// Where the store fails.
+    pub async fn counts(&self) -> Result<Vec<RunCount>, RunError> {
+        Ok(self.inner.store.run_counts().await?)
     }
 
     /// Returns how many runs have not ended: an idle platform has none.

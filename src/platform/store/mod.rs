@@ -51,7 +51,7 @@ pub use cost::{ChargeSum, Closed, Closing, CostReads, CostWrites, DaySum, KeptIm
 pub use delivery::{DeliveryReads, DeliveryWrites};
 pub use recommend::{Decided, RecommendReads, RecommendWrites};
 pub use record::{AuditQuery, EventQuery, KeyFingerprint, Order, RecordReads, RecordWrites, Remembered};
-pub use run::{HeldLock, KeptRun, RunQuery, RunReads, RunWrites};
+pub use run::{HeldLock, KeptRun, RunCount, RunQuery, RunReads, RunWrites};
 pub use token::{KeptToken, TokenReads, TokenWrites};
 
 /// What a transaction tells of: events and audit records, in order.

@@ -42,6 +42,21 @@ pub struct RunQuery {
     pub limit: u32,
 }
 
+/// How many runs of a kind are in a state, and how long they took.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunCount {
+    /// The kind's name.
+    pub kind: String,
+    /// The state's name.
+    pub state: String,
+    /// How many there are.
+    pub count: u64,
+    /// How many of them began and ended.
+    pub timed: u64,
+    /// How many seconds those took together.
+    pub seconds: f64,
+}
+
 /// A lock that is held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldLock {
@@ -66,6 +81,9 @@ pub trait RunReads {
 
     /// Lists the runs that have not ended, oldest first.
     async fn live_runs(&self) -> Result<Vec<KeptRun>, PlatformError>;
+
+    /// Counts the runs by kind and state, with how long they took.
+    async fn run_counts(&self) -> Result<Vec<RunCount>, PlatformError>;
 
     /// Lists the locks that are held.
     async fn run_locks(&self) -> Result<Vec<HeldLock>, PlatformError>;

@@ -187,12 +187,21 @@ pub(crate) async fn start(base: &Path) -> Platform {
 
 /// The same, with so many runs at a time.
 pub(crate) async fn start_with(base: &Path, parallel: usize) -> Platform {
+    start_as(base, |settings| settings.parallel = parallel).await
+}
+
+/// The same, where a plan waits for a yes for so many seconds.
+pub(crate) async fn start_patient(base: &Path, seconds: u64) -> Platform {
+    start_as(base, |settings| settings.confirmation_seconds = seconds).await
+}
+
+async fn start_as(base: &Path, set: impl FnOnce(&mut RunSettings)) -> Platform {
     let state = base.join("state");
     let store = SqliteStore::open(&state.join("terrace.db"), "/terrace/estates/test").await.expect("store");
     let store: Arc<dyn Store> = Arc::new(store);
     let configurations = Arc::new(Always(Arc::new(Fixed { root: base.join("estate") })));
     let mut settings = RunSettings::new(state.join("runs"), env!("CARGO_BIN_EXE_terrace").into(), base.join("cache"));
-    settings.parallel = parallel;
+    set(&mut settings);
     settings.patience = Patience { interrupt: 3_000, terminate: 500, linger: 500 };
     let runs = RunService::start(Arc::clone(&store), configurations, settings).await.expect("started");
     Platform { runs, store }

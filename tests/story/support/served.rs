@@ -65,6 +65,26 @@ impl Served {
         self.wait_until_ready();
     }
 
+    /// Sends the platform process what a terminal sends that goes away, and starts the next one.
+    pub(crate) fn hang_up_and_serve_again(&mut self) {
+        let pid = rustix::process::Pid::from_child(&self.process);
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).expect("sent");
+        self.process.wait().expect("gone");
+        self.process = serve(self.temp.path());
+        self.wait_until_ready();
+    }
+
+    /// Returns what the platform counts.
+    pub(crate) fn metrics(&self) -> String {
+        use std::io::{Read as _, Write as _};
+        let mut stream = std::os::unix::net::UnixStream::connect(self.paths.socket()).expect("connected");
+        let asked = "GET /metrics HTTP/1.1\r\nHost: terrace\r\nConnection: close\r\n\r\n";
+        stream.write_all(asked.as_bytes()).expect("asked");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("answered");
+        answer
+    }
+
     /// Runs Git in the estate.
     pub(crate) fn git(&self, arguments: &[&str]) -> String {
         let mut git = Command::new("git");

@@ -42,3 +42,53 @@ impl Mark {
         Some(Self { offset: field(0)?, lines: field(1)?, millis: field(2)?, lost: field(3)? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        /// 10: no line is lost, reordered or altered, however the bytes came, wherever one begins to read.
+        #[test]
+        fn what_was_written_is_read_from_anywhere(
+            pieces in proptest::collection::vec(
+                prop_oneof![
+                    proptest::collection::vec(any::<u8>(), 0..200),
+                    "[a-z\\n]{0,300}".prop_map(String::into_bytes),
+                    (1..3u8).prop_map(|n| vec![b'x'; usize::from(n) * 70_000]),
+                ],
+                0..12,
+            ),
+            from in 1..60u64,
+            at in 0..5_000u64,
+        ) {
+            let temp = tempfile::tempdir().expect("temp");
+            let (log, index) = (temp.path().join("log"), temp.path().join("log.index"));
+            let mut writer = LogWriter::create(&log, &index).expect("made");
+            for piece in &pieces {
+                writer.append(piece);
+            }
+            let whole = pieces.concat();
+            prop_assert_eq!(std::fs::read(&log).expect("read"), whole.clone());
+            let reader = LogReader::open(&log, &index).expect("opened");
+            let mut expected: Vec<&[u8]> = whole.split(|byte| *byte == b'\n').collect();
+            if expected.last().is_some_and(|last| last.is_empty()) {
+                expected.pop();
+            }
+            let first = usize::try_from(from - 1).expect("small");
+            let found = reader.lines(from, usize::MAX, usize::MAX).expect("read").lines;
+            let found: Vec<&[u8]> = found.iter().map(|line| line.bytes.as_slice()).collect();
+            prop_assert_eq!(found, expected.get(first..).unwrap_or_default().to_vec());
+            let mut buffer = vec![0; 1_000];
+            let read = reader.read_at(&mut buffer, at).expect("read");
+            let begin = usize::try_from(at).expect("small").min(whole.len());
+            prop_assert_eq!(&buffer[..read], &whole[begin..(begin + read)]);
+            prop_assert_eq!(writer.lines(), whole.iter().filter(|byte| **byte == b'\n').count() as u64
+                + u64::from(whole.last().is_some_and(|byte| *byte != b'\n')));
+        }
+    }
+}

@@ -10,7 +10,7 @@ use super::{SqliteStore, SqliteTx};
 use crate::domain::id::{RunId, RunRef};
 use crate::domain::run::lock::LockKey;
 use crate::platform::PlatformError;
-use crate::platform::store::{HeldLock, KeptRun, RunQuery, RunReads, RunWrites};
+use crate::platform::store::{HeldLock, KeptRun, RunCount, RunQuery, RunReads, RunWrites};
 
 const COLUMNS: &str = "select document, request, locks, taken, parallel from runs";
 
@@ -53,6 +53,21 @@ impl RunReads for SqliteStore {
         let sql = format!("{COLUMNS} where ended = 0 order by number");
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(self.reader()).await.map_err(|e| self.error(e))?;
         rows.iter().map(kept).collect()
+    }
+
+    async fn run_counts(&self) -> Result<Vec<RunCount>, PlatformError> {
+        let sql = "select kind, state, count(*) as runs, count(seconds) as timed, total(seconds) as seconds from runs \
+                   group by kind, state";
+        let rows = sqlx::query(sql).fetch_all(self.reader()).await.map_err(|e| self.error(e))?;
+        let number = |row: &SqliteRow, name: &str| u64::try_from(row.get::<i64, _>(name)).unwrap_or_default();
+        let count = |row: &SqliteRow| RunCount {
+            kind: row.get("kind"),
+            state: row.get("state"),
+            count: number(row, "runs"),
+            timed: number(row, "timed"),
+            seconds: row.get("seconds"),
+        };
+        Ok(rows.iter().map(count).collect())
     }
 
     async fn run_locks(&self) -> Result<Vec<HeldLock>, PlatformError> {
