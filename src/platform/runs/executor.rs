@@ -1,6 +1,7 @@
 //! Lets queued runs go: places, locks, order of sets, working copies.
 
-use std::time::Duration;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -178,7 +179,17 @@ impl RunService {
         let Ok(target) = configuration.target(component, stack, kept.request.stack_file.as_deref()) else {
             return Ok(None);
         };
-        blocking(move || copy::commit_of(configuration.root(), &target.folder)).await
+        let refused = || self.inner.uncopied.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused().get(&target.folder).is_some_and(|at| at.elapsed() < AGAIN) {
+            return Ok(None);
+        }
+        let folder = target.folder.clone();
+        let commit = blocking(move || copy::commit_of(configuration.root(), &folder)).await?;
+        // Only a no is believed for a while: a copy of files that have changed since would be another run.
+        if commit.is_none() {
+            refused().insert(target.folder, Instant::now());
+        }
+        Ok(commit)
     }
 
     /// Notes what a run stands on where that is not what it stood on when it was accepted: files change while it waits.

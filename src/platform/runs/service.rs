@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::{Notify, watch};
 
@@ -89,6 +90,8 @@ pub(super) struct Inner {
     /// The fencing token of this platform.
     pub(super) token: u64,
     pub(super) hands: Mutex<HashMap<RunId, Hand>>,
+    /// Folders of which no commit has exactly the files, and when that was found.
+    pub(super) uncopied: Mutex<HashMap<PathBuf, Instant>>,
     /// Wakes the executor.
     pub(super) wake: Notify,
 }
@@ -132,8 +135,15 @@ impl RunService {
         let mut tx = store.begin().await?;
         let token = tx.next_platform().await?;
         tx.commit_bookkeeping().await?;
-        let inner =
-            Inner { store, configurations, settings, token, hands: Mutex::new(HashMap::new()), wake: Notify::new() };
+        let inner = Inner {
+            store,
+            configurations,
+            settings,
+            token,
+            hands: Mutex::default(),
+            uncopied: Mutex::default(),
+            wake: Notify::new(),
+        };
         let service = Self { inner: Arc::new(inner) };
         service.take_over_all().await?;
         tokio::spawn(service.clone().execute());
