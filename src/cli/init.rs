@@ -124,7 +124,10 @@ fn literal(name: &str) -> String {
 
 /// Writes text as a YAML scalar on one line.
 fn scalar(text: &str) -> String {
-    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
+    // What YAML 1.1 reads as a boolean or nothing: other readers of the file may still do.
+    const WORDS: [&str; 10] = ["y", "yes", "n", "no", "on", "off", "true", "false", "null", "none"];
+    let plain = !WORDS.contains(&text.to_ascii_lowercase().as_str())
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_/.".contains(c))
         && matches!(serde_yaml::from_str(text), Ok(serde_yaml::Value::String(_)));
     if plain { text.to_owned() } else { serde_json::Value::from(text).to_string() }

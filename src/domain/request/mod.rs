@@ -308,7 +308,10 @@ impl Request {
     pub fn agreed(&self) -> Vec<&Decision> {
         let Some(digest) = self.check.as_ref().map(|check| check.binding.digest()) else { return Vec::new() };
         let newest = |decision: &&Decision| {
-            self.decisions.iter().rfind(|other| other.actor == decision.actor).is_some_and(|last| last == *decision)
+            self.decisions
+                .iter()
+                .rfind(|other| other.actor == decision.actor)
+                .is_some_and(|last| std::ptr::eq(last, *decision))
         };
         let counts = |decision: &&Decision| decision.approved && decision.voided.is_none() && decision.digest == digest;
         self.decisions.iter().filter(newest).filter(counts).collect()
