@@ -23,11 +23,11 @@ const LINES: usize = 10_000;
 /// Returns the routes of budgets.
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
-        .routes(routes!(list))
-        .routes(routes!(prices))
-        .routes(routes!(report))
-        .routes(routes!(lines))
-        .routes(routes!(close))
+        .routes(routes!(budgets))
+        .routes(routes!(instance_prices))
+        .routes(routes!(cost_report))
+        .routes(routes!(cost_lines))
+        .routes(routes!(close_month))
 }
 
 /// Which day.
@@ -42,7 +42,7 @@ struct WhichDay {
 /// Lists the budgets with what is committed, reserved, actual and forecast, in the order of the file.
 #[utoipa::path(get, path = "/budgets", tag = "cost", params(WhichDay),
     responses((status = 200, description = "The budgets", body = Vec<Figures>)))]
-async fn list(
+async fn budgets(
     _: Viewer,
     State(state): State<AppState>,
     Query(which): Query<WhichDay>,
@@ -56,7 +56,7 @@ async fn list(
 /// Lists what each instance costs a month, by its state; what has no price says why.
 #[utoipa::path(get, path = "/cost/instances", tag = "cost",
     responses((status = 200, description = "The instances with their prices", body = Vec<InstancePrice>)))]
-async fn prices(_: Viewer, State(state): State<AppState>) -> Result<Json<Vec<InstancePrice>>, Problem> {
+async fn instance_prices(_: Viewer, State(state): State<AppState>) -> Result<Json<Vec<InstancePrice>>, Problem> {
     let budgets = state.platform.budgets()?;
     let snapshot = state.snapshot().await?;
     Ok(Json(budgets.prices(&snapshot)?))
@@ -146,7 +146,7 @@ impl WhichReport {
 /// Reports what was billed in a period: exact sums at each level, what nobody pays for first.
 #[utoipa::path(get, path = "/budgets/report", tag = "cost", params(WhichReport),
     responses((status = 200, description = "The report", body = Report)))]
-async fn report(
+async fn cost_report(
     _: Viewer,
     State(state): State<AppState>,
     Query(which): Query<WhichReport>,
@@ -171,7 +171,7 @@ struct WhichLines {
 /// Shows the lines of the bill that make up a charge.
 #[utoipa::path(get, path = "/cost/lines", tag = "cost", params(WhichLines),
     responses((status = 200, description = "The charge and its lines", body = BillLines)))]
-async fn lines(
+async fn cost_lines(
     _: Viewer,
     State(state): State<AppState>,
     Query(which): Query<WhichLines>,
@@ -184,7 +184,7 @@ async fn lines(
 /// Closes a month: its report never changes again, and corrections stand in the next one.
 #[utoipa::path(post, path = "/budgets/closings", tag = "cost", request_body = ClosingRequest,
     responses((status = 201, description = "The closed month's report by team", body = Report)))]
-async fn close(
+async fn close_month(
     Admin(actor): Admin,
     State(state): State<AppState>,
     Json(request): Json<ClosingRequest>,

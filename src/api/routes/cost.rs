@@ -19,13 +19,13 @@ use crate::platform::costs::ImportRequest;
 
 /// Returns the routes of billed cost.
 pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(import)).routes(routes!(anomalies))
+    OpenApiRouter::new().routes(routes!(import_cost)).routes(routes!(cost_anomalies))
 }
 
 /// Lists the days on which a service cost far more than expected, newest first; each became an event when it was found.
 #[utoipa::path(get, path = "/cost/anomalies", tag = "cost",
     responses((status = 200, description = "The newest thousand", body = Vec<Anomaly>)))]
-async fn anomalies(_: Viewer, State(state): State<AppState>) -> Result<Json<Vec<Anomaly>>, Problem> {
+async fn cost_anomalies(_: Viewer, State(state): State<AppState>) -> Result<Json<Vec<Anomaly>>, Problem> {
     Ok(Json(state.platform.costs()?.anomalies(1000).await?))
 }
 
@@ -46,7 +46,7 @@ struct HowToImport {
 #[utoipa::path(post, path = "/cost/imports", tag = "cost", params(HowToImport),
     request_body(content = String, content_type = "text/csv", description = "The file's bytes"),
     responses((status = 201, description = "What the import did", body = ImportReport)))]
-async fn import(
+async fn import_cost(
     Operator(actor): Operator,
     State(state): State<AppState>,
     Query(how): Query<HowToImport>,

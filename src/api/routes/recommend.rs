@@ -14,13 +14,13 @@ use crate::platform::recommend::RecommendService;
 
 /// Returns the routes of recommendations.
 pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(decide))
+    OpenApiRouter::new().routes(routes!(recommendations)).routes(routes!(decide_recommendation))
 }
 
 /// Lists what could be saved, the largest first, with what was decided on it and what came of it.
 #[utoipa::path(get, path = "/recommendations", tag = "cost",
     responses((status = 200, description = "The recommendations", body = Vec<Recommendation>)))]
-async fn list(_: Viewer, State(state): State<AppState>) -> Result<Json<Vec<Recommendation>>, Problem> {
+async fn recommendations(_: Viewer, State(state): State<AppState>) -> Result<Json<Vec<Recommendation>>, Problem> {
     let recommend = state.platform.recommend()?;
     let snapshot = state.snapshot().await?;
     let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
@@ -31,7 +31,7 @@ async fn list(_: Viewer, State(state): State<AppState>) -> Result<Json<Vec<Recom
 #[utoipa::path(post, path = "/recommendations/{id}/decision", tag = "cost", request_body = DecisionRequest,
     params(("id" = String, Path, description = "Its id")),
     responses((status = 200, description = "The recommendation", body = Recommendation)))]
-async fn decide(
+async fn decide_recommendation(
     Developer(actor): Developer,
     State(state): State<AppState>,
     Path(id): Path<String>,
