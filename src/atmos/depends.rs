@@ -30,6 +30,32 @@ pub(super) fn dependencies(all: &[&Instance]) -> Vec<Dependency> {
     out
 }
 
+/// Returns the files and folders that an instance depends on, each with `file` or `folder`, paths as written.
+pub(super) fn files(instance: &Instance) -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    let dependencies = instance.sections.get("dependencies");
+    for item in dependencies.and_then(|d| d.get("components")).and_then(Node::list).unwrap_or_default() {
+        let text = |key: &str| item.get(key).and_then(Node::str);
+        if let (Some(kind @ ("file" | "folder")), Some(path)) = (text("kind"), text("path")) {
+            out.push((kind.to_owned(), path.to_owned()));
+        }
+    }
+    for (section, kind) in [("files", "file"), ("folders", "folder")] {
+        let listed = dependencies.and_then(|d| d.get(section)).and_then(Node::list).unwrap_or_default();
+        out.extend(listed.iter().filter_map(Node::str).map(|path| (kind.to_owned(), path.to_owned())));
+    }
+    if !out.is_empty() {
+        return out;
+    }
+    let depends = instance.sections.get("settings").and_then(|s| s.get("depends_on"));
+    for (_, item) in depends.and_then(Node::map).map(Map::entries).unwrap_or_default() {
+        for kind in ["file", "folder"] {
+            out.extend(item.get(kind).and_then(Node::str).map(|path| (kind.to_owned(), path.to_owned())));
+        }
+    }
+    out
+}
+
 /// Returns the instance that a reference means: in the named stack, or in one whose context parts say the same.
 fn target<'a>(all: &[&'a Instance], from: &Instance, component: &str, item: Option<&Node>) -> Option<&'a Instance> {
     let text = |key: &str| item.and_then(|i| i.get(key)).and_then(Node::str);

@@ -4,10 +4,12 @@
 //! `atmos describe stacks --process-templates=false --process-functions=false` resolves it, with the file, line and column
 //! of every leaf. Nothing here runs a command or fetches anything.
 
+pub mod affected;
 pub mod catalog;
 pub mod config;
 mod depends;
 mod describe;
+pub mod diff;
 pub mod driver;
 pub mod error;
 pub mod estate;
@@ -20,6 +22,7 @@ pub mod merge;
 pub mod node;
 mod resolve;
 mod runs;
+pub mod search;
 pub mod target;
 pub mod template;
 pub mod yaml;

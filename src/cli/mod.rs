@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod affected;
 mod api;
 mod apply;
 mod ask;
@@ -29,9 +30,11 @@ mod demo;
 mod describe;
 mod destroy;
 mod diagnostics;
+mod diff;
 mod estimate;
 mod events;
 mod explain;
+mod grep;
 mod init;
 mod instance;
 mod list;
@@ -94,6 +97,9 @@ commands! {
     Workflow => workflow::Workflow,
     Atmos => atmos::Atmos,
     Runs => runs::Runs,
+    Diff => diff::Diff,
+    Affected => affected::Affected,
+    Grep => grep::Grep,
     Policy => policy::Policy,
     Estimate => estimate::Estimate,
     Prices => prices::Prices,

@@ -6,6 +6,7 @@
 pub mod allocation;
 pub mod audit;
 pub mod budget;
+pub mod comparison;
 pub mod cost;
 pub mod delivery;
 pub mod estimate;
@@ -21,6 +22,7 @@ pub mod price;
 pub mod recommend;
 pub mod request;
 pub mod run;
+pub mod search;
 pub mod service;
 pub mod showback;
 pub mod stack;

@@ -22,6 +22,7 @@ pub mod paths;
 pub mod policies;
 pub mod prices;
 pub mod recommend;
+pub mod revisions;
 pub mod runs;
 pub mod session;
 pub mod settings;
@@ -70,6 +71,7 @@ pub struct Platform {
     access: access::Access,
     /// Whether several people share it.
     shared: bool,
+    revisions: revisions::Revisions,
     kept: Option<Kept>,
 }
 
@@ -176,6 +178,7 @@ impl Platform {
             clock: Clock::default(),
             access: access::Access::default(),
             shared: false,
+            revisions: revisions::Revisions::default(),
             kept,
         }
     }
@@ -228,6 +231,11 @@ impl Platform {
     #[must_use]
     pub fn estate(&self) -> &EstateService {
         &self.estate
+    }
+
+    /// Returns the revisions that were resolved last.
+    pub(crate) fn revisions(&self) -> &revisions::Revisions {
+        &self.revisions
     }
 
     /// Returns what keeps the process alive.

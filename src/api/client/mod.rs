@@ -4,6 +4,7 @@
 //! command line. The methods of a noun are in its file; streams that come back after a lost connection in `follow`.
 
 mod budgets;
+mod comparisons;
 mod cost;
 mod deliveries;
 mod error;

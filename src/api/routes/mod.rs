@@ -2,6 +2,7 @@
 
 mod audit;
 mod budgets;
+mod comparisons;
 mod cost;
 mod deliveries;
 mod describe;
@@ -29,6 +30,7 @@ pub(super) fn api() -> OpenApiRouter<AppState> {
         .merge(budgets::router())
         .merge(cost::router())
         .merge(deliveries::router())
+        .merge(comparisons::router())
         .merge(describe::router())
         .merge(estate::router())
         .merge(events::router())

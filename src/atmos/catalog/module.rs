@@ -24,6 +24,8 @@ pub struct Module {
     pub inputs: Vec<Input>,
     /// Its outputs, by file and line.
     pub outputs: Vec<Output>,
+    /// The modules that it calls by a path of its own, as written.
+    pub local_modules: Vec<String>,
     /// The files that cannot be parsed.
     pub problems: Vec<Diagnostic>,
 }
@@ -85,6 +87,10 @@ impl Module {
                     sensitive: flag(&block.body, "sensitive").unwrap_or(false),
                     source: place(block.ident.span()),
                 }),
+                "module" => {
+                    let called = attribute(&block.body, "source").and_then(literal);
+                    self.local_modules.extend(called.filter(|source| is_local(source)));
+                }
                 _ => {}
             }
         }
@@ -137,6 +143,8 @@ impl Module {
                     .collect(),
             });
         }
+        let called = blocks("module").into_iter().filter_map(|(_, block)| text_of(&block, "source"));
+        self.local_modules.extend(called.filter(|source| is_local(source)));
         for (name, block) in blocks("output") {
             self.outputs.push(Output {
                 source: place(&name),
@@ -146,6 +154,10 @@ impl Module {
             });
         }
     }
+}
+
+fn is_local(source: &str) -> bool {
+    source.starts_with("./") || source.starts_with("../")
 }
 
 fn input(name: String, block: &Block, text: &str, source: Source) -> Input {

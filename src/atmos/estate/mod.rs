@@ -105,7 +105,7 @@ impl Estate {
         &self.diagnostics
     }
 
-    fn at(&self, id: InstanceId) -> Option<(&Stack, &Instance)> {
+    pub(super) fn at(&self, id: InstanceId) -> Option<(&Stack, &Instance)> {
         let (s, i) = *self.ids.get(id.0 as usize)?;
         let stack = self.stacks.get(s as usize)?;
         Some((stack, stack.instances.get(i as usize)?))
@@ -116,7 +116,7 @@ impl Estate {
         self.ids().filter_map(|id| self.at(id))
     }
 
-    fn shown(&self, path: &Path) -> String {
+    pub(super) fn shown(&self, path: &Path) -> String {
         config::display(&self.root, path)
     }
 

@@ -13,13 +13,17 @@ use crate::api::types::{self, PlatformCard, Resolution, RetryRequest};
 use crate::domain::event::Event;
 use crate::domain::id::RunId;
 use crate::domain::run::environment;
-use crate::tui::message::{Answer, Card, Effect, Fact, Outcome, Trouble, WorkflowCard};
+use crate::domain::stack::PathSegment;
+use crate::tui::message::{Answer, Card, Effect, Fact, Hit, Outcome, Trouble, WorkflowCard};
 use crate::tui::widgets::{highlight, text};
 
 use super::{Connection, Platform};
 
 /// How many runs, events and audit records a screen asks for; older ones are a matter of the commands.
 const RECENT: u32 = 500;
+
+/// How many hits of a search are shown; who looks for more narrows it.
+const FOUND: u32 = 500;
 
 /// A platform that answers, and where its stream of events stood when it did so first.
 #[derive(Debug, Clone)]
@@ -107,6 +111,14 @@ async fn answer(client: &Client, effect: Effect) -> Option<Answer> {
             let since = client.since_applied(&key.component, &key.stack).await;
             Answer::Since(key, told(since).map(Box::new))
         }
+        Effect::Compare(sides) => {
+            let entries = client.diff(&sides.a, &sides.b, &Default::default()).await;
+            Answer::Compared(sides, told(entries))
+        }
+        Effect::Search(query) => {
+            let found = told(client.search(&query, FOUND).await);
+            Answer::Found(query, found.map(|(hits, _)| hits.into_iter().map(hit).collect()))
+        }
         Effect::LoadFile { file, light, colors } => {
             let lines = match client.file(&file).await {
                 Ok(bytes) => {
@@ -161,6 +173,19 @@ async fn answer(client: &Client, effect: Effect) -> Option<Answer> {
         },
         _ => return None,
     })
+}
+
+fn hit(hit: crate::domain::search::Hit) -> Hit {
+    let path = hit.path.iter().map(|segment| match segment {
+        PathSegment::Key(key) => key.clone(),
+        PathSegment::Index(index) => index.to_string(),
+    });
+    Hit {
+        path: path.collect::<Vec<_>>().join("."),
+        value: text::value(&hit.value),
+        instance: hit.instance,
+        source: hit.source,
+    }
 }
 
 fn changed(outcome: Result<crate::domain::run::Run, ClientError>) -> Answer {
