@@ -18,6 +18,7 @@ pub mod files;
 pub mod glob;
 mod import;
 mod locals;
+mod manifest;
 pub mod merge;
 pub mod node;
 mod resolve;

@@ -135,6 +135,9 @@ fn same_cause(recorded: &str, ours: &[String]) -> bool {
         ("unexpected end of stream", "unexpected end of stream"),
         ("additionalproperties", "additionalproperties"),
         ("items at index", "items at index"),
+        ("must use the !include yaml tag", "must use the !include yaml tag"),
+        ("expected string, but got number", "expected string, but got number"),
+        ("expected string or object, but got boolean", "expected string or object, but got boolean"),
         ("expected string or array, but got null", "expected string or array, but got null"),
         ("vars: expected string or object, but got array", "vars: expected string or object, but got array"),
     ];

@@ -1,7 +1,7 @@
 //! Makes a snapshot: selects the files, reads them on all cores, resolves each stack.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -13,6 +13,7 @@ use crate::{
     atmos::{
         AtmosConfig, AtmosError, LoadOptions, config, glob,
         import::{Doc, Engine},
+        manifest::own::Rules,
         merge::ListStrategy,
         resolve::{self, Stack},
     },
@@ -54,7 +55,9 @@ impl Estate {
             )
             .hint("check stacks.base_path, stacks.included_paths and stacks.excluded_paths in atmos.yaml"));
         }
-        let engine = Engine::new(&root, &config, options, &listing, docs);
+        let (rules, problem) = Rules::of(&root, &config, options);
+        diagnostics.extend(problem);
+        let engine = Engine::new(&root, &config, options, &listing, rules, docs);
         let is_yaml = |f: &&String| f.ends_with(".yaml") || f.ends_with(".yml");
         let yaml: Vec<PathBuf> = listing.iter().filter(is_yaml).map(|f| config.stacks_path.join(f)).collect();
         yaml.par_iter().for_each(|path| {
@@ -75,12 +78,19 @@ impl Estate {
             .collect();
         stacks.sort_by_key(|s| s.file);
         let spared: Vec<_> = config.excluded_paths.iter().filter_map(|p| glob::compile(p)).collect();
-        for path in &yaml {
+        let judged: Vec<&PathBuf> = yaml.iter().filter(|path| !spared.iter().any(|g| g.is_match(path))).collect();
+        for path in &judged {
             let Some(doc) = engine.doc(path) else { continue };
-            if !spared.iter().any(|g| g.is_match(path)) {
-                diagnostics.extend(check::whole_file(&doc));
+            diagnostics.extend(check::whole_file(&doc));
+            if let Ok(Some(node)) = &doc.parsed {
+                diagnostics.extend(engine.rules.deprecated(node));
             }
         }
+        // Atmos holds every file below the folder of stacks to its rules, whether a stack imports it or not.
+        let merged: HashSet<&PathBuf> = stacks.iter().flat_map(|stack| &stack.merged.files).collect();
+        let apart: Vec<&PathBuf> = judged.into_iter().filter(|path| !merged.contains(path)).collect();
+        let found: Vec<Vec<Diagnostic>> = apart.par_iter().map(|path| engine.stack(path).problems.clone()).collect();
+        diagnostics.extend(found.into_iter().flatten());
         for stack in &stacks {
             diagnostics.extend(stack.merged.problems.iter().cloned());
             diagnostics.extend(stack.problems.iter().cloned());

@@ -120,6 +120,7 @@ impl Engine<'_> {
             }
         };
         let own = context.put_into(&own);
+        out.problems.extend(self.rules.check(&own));
         self.finish(path, &own, &context, call, chain, &mut out, here, &relative);
         out
     }

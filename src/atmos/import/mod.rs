@@ -22,6 +22,7 @@ pub(super) use places::replace_places;
 use super::{
     AtmosConfig, LoadOptions,
     config::{display, inside},
+    manifest::own::Rules,
     merge::ListStrategy,
     node::{Key, Map, Node, Pos},
     template::{MissingKey, TemplateOptions},
@@ -95,6 +96,7 @@ pub(super) struct Engine<'a> {
     pub(super) options: &'a LoadOptions,
     pub(super) lists: ListStrategy,
     pub(super) listing: &'a [String],
+    pub(super) rules: Rules,
     pub(super) docs: RwLock<HashMap<PathBuf, Arc<Doc>>>,
     memo: Mutex<HashMap<MemoKey, (Overrides, Arc<Merged>)>>,
 }
@@ -113,10 +115,11 @@ impl<'a> Engine<'a> {
         config: &'a AtmosConfig,
         options: &'a LoadOptions,
         listing: &'a [String],
+        rules: Rules,
         docs: HashMap<PathBuf, Arc<Doc>>,
     ) -> Self {
         let lists = ListStrategy::parse(&config.list_merge_strategy).unwrap_or_default();
-        Self { root, config, options, lists, listing, docs: RwLock::new(docs), memo: Mutex::default() }
+        Self { root, config, options, lists, listing, rules, docs: RwLock::new(docs), memo: Mutex::default() }
     }
 
     /// Returns a file, read once; `None` where there is none.
