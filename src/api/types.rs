@@ -40,6 +40,33 @@ pub struct EstateCard {
     pub errors: usize,
     /// How many diagnostics are warnings.
     pub warnings: usize,
+    /// Whether what it needs trust for is evaluated.
+    pub trusted: bool,
+    /// What it needs trust for.
+    pub needs: Vec<String>,
+}
+
+/// Whether the estate is trusted, and what it needs trust for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Trust {
+    /// The canonical path of the estate's root.
+    #[schema(value_type = String)]
+    pub path: PathBuf,
+    /// Whether what it needs is evaluated.
+    pub trusted: bool,
+    /// When it was trusted; null where it is not, or for one call only.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub granted_at: Option<Timestamp>,
+    /// What is not evaluated without trust: commands in locals, files outside of the estate.
+    pub needs: Vec<String>,
+}
+
+/// A yes to what an estate needs trust for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TrustRequest {
+    /// The needs that were looked at; others stay unevaluated.
+    pub needs: Vec<String>,
 }
 
 /// The platform process, or the reading command that answers in its place.

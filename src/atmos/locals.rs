@@ -1,6 +1,6 @@
 //! `locals` of a stack file, and the context that its templates and its imports see.
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::{collections::BTreeMap, path::Path, sync::LazyLock};
 
 use regex::Regex;
 
@@ -113,13 +113,13 @@ fn reference(text: &str, context: &Node) -> Option<Node> {
 
 /// Resolves the locals of a file, where it has any, and adds them and the file's sections to the context.
 ///
-/// Returns what was left unevaluated as problems.
+/// Returns what was left unevaluated as problems. `trusted` is the folder in which commands run, where they may.
 pub(super) fn extract(
     file: &Node,
     context: &mut Context,
     relative: &str,
     options: &TemplateOptions,
-    trusted: bool,
+    trusted: Option<&Path>,
 ) -> Result<Vec<Diagnostic>, Box<Diagnostic>> {
     let has = |n: Option<&Node>| n.and_then(|n| n.get("locals")).is_some();
     let kinds = ["terraform", "helmfile", "packer"];
@@ -175,7 +175,7 @@ fn render_section(section: &Node, context: &Context, relative: &str, options: &T
 struct Job<'a> {
     relative: &'a str,
     options: &'a TemplateOptions,
-    trusted: bool,
+    trusted: Option<&'a Path>,
     problems: &'a mut Vec<Diagnostic>,
 }
 
@@ -302,7 +302,7 @@ impl Job<'_> {
                     .or_else(|| default.map(|d| d.trim_matches(['"', '\'']).to_owned()));
                 Node::new(Value::Str(found.unwrap_or_default().into()), node.pos())
             }
-            "!exec" if self.trusted => match run(rest) {
+            "!exec" if self.trusted.is_some() => match run(rest, self.trusted.unwrap_or(Path::new("."))) {
                 Ok(text) => match serde_json::from_str::<serde_json::Value>(&text) {
                     Ok(json) => Node::from_json(&json, node.pos()),
                     Err(_) => Node::new(Value::Str(text.into()), node.pos()),
@@ -345,9 +345,10 @@ fn needed(node: &Node, out: &mut Vec<String>) {
 }
 
 /// Runs a command of a trusted estate.
-fn run(command: &str) -> Result<String, String> {
+fn run(command: &str, folder: &Path) -> Result<String, String> {
     let out = std::process::Command::new("sh")
         .args(["-c", command])
+        .current_dir(folder)
         .stdin(std::process::Stdio::null())
         .output()
         .map_err(|e| e.to_string())?;

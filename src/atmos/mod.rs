@@ -15,6 +15,7 @@ pub mod error;
 pub mod estate;
 mod explain;
 pub mod files;
+pub mod fix;
 pub mod glob;
 mod import;
 mod locals;

@@ -18,8 +18,8 @@ impl Api {
         };
         let text = match context.format() {
             Format::Yaml => serde_yaml::to_string(&document)?,
-            Format::Text | Format::Json => serde_json::to_string_pretty(&document)? + "\n",
             Format::Csv | Format::Html => return Err(super::output::no_table().into()),
+            Format::Text | Format::Json | Format::Sarif => serde_json::to_string_pretty(&document)? + "\n",
         };
         let mut out = std::io::stdout().lock();
         out.write_all(text.as_bytes())?;

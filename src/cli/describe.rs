@@ -7,6 +7,7 @@ use futures::StreamExt as _;
 use super::{Context, Exit, Failure, Format, Outcome, diagnostics, local};
 use crate::api::client::Client;
 use crate::atmos::DescribeFilter;
+use crate::atmos::driver::evaluate::Evaluation;
 use crate::domain::stack::{Diagnostic, Severity};
 
 /// Prints resolved stacks or one instance, as Atmos does
@@ -45,6 +46,12 @@ enum What {
         /// The stack file, where two make one stack name
         #[arg(long, value_name = "FILE")]
         stack_file: Option<String>,
+        /// Lets Atmos render the templates in its values
+        #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", value_name = "BOOL")]
+        process_templates: bool,
+        /// Lets Atmos run the YAML functions in its values
+        #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", value_name = "BOOL")]
+        process_functions: bool,
     },
 }
 
@@ -57,7 +64,15 @@ impl Describe {
                     let filter = DescribeFilter { stack, components, component_types, sections };
                     stacks(context, &client, &filter).await
                 }
-                What::Component { component, stack, stack_file } => {
+                What::Component { component, stack, process_templates, process_functions, .. }
+                    if process_templates || process_functions =>
+                {
+                    let what = Evaluation { templates: process_templates, functions: process_functions };
+                    let evaluated = client.evaluate_component(&component, &stack, what).await;
+                    print(context, &evaluated.map_err(Failure::from)?)?;
+                    Ok(Exit::Done)
+                }
+                What::Component { component, stack, stack_file, .. } => {
                     let described = client.describe_component(&component, &stack, stack_file.as_deref()).await;
                     print(context, &described.map_err(Failure::from)?)?;
                     let found = client.diagnostics().await.map_err(Failure::from)?;

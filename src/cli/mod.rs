@@ -56,6 +56,7 @@ mod status;
 mod stop;
 mod terminal;
 mod token;
+mod trust;
 mod workflow;
 
 pub(crate) use context::Context;
@@ -91,6 +92,7 @@ commands! {
     Explain => explain::Explain,
     Describe => describe::Describe,
     Check => check::Check,
+    Trust => trust::Trust,
     Plan => plan::Plan,
     Apply => apply::Apply,
     Destroy => destroy::Destroy,

@@ -24,6 +24,8 @@ pub(crate) enum Format {
     Csv,
     /// For a browser, where a command has it.
     Html,
+    /// For editors and CI services: problems only (SARIF 2.1.0).
+    Sarif,
 }
 
 /// Prints data in the format that was asked for; `text` writes it for people.
@@ -41,6 +43,7 @@ pub(crate) fn print<T: Serialize>(
         }
         Format::Yaml => out.write_all(serde_yaml::to_string(data)?.as_bytes())?,
         Format::Csv | Format::Html => return Err(no_table().into()),
+        Format::Sarif => return Err(Failure::usage("SARIF is for problems: only `terrace check` prints it").into()),
     }
     out.flush()?;
     Ok(())

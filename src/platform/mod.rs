@@ -30,6 +30,7 @@ pub mod singleton;
 pub mod store;
 pub mod teams;
 pub mod tokens;
+pub mod trust;
 mod user;
 pub mod webhooks;
 
@@ -56,6 +57,7 @@ use runs::{RunError, RunService, RunSettings};
 use settings::Settings;
 use store::sqlite::SqliteStore;
 use store::{Change, Store};
+use trust::TrustStore;
 
 /// Everything that answers for one estate: in the platform process with a store, in a reading command without.
 #[derive(Debug)]
@@ -101,7 +103,7 @@ impl Platform {
         // A broken `platform/terrace.yaml` is a diagnostic of the estate and must not hide the rest of it.
         let settings = Settings::read(&root).unwrap_or_default();
         let identity = Identity::new(root, &settings);
-        let (estate, _) = EstateService::new(&identity.root, options);
+        let (estate, _) = EstateService::new(&identity.root, options, TrustStore::from_environment());
         Ok(Self::new(identity, estate, None))
     }
 
@@ -122,7 +124,7 @@ impl Platform {
     ) -> Result<Self, PlatformError> {
         let settings = Settings::read(&identity.root)?;
         paths.prepare()?;
-        let (estate, reloads) = EstateService::new(&identity.root, options);
+        let (estate, reloads) = EstateService::new(&identity.root, options, Some(TrustStore::new(paths.trust())));
         let watching = tokio::spawn(estate.clone().watch()).abort_handle();
         let source = events::source_of(&identity.key);
         let store = SqliteStore::open(&paths.database(), &source).await?;

@@ -64,6 +64,12 @@ impl Paths {
         self.folder.join(super::audit::verify::CHECKPOINTS)
     }
 
+    /// Returns the folder that remembers which estates are trusted; all estates of a user share it.
+    #[must_use]
+    pub fn trust(&self) -> PathBuf {
+        self.folder.ancestors().nth(2).unwrap_or(&self.folder).join("trust")
+    }
+
     /// Returns the file whose lock makes the platform process a singleton.
     #[must_use]
     pub fn lock(&self) -> PathBuf {

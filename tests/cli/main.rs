@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod bad_input;
+mod checking;
 mod comparing;
 mod demo;
 mod documents;
@@ -11,5 +13,6 @@ mod reading;
 mod recorded;
 mod runs;
 mod support;
+mod trust;
 mod usage;
 mod workflows;

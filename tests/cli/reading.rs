@@ -124,3 +124,20 @@ fn services_are_listed_with_owners_inputs_and_those_that_no_stack_uses() {
     assert_eq!(services.as_array().unwrap().iter().filter(|s| s["problems"] != serde_json::json!([])).count(), 0);
     assert!(home.at(&demo, &["list", "services"]).succeeds().out.contains("no stack uses it"));
 }
+
+#[test]
+fn templates_and_functions_are_evaluated_by_atmos_for_that_one_instance() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (home, demo) = Home::with_demo();
+    let asked = ["describe", "component", "network", "-s", "plat-ue2-dev", "--process-functions", "--format", "json"];
+    home.at(&demo, &asked).exits(2).says("Atmos").says("ATMOS_BIN");
+    let atmos = home.path("atmos");
+    fs::write(&atmos, "#!/bin/sh\n[ \"$3\" = broken ] && { echo '# Error' >&2; echo 'no such thing' >&2; exit 1; }\nprintf '{\"vars\": {\"asked\": \"%s\"}}' \"$*\"\n").unwrap();
+    fs::set_permissions(&atmos, fs::Permissions::from_mode(0o755)).unwrap();
+    let output = home.command().current_dir(&demo).env("ATMOS_BIN", &atmos).args(asked).output().unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        answer["vars"]["asked"],
+        "describe component network -s plat-ue2-dev --format json --process-templates=false --process-functions=true"
+    );
+}

@@ -7,6 +7,7 @@ use crate::atmos::diff::Narrow;
 use crate::domain::comparison::Affected;
 use crate::domain::search::Hit;
 use crate::domain::stack::DiffEntry;
+use crate::platform::revisions::fix::Fixed;
 
 impl Client {
     /// Compares two sides: `stack:NAME`, `COMPONENT@STACK`, `ref:GITREF` or `worktree`.
@@ -55,5 +56,14 @@ impl Client {
     /// As [`Client::search`].
     pub async fn search_all(&self, query: &str) -> Result<Vec<Hit>, ClientError> {
         self.list("/search", &[("q", Some(query))]).await
+    }
+
+    /// Commits edits that mend problems of the last commit, and change nothing else, on a new branch.
+    ///
+    /// # Errors
+    ///
+    /// No repository, or one that cannot be written.
+    pub async fn fix(&self) -> Result<Fixed, ClientError> {
+        self.change("/fixes", &serde_json::json!({})).await
     }
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::{Client, ClientError};
 use crate::api::types::{EstateCard, WorkflowCard};
 use crate::atmos::DescribeFilter;
+use crate::atmos::driver::evaluate::Evaluation;
 use crate::domain::stack::{Dependency, Diagnostic, Explanation, ImportEdge, InstanceSummary, StackSummary};
 use crate::domain::team::Team;
 
@@ -119,6 +120,27 @@ impl Client {
         stack_file: Option<&str>,
     ) -> Result<Value, ClientError> {
         let parameters = [("component", Some(component)), ("stack", Some(stack)), ("stack_file", stack_file)];
+        self.get("/describe/component", &parameters).await
+    }
+
+    /// Describes one instance with its templates and YAML functions evaluated by Atmos, where the platform runs.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none of that name, or Atmos is missing or refuses.
+    pub async fn evaluate_component(
+        &self,
+        component: &str,
+        stack: &str,
+        what: Evaluation,
+    ) -> Result<Value, ClientError> {
+        let flag = |on: bool| Some(if on { "true" } else { "false" });
+        let parameters = [
+            ("component", Some(component)),
+            ("stack", Some(stack)),
+            ("process_templates", flag(what.templates)),
+            ("process_functions", flag(what.functions)),
+        ];
         self.get("/describe/component", &parameters).await
     }
 

@@ -18,6 +18,7 @@ mod services;
 mod sse;
 mod tokens;
 mod transport;
+mod trust;
 
 use axum::body::Body;
 use axum::http::{Method, Request, Response, header};

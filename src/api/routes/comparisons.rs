@@ -6,7 +6,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::auth::Viewer;
+use crate::api::auth::{Operator, Viewer};
 use crate::api::extract::{Json, Query};
 use crate::api::page::{self, Page};
 use crate::api::{AppState, Problem};
@@ -17,10 +17,11 @@ use crate::domain::comparison::{Affected, Side};
 use crate::domain::search::Hit;
 use crate::domain::stack::DiffEntry;
 use crate::platform::PlatformError;
+use crate::platform::revisions::fix::Fixed;
 
 /// Returns the routes of comparisons.
 pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(diff)).routes(routes!(affected)).routes(routes!(find))
+    OpenApiRouter::new().routes(routes!(diff)).routes(routes!(affected)).routes(routes!(find)).routes(routes!(fix))
 }
 
 /// What is compared.
@@ -95,13 +96,14 @@ struct Wanted {
     /// The words, such as `payments` or `vars.tags.team=payments`; a leaf is found where all of them hold.
     q: String,
     /// How many items at most, from 1 to 10000; 200 unless given.
+    #[param(minimum = 1, maximum = 10000)]
     limit: Option<u32>,
     /// `next` of the page before.
     cursor: Option<String>,
 }
 
 /// Searches the path and value of every leaf of every instance.
-#[utoipa::path(get, path = "/search", tag = "estate", params(Wanted),
+#[utoipa::path(get, path = "/search", tag = "estate", operation_id = "search", params(Wanted),
     responses((status = 200, description = "A page of hits", body = Page<Hit>)))]
 async fn find(
     _: Viewer,
@@ -121,4 +123,11 @@ async fn find(
     let more = items.len() > limit;
     items.truncate(limit);
     Ok(Json(Page { items, next: more.then(|| page::encode("search", revision, (start + limit) as u64)) }))
+}
+
+/// Commits edits that mend problems of the last commit, and change nothing else, on a new branch.
+#[utoipa::path(post, path = "/fixes", tag = "estate",
+    responses((status = 200, description = "What was mended", body = Fixed)))]
+async fn fix(_: Operator, State(state): State<AppState>) -> Result<Json<Fixed>, Problem> {
+    Ok(Json(state.platform.fix().await?))
 }

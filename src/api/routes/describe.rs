@@ -20,6 +20,7 @@ use crate::api::etag::{Conditions, Etag, Tagged};
 use crate::api::extract::{Json, Query};
 use crate::api::{AppState, Problem};
 use crate::atmos::DescribeFilter;
+use crate::atmos::driver::evaluate::Evaluation;
 use crate::domain::stack::{Explanation, PathSegment};
 
 /// How many bytes are written at a time.
@@ -104,6 +105,12 @@ struct WhichInstance {
     stack: String,
     /// The stack file, where two make one stack name.
     stack_file: Option<String>,
+    /// Lets Atmos render the templates in its values; only for descriptions.
+    #[serde(default)]
+    process_templates: bool,
+    /// Lets Atmos run the YAML functions in its values; only for descriptions.
+    #[serde(default)]
+    process_functions: bool,
     /// For explanations: only at or below this path, such as `vars.tags.team`, or `["vars","a.b"]` where keys have dots.
     path: Option<String>,
 }
@@ -120,8 +127,14 @@ async fn describe_component(
     let snapshot = state.snapshot().await?;
     let estate = snapshot.estate();
     let id = estate.find(&which.component, &which.stack, which.stack_file.as_deref())?;
+    let what = Evaluation { templates: which.process_templates, functions: which.process_functions };
     let etag = Etag::revision(state.platform.started_at(), snapshot.revision());
-    Ok(Tagged::new(etag, &conditions, Json(estate.describe_component(id))))
+    if what == Evaluation::default() {
+        return Ok(Tagged::new(etag, &conditions, Json(estate.describe_component(id))));
+    }
+    let evaluated = state.platform.evaluate(which.component, which.stack, what).await?;
+    // What Atmos evaluates may change without any file of the estate.
+    Ok(Tagged::new(etag, &Conditions::default(), Json(evaluated)))
 }
 
 /// Explains where each value of an instance comes from.

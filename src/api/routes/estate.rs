@@ -45,6 +45,8 @@ async fn estate(
         stacks: stacks.len(),
         errors: count(Severity::Error),
         warnings: count(Severity::Warning),
+        trusted: snapshot.is_trusted(),
+        needs: snapshot.needs().to_vec(),
     };
     let etag = Etag::revision(state.platform.started_at(), snapshot.revision());
     Ok(Tagged::new(etag, &conditions, Json(card)))
@@ -60,7 +62,12 @@ async fn diagnostics(
     Query(part): Query<Part>,
 ) -> ListAnswer<Diagnostic> {
     let snapshot = state.snapshot().await?;
-    let problems = snapshot.diagnostics().to_vec();
+    let reading = tokio::task::spawn_blocking({
+        let snapshot = std::sync::Arc::clone(&snapshot);
+        move || crate::platform::catalog::problems(&snapshot)
+    });
+    let mut problems = snapshot.diagnostics().to_vec();
+    problems.extend(reading.await.map_err(|e| crate::platform::PlatformError::Interrupted(e.to_string()))?);
     answer(&state, &snapshot, &conditions, "diagnostics", problems, (part.limit, part.cursor.as_deref()))
 }
 

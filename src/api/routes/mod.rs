@@ -17,6 +17,7 @@ mod services;
 mod stacks;
 mod teams;
 mod tokens;
+mod trust;
 mod workflows;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -42,6 +43,7 @@ pub(super) fn api() -> OpenApiRouter<AppState> {
         .merge(stacks::router())
         .merge(teams::router())
         .merge(tokens::router())
+        .merge(trust::router())
         .merge(workflows::router())
 }
 

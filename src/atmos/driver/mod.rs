@@ -5,6 +5,7 @@
 
 pub mod backend;
 pub mod commands;
+pub mod evaluate;
 pub mod files;
 pub mod instance;
 pub mod planfile;

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     atmos::{
-        import::Doc,
+        import::{Doc, hints::hint},
         node::{Node, Value},
         resolve::{Instance, Stack},
     },
@@ -23,15 +23,18 @@ pub(super) fn whole_file(doc: &Doc) -> Option<Diagnostic> {
             stack: None,
         })
     };
+    let empty = |found| Diagnostic { hint: Some("write {} into it, or remove it".to_owned()), ..found };
     match &doc.parsed {
         Err(fault) => {
-            problem(fault.code, format!("invalid stack manifest: {}", fault.message), fault.line, fault.column)
+            let message = format!("invalid stack manifest: {}", fault.message);
+            let found = problem(fault.code, message, fault.line, fault.column);
+            found.map(|found| Diagnostic { hint: hint(fault, &doc.text), ..found })
         }
         Ok(None) if !doc.text.is_empty() => {
-            problem("stack-null", "(root): expected object, but got null".to_owned(), 1, 1)
+            problem("stack-null", "(root): expected object, but got null".to_owned(), 1, 1).map(empty)
         }
         Ok(Some(node)) if node.is_null() => {
-            problem("stack-null", "(root): expected object, but got null".to_owned(), 1, 1)
+            problem("stack-null", "(root): expected object, but got null".to_owned(), 1, 1).map(empty)
         }
         Ok(Some(node)) if node.map().is_none() => problem(
             "stack-not-a-map",
@@ -73,6 +76,7 @@ pub(super) fn duplicates(stacks: &[Arc<Stack>]) -> Vec<Diagnostic> {
     ];
     let mut seen: HashMap<_, (&Stack, &Instance)> = HashMap::new();
     let mut out = Vec::new();
+    let mut told = std::collections::HashSet::new();
     for stack in stacks {
         for i in &stack.instances {
             if i.is_abstract || !matches!(i.kind, "terraform" | "helmfile") {
@@ -84,7 +88,30 @@ pub(super) fn duplicates(stacks: &[Arc<Stack>]) -> Vec<Diagnostic> {
                 }
                 std::collections::hash_map::Entry::Occupied(e) => {
                     let (first, other) = e.get();
+                    let named = || {
+                        let name = stack.merged.config.get("name").filter(|node| node.pos().is_some());
+                        name.or_else(|| stack.merged.config.at_path(&["components", i.kind, i.name.as_str()]))
+                    };
                     if i.sections.without(&DERIVED).entries() == other.sections.without(&DERIVED).entries() {
+                        if told.insert((stack.path.as_path(), first.path.as_path())) {
+                            out.push(Diagnostic {
+                                severity: Severity::Warning,
+                                code: "shared-stack-name".to_owned(),
+                                message: format!(
+                                    "{} and {} both make the stack '{}' and both have '{}'",
+                                    first.file.as_str(),
+                                    stack.file.as_str(),
+                                    i.stack.as_str(),
+                                    i.name.as_str()
+                                ),
+                                hint: Some(
+                                    "give them names of their own; until then --stack-file says which is meant"
+                                        .to_owned(),
+                                ),
+                                source: named().and_then(|node| node.pos().source()),
+                                stack: Some(i.stack.as_str().to_owned()),
+                            });
+                        }
                         continue;
                     }
                     let source = stack

@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     Call, Doc, Engine, Layer, MAX_CHAIN, Merged,
+    hints::hint,
     overrides::with_overrides,
     places::{align, replace_places},
 };
@@ -48,13 +49,7 @@ impl Engine<'_> {
         let is_template = relative.ends_with(".tmpl");
         let here = Pos { file: doc.name, line: 1, column: 1 };
         let fault_problem = |fault: &Fault, out: &mut Vec<Diagnostic>| {
-            let hint = match fault.code {
-                "yaml-syntax" if !is_template && memchr::memmem::find(&doc.text, b"{{").is_some() => {
-                    Some("if this file contains Go template directives, rename it to .yaml.tmpl".to_owned())
-                }
-                "untrusted-read" => Some("run `terrace trust` if you trust this estate".to_owned()),
-                _ => None,
-            };
+            let hint = hint(fault, &doc.text);
             let pos = Pos { file: doc.name, line: fault.line, column: fault.column };
             self.problem(out, fault.code, format!("invalid stack manifest '{relative}': {}", fault.message), hint, pos);
         };
@@ -64,7 +59,8 @@ impl Engine<'_> {
                 Ok(node) => {
                     if let Some(node) = node.as_ref().filter(|n| n.map().is_some()) {
                         let options = self.template_options(false);
-                        match locals::extract(node, &mut context, &relative, &options, self.options.trusted) {
+                        let trusted = self.options.trusted.then_some(self.root);
+                        match locals::extract(node, &mut context, &relative, &options, trusted) {
                             Ok(warnings) => out.problems.extend(warnings),
                             Err(problem) => {
                                 out.problems.push(*problem);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Engine, find::is_remote};
+use super::{Engine, find::is_remote, query};
 use crate::{
     atmos::{
         config::{clean, display, inside},
@@ -27,7 +27,7 @@ impl Includes for EstateIncludes<'_, '_> {
         let refuse = |code: &'static str, message: String| Fault { code, message, line: pos.line, column: pos.column };
         let mut words = value.splitn(2, char::is_whitespace);
         let file = words.next().unwrap_or("").trim_matches(['"', '\'']);
-        let query = words.next().map(|q| q.trim().trim_matches(['"', '\''])).filter(|q| !q.is_empty());
+        let asked = words.next().map(|q| q.trim().trim_matches(['"', '\''])).filter(|q| !q.is_empty());
         if file.is_empty() || self.depth > 8 {
             return Err(refuse("include-invalid", format!("invalid {tag}: '{value}'")));
         }
@@ -91,13 +91,13 @@ impl Includes for EstateIncludes<'_, '_> {
         } else {
             Node::new(Value::Str(text.into()), at)
         };
-        match query {
+        match asked {
             None => Ok(node),
-            Some(query) => Ok(simple_query(&node, query).unwrap_or_else(|| {
+            Some(asked) => Ok(query::evaluate(&node, asked).unwrap_or_else(|| {
                 self.problems.push(Diagnostic {
                     severity: Severity::Error,
                     code: "include-query".to_owned(),
-                    message: format!("the query '{query}' of {tag} is more than Terrace evaluates"),
+                    message: format!("the query '{asked}' of {tag} is more than Terrace evaluates"),
                     hint: Some("only Atmos can resolve this value".to_owned()),
                     source: pos.source(),
                     stack: None,
@@ -151,33 +151,4 @@ fn dotenv(text: &str, file: Key) -> Node {
         Some((Key::new(key.trim()), Node::new(Value::Str(value.into()), pos)))
     });
     Node::new(Value::Map(Map::from_entries(entries.collect())), Pos { file, line: 1, column: 1 })
-}
-
-/// Evaluates a query that is only a path: `.a.b[0]`.
-fn simple_query(node: &Node, query: &str) -> Option<Node> {
-    if query == "." {
-        return Some(node.clone());
-    }
-    let mut at = node.clone();
-    let mut rest = query.strip_prefix('.')?;
-    while !rest.is_empty() {
-        if let Some(index) = rest.strip_prefix('[') {
-            let (inner, after) = index.split_once(']')?;
-            at = match inner.parse::<usize>() {
-                Ok(i) => at.list()?.get(i).cloned(),
-                Err(_) => at.get(inner.trim_matches(['"', '\''])).cloned(),
-            }
-            .unwrap_or_else(|| Node::new(Value::Null, node.pos()));
-            rest = after.strip_prefix('.').unwrap_or(after);
-            continue;
-        }
-        let end = rest.find(['.', '[']).unwrap_or(rest.len());
-        let key = rest[..end].trim_matches('"');
-        if key.is_empty() || !key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-')) {
-            return None;
-        }
-        at = at.get(key).cloned().unwrap_or_else(|| Node::new(Value::Null, node.pos()));
-        rest = rest[end..].strip_prefix('.').unwrap_or(&rest[end..]);
-    }
-    Some(at)
 }

@@ -5,9 +5,11 @@
 
 mod file;
 mod find;
+pub(super) mod hints;
 mod include;
 mod overrides;
 mod places;
+mod query;
 
 use std::{
     collections::{BTreeSet, HashMap},

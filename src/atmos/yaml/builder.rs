@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{
     Fault, MAX_DEPTH, Reader, fault,
     map::{Entry, Pending, finish_map},
-    parser::{Event, Mark, Parser, Style},
+    parser::{Event, Mark, Parser, Problem, Style},
     scalar::{self, Scalar},
     short_tag,
 };
@@ -90,18 +90,29 @@ impl<'a, 'b> Builder<'a, 'b> {
     }
 
     pub(super) fn run(&mut self) -> Result<Option<Node>, Fault> {
+        match self.build() {
+            // yaml.v3 reads the whole document before it looks at keys: a syntax error further down comes first.
+            Err(fault) if fault.code == "yaml-invalid-key" => Err(self.syntax().unwrap_or(fault)),
+            built => built,
+        }
+    }
+
+    fn syntax(&self) -> Option<Fault> {
+        let mut parser = Parser::new(self.text)?;
+        loop {
+            match parser.next() {
+                Ok((Event::StreamEnd | Event::DocumentEnd, ..)) => return None,
+                Ok(_) => {}
+                Err(problem) => return Some(syntax(&problem)),
+            }
+        }
+    }
+
+    fn build(&mut self) -> Result<Option<Node>, Fault> {
         let mut parser =
             Parser::new(self.text).ok_or_else(|| fault("yaml-syntax", "out of memory", Mark::default()))?;
         loop {
-            let (event, start, end) = parser.next().map_err(|p| {
-                let line = p.mark.line + 1;
-                Fault {
-                    code: "yaml-syntax",
-                    message: format!("yaml: line {line}: {}", p.message),
-                    line,
-                    column: p.mark.column + 1,
-                }
-            })?;
+            let (event, start, end) = parser.next().map_err(|problem| syntax(&problem))?;
             let done = match event {
                 Event::StreamStart | Event::DocumentStart => None,
                 Event::StreamEnd | Event::DocumentEnd => return Ok(None),
@@ -398,6 +409,16 @@ impl<'a, 'b> Builder<'a, 'b> {
             }
         }
         Ok(None)
+    }
+}
+
+fn syntax(problem: &Problem) -> Fault {
+    let line = problem.mark.line + 1;
+    Fault {
+        code: "yaml-syntax",
+        message: format!("yaml: line {line}: {}", problem.message),
+        line,
+        column: problem.mark.column + 1,
     }
 }
 

@@ -19,9 +19,11 @@ use jiff::Timestamp;
 use tokio::sync::{Mutex, mpsc, watch};
 
 use super::PlatformError;
+use crate::atmos::files::Disk;
 use crate::atmos::{AtmosError, Estate, LoadOptions};
 use crate::platform::runs::RunError;
 use crate::platform::runs::configuration::{Configuration, Configurations};
+use crate::platform::trust::{self, Grant, TrustStore};
 use recorder::Recorder;
 pub use snapshot::Snapshot;
 
@@ -39,6 +41,8 @@ pub struct Reloaded {
 pub struct EstateService {
     root: PathBuf,
     state: Arc<Mutex<State>>,
+    trusts_all: bool,
+    trust: Option<TrustStore>,
     latest: watch::Sender<Option<Arc<Snapshot>>>,
     reloads: mpsc::UnboundedSender<Reloaded>,
 }
@@ -48,6 +52,9 @@ struct State {
     root: PathBuf,
     options: LoadOptions,
     recorder: Arc<Recorder>,
+    trust: Option<TrustStore>,
+    /// The estate as it is without trust: what it needs is told by it, and it is what changes are applied to.
+    plain: Option<Arc<Estate>>,
     /// The outcome of the last load; `None` before the first.
     outcome: Option<Result<Arc<Snapshot>, AtmosError>>,
     /// When the last comparison of stamps began.
@@ -60,13 +67,29 @@ impl EstateService {
     ///
     /// `options.files` is replaced by one that reads the disk and records.
     #[must_use]
-    pub fn new(root: &Path, mut options: LoadOptions) -> (Self, mpsc::UnboundedReceiver<Reloaded>) {
+    pub fn new(
+        root: &Path,
+        mut options: LoadOptions,
+        trust: Option<TrustStore>,
+    ) -> (Self, mpsc::UnboundedReceiver<Reloaded>) {
         let recorder = Arc::new(Recorder::default());
         options.files = Arc::clone(&recorder) as _;
+        let trusts_all = options.trusted;
         let (reloads, heard) = mpsc::unbounded_channel();
-        let state = State { root: root.to_owned(), options, recorder, outcome: None, checked: None, revision: 0 };
+        let state = State {
+            root: root.to_owned(),
+            options,
+            recorder,
+            trust: trust.clone(),
+            plain: None,
+            outcome: None,
+            checked: None,
+            revision: 0,
+        };
         let service = Self {
             root: root.to_owned(),
+            trusts_all,
+            trust,
             state: Arc::new(Mutex::new(state)),
             latest: watch::Sender::new(None),
             reloads,
@@ -108,6 +131,36 @@ impl EstateService {
         }
     }
 
+    /// Says whether everything is trusted, for as long as this process lives.
+    #[must_use]
+    pub fn trusts_all(&self) -> bool {
+        self.trusts_all
+    }
+
+    /// Returns what a person trusted the estate for.
+    #[must_use]
+    pub fn grant(&self) -> Option<Grant> {
+        self.trust.as_ref()?.grant_of(&self.root, &Disk)
+    }
+
+    /// Trusts the estate with these needs; the next snapshot has them evaluated.
+    ///
+    /// # Errors
+    ///
+    /// Where that cannot be remembered.
+    pub fn trust(&self, needs: Vec<String>) -> Result<Grant, PlatformError> {
+        self.trust.as_ref().ok_or(PlatformError::NoHome)?.grant(&self.root, needs)
+    }
+
+    /// Forgets that the estate is trusted; says whether it was.
+    ///
+    /// # Errors
+    ///
+    /// Where that cannot be forgotten.
+    pub fn distrust(&self) -> Result<bool, PlatformError> {
+        self.trust.as_ref().ok_or(PlatformError::NoHome)?.revoke(&self.root)
+    }
+
     /// Returns the last snapshot without looking at any file; `None` before the first load.
     #[must_use]
     pub fn last(&self) -> Option<Arc<Snapshot>> {
@@ -137,6 +190,22 @@ impl EstateService {
 }
 
 impl State {
+    /// Returns the estate with what a person trusted it for evaluated, what it needs, and whether it is trusted.
+    fn trusted(&self, plain: Arc<Estate>) -> Result<(Arc<Estate>, Vec<String>, bool), AtmosError> {
+        if self.options.trusted {
+            return Ok((plain, Vec::new(), true));
+        }
+        let needs = trust::needs(&plain);
+        // Read through the recorder: that somebody trusts it, or no longer does, is a change like any other.
+        let grant = self.trust.as_ref().and_then(|store| store.grant_of(&self.root, self.options.files.as_ref()));
+        let trusted = grant.is_some_and(|grant| grant.covers(&needs));
+        if !trusted || needs.is_empty() {
+            return Ok((plain, needs, trusted));
+        }
+        let options = LoadOptions { trusted: true, ..self.options.clone() };
+        Ok((Arc::new(Estate::load(&self.root, &options)?), needs, true))
+    }
+
     /// Compares the stamps and loads again where one differs; says what changed.
     fn refresh(&mut self) -> Option<Reloaded> {
         let began = Instant::now();
@@ -152,18 +221,21 @@ impl State {
             }
         };
         self.recorder.forget(&changed);
-        let loaded = match &self.outcome {
-            Some(Ok(snapshot)) => snapshot.estate().reload(&changed),
-            _ => {
+        let loaded = match &self.plain {
+            Some(plain) => plain.reload(&changed),
+            None => {
                 self.recorder.clear();
                 Estate::load(&self.root, &self.options)
             }
         };
         self.revision += 1;
         let revision = self.revision;
-        let options = &self.options;
-        self.outcome = Some(loaded.map(|estate| {
-            Arc::new(Snapshot::new(Arc::new(estate), options.files.as_ref(), revision, Timestamp::now()))
+        let plain = loaded.map(Arc::new);
+        self.plain = plain.as_ref().ok().map(Arc::clone);
+        self.outcome = Some(plain.and_then(|plain| {
+            let (estate, needs, trusted) = self.trusted(plain)?;
+            let files = self.options.files.as_ref();
+            Ok(Arc::new(Snapshot::new(estate, (needs, trusted), files, revision, Timestamp::now())))
         }));
         self.checked = Some(began);
         let name = |path: &PathBuf| path.strip_prefix(&self.root).unwrap_or(path).to_string_lossy().into_owned();

@@ -24,13 +24,21 @@ pub struct Snapshot {
     allocation: AllocationRules,
     workflows: Vec<(String, String, Workflow)>,
     diagnostics: Vec<Diagnostic>,
+    needs: Vec<String>,
+    trusted: bool,
     revision: u64,
     loaded_at: Timestamp,
 }
 
 impl Snapshot {
     /// Reads `platform/` beside a resolved estate; a file of it that cannot be read becomes a diagnostic.
-    pub(super) fn new(estate: Arc<Estate>, files: &dyn Files, revision: u64, loaded_at: Timestamp) -> Self {
+    pub(super) fn new(
+        estate: Arc<Estate>,
+        (needs, trusted): (Vec<String>, bool),
+        files: &dyn Files,
+        revision: u64,
+        loaded_at: Timestamp,
+    ) -> Self {
         let mut diagnostics = estate.diagnostics().to_vec();
         let read = |file: &str| files.read(&estate.root().join(file)).unwrap_or_default();
         let settings = Settings::parse(&read(settings::FILE)).unwrap_or_else(|problem| {
@@ -47,7 +55,7 @@ impl Snapshot {
         });
         let workflows =
             workflow::list(estate.root(), &Configuration::workflows(estate.as_ref()), files, &mut diagnostics);
-        Self { estate, settings, teams, allocation, workflows, diagnostics, revision, loaded_at }
+        Self { estate, settings, teams, allocation, workflows, diagnostics, needs, trusted, revision, loaded_at }
     }
 
     /// Returns what Atmos says.
@@ -103,6 +111,18 @@ impl Snapshot {
             }
         }
         instances
+    }
+
+    /// Returns what the estate needs trust for, whether it is trusted or not.
+    #[must_use]
+    pub fn needs(&self) -> &[String] {
+        &self.needs
+    }
+
+    /// Says whether what it needs trust for is evaluated.
+    #[must_use]
+    pub fn is_trusted(&self) -> bool {
+        self.trusted
     }
 
     /// Returns how often the estate was loaded in this process, from 1.

@@ -3,6 +3,7 @@
 //! Owns which revisions are kept resolved, and the steps of a comparison. Leaves reading Git's objects to [`tree`], and what
 //! differs to [`crate::atmos::diff`] and [`crate::atmos::affected`].
 
+pub mod fix;
 pub mod tree;
 
 use std::collections::VecDeque;
@@ -11,11 +12,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::atmos::affected::{self, Options};
 use crate::atmos::diff::{self, Narrow};
-use crate::atmos::files::Disk;
+use crate::atmos::driver::evaluate::{self, Evaluation};
+use crate::atmos::driver::tools::Tools;
+use crate::atmos::files::{Disk, Files};
 use crate::atmos::{AtmosError, Estate, LoadOptions};
 use crate::domain::comparison::{Affected, Side};
 use crate::domain::stack::DiffEntry;
-use crate::platform::{Platform, PlatformError};
+use crate::platform::estate::Snapshot;
+use crate::platform::{Platform, PlatformError, trust};
 use tree::GitTree;
 
 /// How many revisions stay resolved: both sides of one comparison.
@@ -42,7 +46,7 @@ impl Platform {
                 Ok(diff::instances((&now, id(left)?), (&now, id(right)?)))
             }
             (Side::Ref(_) | Side::Worktree, Side::Ref(_) | Side::Worktree) => {
-                let (left, right) = (platform.side(&a, &now)?, platform.side(&b, &now)?);
+                let (left, right) = (platform.side(&a, &snapshot)?, platform.side(&b, &snapshot)?);
                 Ok(diff::estates(&left, &right, &narrow))
             }
             _ => Err(AtmosError::new("not-comparable", format!("{a} and {b} cannot be compared"))
@@ -64,34 +68,71 @@ impl Platform {
         blocking(move || {
             let tree = GitTree::open(now.root(), &base)?;
             let changed: Vec<PathBuf> = tree.changed()?;
-            let old = platform.at(tree, now.options())?;
+            let old = platform.at(tree, &snapshot)?;
             Ok(affected::affected(&old, &now, &changed, &Disk, &options))
         })
         .await
     }
 
-    fn side(&self, side: &Side, now: &Arc<Estate>) -> Result<Arc<Estate>, PlatformError> {
+    /// Asks Atmos to evaluate the values of one instance.
+    ///
+    /// # Errors
+    ///
+    /// Where Atmos is missing or refuses.
+    pub async fn evaluate(
+        self: &Arc<Self>,
+        component: String,
+        stack: String,
+        what: Evaluation,
+    ) -> Result<serde_json::Value, PlatformError> {
+        let snapshot = self.estate().current().await?;
+        blocking(move || {
+            let tools = Tools::find(&|name| std::env::var(name).ok(), snapshot.settings().atmos_bin.as_deref());
+            let Some(atmos) = tools.atmos else {
+                let missing = "templates and functions in values are evaluated by Atmos, which is not installed here";
+                return Err(AtmosError::new("no-atmos", missing)
+                    .hint("install it or name it with ATMOS_BIN; without --process-templates and --process-functions values are shown as written")
+                    .into());
+            };
+            Ok(evaluate::evaluate(&atmos, snapshot.estate().root(), &component, &stack, what)?)
+        })
+        .await
+    }
+
+    fn side(&self, side: &Side, snapshot: &Snapshot) -> Result<Arc<Estate>, PlatformError> {
         match side {
-            Side::Ref(name) => Ok(self.at(GitTree::open(now.root(), name)?, now.options())?),
-            _ => Ok(Arc::clone(now)),
+            Side::Ref(name) => Ok(self.at(GitTree::open(snapshot.estate().root(), name)?, snapshot)?),
+            _ => Ok(Arc::clone(snapshot.estate())),
         }
     }
 
-    /// Resolves the estate at a commit, or returns it where it was resolved just now.
-    fn at(&self, tree: GitTree, now: &LoadOptions) -> Result<Arc<Estate>, AtmosError> {
+    /// Resolves the estate at a commit, or returns it where it was resolved just now. What it needs trust for is evaluated
+    /// only where the very same is trusted now.
+    fn at(&self, tree: GitTree, snapshot: &Snapshot) -> Result<Arc<Estate>, AtmosError> {
         let commit = tree.commit().to_owned();
         let kept = || self.revisions().0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((.., estate)) = kept().iter().find(|(c, trusted, _)| *c == commit && *trusted == now.trusted) {
+        let may = snapshot.is_trusted();
+        if let Some((.., estate)) = kept().iter().find(|(c, trusted, _)| *c == commit && *trusted == may) {
             return Ok(Arc::clone(estate));
         }
-        let options = LoadOptions { files: Arc::new(tree), ..now.clone() };
-        let root = self.identity().root.clone();
-        let estate = Arc::new(Estate::load(&root, &options).map_err(|error| {
-            let message = format!("the estate at commit {}: {}", &commit[..commit.len().min(12)], error.message);
-            AtmosError { message, ..error }
-        })?);
+        let files: Arc<dyn Files> = Arc::new(tree);
+        let root = &self.identity().root;
+        let load = |trusted| {
+            let options = LoadOptions { files: Arc::clone(&files), trusted, ..snapshot.estate().options().clone() };
+            Estate::load(root, &options).map_err(|error| {
+                let message = format!("the estate at commit {}: {}", &commit[..commit.len().min(12)], error.message);
+                AtmosError { message, ..error }
+            })
+        };
+        let mut estate = load(false)?;
+        let needs = trust::needs(&estate);
+        let known = self.estate().trusts_all() || needs.iter().all(|need| snapshot.needs().contains(need));
+        if may && known && !needs.is_empty() {
+            estate = load(true)?;
+        }
+        let estate = Arc::new(estate);
         let mut kept = kept();
-        kept.push_front((commit, now.trusted, Arc::clone(&estate)));
+        kept.push_front((commit, may, Arc::clone(&estate)));
         kept.truncate(KEPT);
         Ok(estate)
     }

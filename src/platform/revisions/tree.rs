@@ -70,6 +70,12 @@ impl GitTree {
         &self.commit
     }
 
+    /// Returns where `root` lies in the repository.
+    #[must_use]
+    pub fn prefix(&self, root: &Path) -> PathBuf {
+        root.strip_prefix(&self.top).map(Path::to_path_buf).unwrap_or_default()
+    }
+
     /// Returns the files that differ between the commit and the working tree, new ones too, as absolute paths.
     ///
     /// # Errors
@@ -217,7 +223,7 @@ impl Drop for Reader {
     }
 }
 
-fn command(root: &Path, arguments: &[&str]) -> Command {
+pub(super) fn command(root: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("git");
     // A repository's own settings must not make looking at it run anything.
     command
