@@ -94,13 +94,19 @@ pub(crate) fn offline(context: &Context) -> Result<Client, Failure> {
     Ok(Client::in_process(router(AppState::new(platform.into()))))
 }
 
-/// Returns a client for a command that only reads: of the shared platform where one is named, else of a router in this
-/// process.
+/// Returns a client for a command that only reads: of the platform that `--server` names, else of a router in this
+/// process, which reads the files here even where `platform/terrace.yaml` names a platform that several share.
 pub(crate) fn reading(context: &Context) -> Result<Client, Failure> {
-    match shared(context)? {
-        Some(client) => Ok(client),
+    match context.server() {
+        Some(address) => Ok(Client::at(address, token())?),
         None => offline(context),
     }
+}
+
+/// Says whether the platform is one that several share: it is waited for, never started.
+pub(crate) fn is_shared(context: &Context) -> bool {
+    // What cannot be told has been said already, where the first client was asked for.
+    shared(context).is_ok_and(|client| client.is_some())
 }
 
 /// Returns a client of the shared platform: the one that the context names, else the one in `platform/terrace.yaml`.

@@ -41,7 +41,7 @@ impl Stop {
         let stopped = runtime.block_on(async {
             let stopped = client.stop(request).await.map_err(super::Failure::from)?;
             drop(client);
-            if context.server().is_none() {
+            if !local::is_shared(context) {
                 local::gone(&local::paths(&context.root()?)?).await?;
             }
             Ok::<_, super::Failure>(stopped)

@@ -1,6 +1,8 @@
 //! Runs from the command line: started, followed, confirmed, left, come back to.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
 
 use serde_json::Value;
 
@@ -107,6 +109,26 @@ fn a_run_that_waits_is_canceled_and_asked_for_again() {
 }
 
 #[test]
+fn a_second_change_waits_says_for_what_and_goes_on() {
+    if no_terraform() {
+        return;
+    }
+    let (home, demo) = Home::with_demo();
+    let first = home.at(&demo, &of("apply", &["--detach"])).succeeds().out.trim().to_owned();
+    home.wait_for(&first, "awaiting_confirmation");
+    let mut second = home.command();
+    second.current_dir(&demo).args(of("apply", &["--yes"])).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut second = second.spawn().unwrap();
+    let mut said = BufReader::new(second.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let waits = said.find(|line| line.contains("waits for")).unwrap();
+    assert!(waits.contains("#1"), "{waits}");
+    home.at(&demo, &["runs", "cancel", &first]).succeeds();
+    let rest: Vec<String> = said.collect();
+    assert!(second.wait().unwrap().success(), "{rest:?}");
+    assert!(rest.iter().any(|line| line.starts_with("#2 succeeded")), "{rest:?}");
+}
+
+#[test]
 fn what_cannot_run_is_refused_before_anything_happens() {
     let (home, demo) = Home::with_demo();
     home.at(&demo, &["plan", "nosuch", "-s", "plat-ue2-dev"]).exits(2).says("nosuch");
@@ -129,4 +151,70 @@ fn a_platform_that_is_not_there_exits_with_four() {
         home.at(&demo, &arguments).exits(4).says("not reachable");
     }
     home.at(&demo, &[&nowhere[..], &["list", "runs"]].concat()).exits(4);
+}
+
+#[test]
+fn who_may_not_is_told_so_with_three() {
+    let (home, demo) = Home::with_demo();
+    let token = home.at(&demo, &["token", "create", "vera", "--role", "viewer"]).succeeds().out.trim().to_owned();
+    let answer = |arguments: &[&str]| {
+        let mut command = home.command();
+        let output = command.env("TERRACE_TOKEN", &token).current_dir(&demo).args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(answer(&["list", "runs"]).0, Some(0), "seeing is allowed");
+    for arguments in [of("plan", &[]), of("apply", &["--yes"]), vec!["workflow", "greet", "-f", "practice", "--yes"]] {
+        let (exit, said) = answer(&arguments);
+        assert_eq!(exit, Some(3), "{arguments:?}: {said}");
+    }
+    assert_eq!(home.at(&demo, &["list", "runs", "--format", "json"]).succeeds().json(), serde_json::json!([]));
+}
+
+#[test]
+fn several_instances_run_as_a_set_in_the_order_of_what_they_need() {
+    if no_terraform() {
+        return;
+    }
+    let (home, demo) = Home::with_demo();
+    home.at(&demo, &["plan", "network"]).exits(2).says("which stack");
+    home.at(&demo, &["plan", "--all", "-s", "nosuch"]).exits(2);
+    home.at(&demo, &["apply", "network", "orders-db", "-s", "plat-ue2-dev"]).exits(2).says("--yes");
+
+    let both = ["apply", "orders-db@plat-ue2-dev", "network", "-s", "plat-ue2-dev", "--yes", "--format", "json"];
+    let set = home.at(&demo, &both).succeeds().json();
+    let runs = set["runs"].as_array().unwrap();
+    let named = |name: &str| runs.iter().find(|run| run["component"] == name).unwrap();
+    assert_eq!((runs.len(), &named("network")["state"]), (2, &"succeeded".into()));
+    assert_eq!(named("orders-db")["after"][0], named("network")["id"], "the database needs the network");
+    assert!(named("orders-db")["started_at"].as_str() >= named("network")["ended_at"].as_str());
+
+    let shown = home.at(&demo, &["runs", "show", set["id"].as_str().unwrap()]).succeeds().out;
+    assert!(shown.contains("  #1 apply network@plat-ue2-dev  succeeded"), "{shown}");
+    assert!(shown.contains("    #2 apply orders-db@plat-ue2-dev  succeeded"), "{shown}");
+    let left = home.at(&demo, &["plan", "network", "cluster", "-s", "plat-ue2-dev", "--detach"]).succeeds();
+    let left = home.at(&demo, &["runs", "show", left.out.trim(), "--format", "json"]).succeeds().json();
+    for run in left["runs"].as_array().unwrap() {
+        home.at(&demo, &["runs", "watch", run["id"].as_str().unwrap()]).succeeds();
+    }
+}
+
+#[test]
+fn an_atmos_that_is_there_runs_any_command() {
+    let (home, demo) = Home::with_demo();
+    let atmos = home.path("tmp").join("atmos");
+    fs::write(&atmos, "#!/bin/sh\necho \"atmos $*\"\n[ \"$1\" != validate ] || exit 7\n").unwrap();
+    fs::set_permissions(&atmos, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let run = |arguments: &[&str]| {
+        let output = home.command().env("ATMOS_BIN", &atmos).current_dir(&demo).args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (exit, out, err) = run(&["atmos", "describe", "stacks", "-s", "x", "--format", "json"]);
+    assert_eq!((exit, out.as_str()), (Some(0), "atmos describe stacks -s x --format json\n"), "{err}");
+    assert!(err.contains("driver atmos"), "{err}");
+    assert_eq!(run(&["atmos", "vendor", "pull"]).0, Some(2), "it may change something, and nobody can answer");
+    assert_eq!(run(&["atmos", "--yes", "vendor", "pull"]).1, "atmos vendor pull\n");
+    // What the child says by its exit code stands in the run.
+    let (exit, out, _) = run(&["--format", "json", "atmos", "validate", "stacks"]);
+    let run: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((exit, &run["exit_code"], &run["kind"]), (Some(1), &7.into(), &"command".into()));
 }

@@ -213,7 +213,7 @@ impl<'a> Follower<'a> {
 
     /// Finds the platform again: on this machine one is started, a shared one is waited for.
     async fn reconnect(&mut self, error: ClientError, since: Instant) -> Result<(), Failure> {
-        if self.context.server().is_none() {
+        if !local::is_shared(self.context) {
             self.client = local::client(self.context).await?;
             return Ok(());
         }

@@ -114,7 +114,7 @@ pub(crate) async fn start(context: &Context, options: &Options, request: RunRequ
     let key = Ulid::generate().to_string();
     let run = match client.start_run(&request, Some(&key)).await {
         // The platform that was asked ended right now: the next one knows by the key whether it took the request.
-        Err(error) if error.is_unreachable() && context.server().is_none() => {
+        Err(error) if error.is_unreachable() && !super::local::is_shared(context) => {
             super::local::client(context).await?.start_run(&request, Some(&key)).await
         }
         answer => answer,

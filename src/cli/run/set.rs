@@ -44,7 +44,7 @@ async fn follow(context: &Context, mut client: Client, mut set: RunSet) -> Outco
     loop {
         set = match client.set(&set.id).await {
             Ok(set) => set,
-            Err(error) if error.is_unreachable() && context.server().is_none() => {
+            Err(error) if error.is_unreachable() && !local::is_shared(context) => {
                 client = local::client(context).await?;
                 continue;
             }

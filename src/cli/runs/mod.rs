@@ -130,7 +130,7 @@ async fn logs(context: &Context, which: RunRef, offset: u64, follow: bool, raw: 
                 }
                 // On this machine a platform that ended is started again; a shared one comes back by itself.
                 Err(error) if follow && error.is_unreachable() => {
-                    if context.server().is_none() {
+                    if !local::is_shared(context) {
                         drop(log);
                         client = local::client(context).await?;
                         continue 'connected;
