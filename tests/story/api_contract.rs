@@ -223,6 +223,10 @@ async fn bad_input_is_a_problem_document_that_says_what() {
         }
     }
     is_problem(&ask(&served, "GET", "/api/v1/explain?component=network", &[]).await, 400, "bad-query");
+    for bad in ["", "x", "-1"] {
+        let answer = ask(&served, "GET", "/api/v1/events", &[("last-event-id", bad)]).await;
+        is_problem(&answer, 400, "bad-last-event-id");
+    }
     let unknown = ask(&served, "GET", "/api/v1/explain?component=netwrok&stack=dev", &[]).await;
     assert_eq!(unknown.0.status(), StatusCode::NOT_FOUND);
     assert!(String::from_utf8_lossy(&unknown.1).contains("network"), "it says what was perhaps meant");

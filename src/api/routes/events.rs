@@ -64,8 +64,9 @@ async fn events(
     Query(which): Query<WhichEvents>,
 ) -> Result<Response, Problem> {
     let store = state.platform.store("events")?;
+    // A place that is none is refused, also where a list has no use for it.
+    let after = last_event_id(&headers, store.bell().latest())?;
     if accepts_stream(&headers) {
-        let after = last_event_id(&headers, store.bell().latest())?;
         let query = EventQuery {
             order: Order::Oldest,
             after: Some(after),
