@@ -52,9 +52,11 @@ impl RecommendService {
         for one in self.store.recommendation_decisions().await? {
             decided.insert(one.recommendation.id.clone(), one);
         }
+        let stages: HashMap<String, Option<String>> =
+            snapshot.estate().stacks().into_iter().map(|stack| (stack.stack, stack.parts.last().cloned())).collect();
         let mut found = Vec::new();
         for instance in priced.iter().filter(|priced| !priced.resources.is_empty()) {
-            let live = alive(snapshot, instance, &billed);
+            let live = alive(snapshot, instance, &stages, &billed);
             let off = instance.price.team.as_deref().map_or(&[][..], |team| snapshot.teams().recommendations_off(team));
             for (rule, proposal) in propose(&live, off) {
                 let saving = saving(&repricing, instance, &live, &proposal)?;
@@ -152,12 +154,16 @@ impl RecommendService {
 }
 
 /// Gathers what is known of a live instance.
-fn alive(snapshot: &Snapshot, priced: &Priced, billed: &HashMap<String, Exact>) -> LiveInstance {
+fn alive(
+    snapshot: &Snapshot,
+    priced: &Priced,
+    stages: &HashMap<String, Option<String>>,
+    billed: &HashMap<String, Exact>,
+) -> LiveInstance {
     let estate = snapshot.estate();
     let (component, stack) = (&priced.price.component, &priced.price.stack);
     let settings = estate.find(component, stack, None).map(|id| estate.section(id, "settings")).unwrap_or_default();
-    let stage =
-        estate.stacks().into_iter().find(|known| known.stack == *stack).and_then(|known| known.parts.last().cloned());
+    let stage = stages.get(stack).cloned().flatten();
     let mut own = BTreeMap::new();
     for (_, _, attributes) in &priced.resources {
         for name in ["id", "arn"] {

@@ -177,7 +177,7 @@ actions! {
     ViewCatalog     "view-catalog"     "Catalog: services, owners, inputs and outputs"          [Anywhere] Screen enabled::always;
     ViewRuns        "view-runs"        "Runs: what runs and what ran, with logs"                [Anywhere] Screen enabled::always;
     ViewRequests    "view-requests"    "Requests"                                               [Anywhere] Reserved enabled::not_built_requests;
-    ViewBudgets     "view-budgets"     "Budgets"                                                [Anywhere] Reserved enabled::not_built_budgets;
+    ViewBudgets     "view-budgets"     "Budgets: what is spent, promised, and where it will end" [Anywhere] Screen enabled::always;
     ViewEvents      "view-events"      "Events: the live stream and the audit trail"            [Anywhere] Screen enabled::always;
     ViewHealth      "view-health"      "Health"                                                 [Anywhere] Reserved enabled::not_built_health;
     Palette         "palette"          "Find any action by its name"                            [Anywhere] Screen enabled::always;

@@ -17,6 +17,7 @@ use super::keymap::Keymap;
 use super::memory::Memory;
 use super::message::{Card, InstanceKey, Trouble, WorkflowCard};
 use super::overlay::Overlay;
+use super::panes::budgets::Budgets;
 use super::panes::catalog::Catalog;
 use super::panes::events::Events;
 use super::panes::runs::Runs;
@@ -32,6 +33,8 @@ pub enum View {
     Catalog,
     /// Runs and their logs.
     Runs,
+    /// Budgets and what is billed.
+    Budgets,
     /// Events and the audit trail.
     Events,
 }
@@ -44,6 +47,7 @@ impl View {
             View::Stacks => "Stacks",
             View::Catalog => "Catalog",
             View::Runs => "Runs",
+            View::Budgets => "Budgets",
             View::Events => "Events",
         }
     }
@@ -204,6 +208,8 @@ pub struct App {
     pub catalog: Catalog,
     /// The view of runs.
     pub runs: Runs,
+    /// The view of budgets.
+    pub budgets: Budgets,
     /// The view of events.
     pub events: Events,
     /// What is marked.
@@ -279,6 +285,7 @@ impl App {
             view: match memory.view.as_str() {
                 "catalog" => View::Catalog,
                 "runs" => View::Runs,
+                "budgets" => View::Budgets,
                 "events" => View::Events,
                 _ => View::Stacks,
             },
@@ -288,6 +295,7 @@ impl App {
             stacks: Stacks::from_memory(&memory),
             catalog: Catalog::from_memory(&memory),
             runs: Runs::from_memory(&memory),
+            budgets: Budgets::default(),
             events: Events::default(),
             marks: BTreeSet::new(),
             overlays: Vec::new(),
@@ -312,6 +320,7 @@ impl App {
             (View::Catalog, _) => Place::Catalog,
             (View::Runs, Focus::List) => Place::Runs,
             (View::Runs, Focus::Detail) => Place::Log,
+            (View::Budgets, _) => Place::Anywhere,
             (View::Events, _) => Place::Events,
         }
     }

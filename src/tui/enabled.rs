@@ -105,17 +105,12 @@ pub fn has_command(app: &App) -> Enabled {
 
 /// In views with tabs.
 pub fn has_tabs(app: &App) -> Enabled {
-    when(app.view != View::Runs, "there are no tabs here")
+    when(!matches!(app.view, View::Runs | View::Budgets), "there are no tabs here")
 }
 
 /// Not yet.
 pub fn not_built_requests(_: &App) -> Enabled {
     Err("4 is kept for Requests, which are not built yet")
-}
-
-/// Not yet.
-pub fn not_built_budgets(_: &App) -> Enabled {
-    Err("5 is kept for Budgets, which are not built yet")
 }
 
 /// Not yet.
@@ -208,7 +203,7 @@ impl App {
                 let own = [&service.description, &service.owner].into_iter().flatten();
                 own.filter_map(|a| a.source.clone()).next().or_else(|| service.inputs.first().map(|i| i.source.clone()))
             }
-            View::Runs | View::Events => None,
+            View::Runs | View::Budgets | View::Events => None,
         }
     }
 
@@ -225,6 +220,7 @@ impl App {
                 _ => None,
             },
             View::Runs => self.run().map(|run| run.command.clone()),
+            View::Budgets => super::panes::budgets::row(self, self.budgets.cursor.at).copy,
             View::Events => {
                 let at = *self.events.shown.get(self.events.cursor.at)?;
                 let live = self.events.tab == super::panes::events::Tab::Live;

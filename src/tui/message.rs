@@ -10,11 +10,14 @@ use jiff::Timestamp;
 use ratatui::text::Line;
 
 use crate::domain::audit::AuditRecord;
+use crate::domain::budget::Figures;
 use crate::domain::event::Event;
 use crate::domain::id::{Digest, RunId, RunRef};
+use crate::domain::recommend::Recommendation;
 use crate::domain::run::since::Since;
 use crate::domain::run::{Run, RunRequest, SetRequest};
 use crate::domain::service::Service;
+use crate::domain::showback::Report;
 use crate::domain::stack::{
     Dependency, Diagnostic, DiffEntry, Explanation, ImportEdge, InstanceRef, InstanceSummary, Source, StackSummary,
 };
@@ -99,6 +102,17 @@ pub struct WorkflowCard {
     pub steps: Vec<String>,
     /// Whether a stack must be named.
     pub needs_stack: bool,
+}
+
+/// What the view of budgets shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BudgetCard {
+    /// Every budget with its figures, in the order of the file.
+    pub budgets: Vec<Figures>,
+    /// What was billed this month, by team and service.
+    pub report: Report,
+    /// What could be saved, the largest first.
+    pub recommendations: Vec<Recommendation>,
 }
 
 /// A leaf that a search found.
@@ -200,6 +214,8 @@ pub enum Answer {
     Event(Box<Event>),
     /// The newest events, oldest first.
     Events(Outcome<Vec<Event>>),
+    /// Budgets, this month's bill, recommendations.
+    Budgets(Outcome<Box<BudgetCard>>),
     /// The newest audit records, newest first.
     Audit(Outcome<Vec<AuditRecord>>),
     /// Something asked for was done; says what.
@@ -301,10 +317,12 @@ pub enum Fact {
     Events,
     /// Audit records.
     Audit,
+    /// Budgets, asked for where they are looked at: they take longer than lists.
+    Budgets,
 }
 
 impl Fact {
-    /// Every fact, in the order in which a screen that opens needs them.
+    /// Every fact that a screen needs when it opens, in the order in which it does.
     pub const ALL: [Fact; 11] = [
         Fact::Card,
         Fact::Stacks,

@@ -1,7 +1,7 @@
 //! Showback: what was billed, added up by whatever one asks for, exact at each level.
 //!
 //! Owns the report and its dimensions. Leaves who pays to [`crate::domain::allocation`], where rows come from to
-//! `platform::budgets`, and how a report looks to [`html`] and [`csv_text`].
+//! `platform::budgets`, and how a report looks to [`html()`] and [`csv()`].
 
 mod csv_text;
 mod html;

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
@@ -53,6 +53,46 @@ struct Stamp {
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     known: Mutex<HashMap<PathBuf, (Stamp, Priced)>>,
+    /// Where the states of one revision of the estate lie: to resolve every instance takes longer than to look.
+    located: Mutex<Option<(u64, Arc<Vec<Located>>)>>,
+}
+
+/// An instance with the place of its state.
+#[derive(Debug)]
+struct Located {
+    instance: InstanceSummary,
+    /// The file, or why there is none to read.
+    state: Result<PathBuf, String>,
+    region: Option<String>,
+}
+
+impl Cache {
+    /// Returns every instance of Terraform that is not abstract, with the place of its state.
+    fn located(&self, snapshot: &Snapshot) -> Arc<Vec<Located>> {
+        if let Ok(known) = self.located.lock()
+            && let Some((_, located)) = known.as_ref().filter(|(revision, _)| *revision == snapshot.revision())
+        {
+            return Arc::clone(located);
+        }
+        let live = snapshot.instances().into_iter();
+        let live = live.filter(|instance| !instance.is_abstract && instance.component_type == "terraform");
+        let located: Vec<Located> = live.map(|instance| locate(snapshot, instance)).collect();
+        let located = Arc::new(located);
+        if let Ok(mut known) = self.located.lock() {
+            *known = Some((snapshot.revision(), Arc::clone(&located)));
+        }
+        located
+    }
+}
+
+fn locate(snapshot: &Snapshot, instance: InstanceSummary) -> Located {
+    match snapshot.estate().target(&instance.component, &instance.stack, Some(&instance.file)) {
+        Ok(target) => {
+            let region = target.vars.get("region").and_then(Value::as_str).map(str::to_owned);
+            Located { state: state_file(&target), region, instance }
+        }
+        Err(error) => Located { state: Err(error.message), region: None, instance },
+    }
 }
 
 /// Prices every instance of Terraform that is not abstract.
@@ -65,9 +105,8 @@ pub(super) fn price_all(snapshot: &Snapshot, cache: &Cache) -> Result<Vec<Priced
     let own = estate_book(root).map_err(|error| wrong(error.to_string()))?;
     let embedded = embedded_book().map_err(|error| wrong(error.to_string()))?;
     let prices = prices_digest(root);
-    let live = snapshot.instances();
-    let live = live.iter().filter(|instance| !instance.is_abstract && instance.component_type == "terraform");
-    Ok(live.map(|instance| price(snapshot, instance, (&own, embedded, &prices), cache)).collect())
+    let located = cache.located(snapshot);
+    Ok(located.iter().map(|located| price(located, (&own, embedded, &prices), cache)).collect())
 }
 
 /// The prices of an estate, ready to price single resources.
@@ -120,12 +159,8 @@ fn prices_digest(root: &Path) -> Digest {
     Digest::of(&text)
 }
 
-fn price(
-    snapshot: &Snapshot,
-    instance: &InstanceSummary,
-    (own, embedded, prices): (&Book, &Book, &Digest),
-    cache: &Cache,
-) -> Priced {
+fn price(located: &Located, (own, embedded, prices): (&Book, &Book, &Digest), cache: &Cache) -> Priced {
+    let instance = &located.instance;
     let currency = Currency::usd();
     let none = |monthly: Money, from: &str| Priced {
         price: InstancePrice {
@@ -141,21 +176,16 @@ fn price(
         estimate: None,
         resources: Vec::new(),
     };
-    let target = snapshot.estate().target(&instance.component, &instance.stack, Some(&instance.file));
-    let target = match target {
-        Ok(target) => target,
-        Err(error) => return none(Money::unknown(error.message, currency), "state"),
-    };
-    let path = match state_file(&target) {
+    let path = match &located.state {
         Ok(path) => path,
-        Err(why) => return none(Money::unknown(why, currency), "state"),
+        Err(why) => return none(Money::unknown(why.clone(), currency), "state"),
     };
-    let Ok(about) = std::fs::metadata(&path) else { return none(nothing(&currency), "none") };
-    let region = target.vars.get("region").and_then(Value::as_str).map(str::to_owned);
+    let Ok(about) = std::fs::metadata(path) else { return none(nothing(&currency), "none") };
+    let region = located.region.clone();
     let stamp =
         Stamp { modified: about.modified().ok(), length: about.len(), prices: prices.clone(), region: region.clone() };
     if let Some((_, known)) =
-        cache.known.lock().ok().and_then(|known| known.get(&path).cloned()).filter(|k| k.0 == stamp)
+        cache.known.lock().ok().and_then(|known| known.get(path).cloned()).filter(|k| k.0 == stamp)
     {
         let mut known = known;
         known.price.team.clone_from(&instance.team);
@@ -164,7 +194,7 @@ fn price(
     if about.len() > LARGEST {
         return none(Money::unknown(format!("its state has {} bytes", about.len()), currency), "state");
     }
-    let read = std::fs::read(&path).map_err(|error| error.to_string());
+    let read = std::fs::read(path).map_err(|error| error.to_string());
     let resources = read.and_then(|bytes| resources(&bytes));
     let resources = match resources {
         Ok(resources) => resources,
@@ -183,7 +213,7 @@ fn price(
     priced.estimate = Some(estimate);
     priced.resources = resources;
     if let Ok(mut known) = cache.known.lock() {
-        known.insert(path, (stamp, priced.clone()));
+        known.insert(path.clone(), (stamp, priced.clone()));
     }
     priced
 }

@@ -14,7 +14,7 @@ use crate::domain::event::Event;
 use crate::domain::id::RunId;
 use crate::domain::run::environment;
 use crate::domain::stack::PathSegment;
-use crate::tui::message::{Answer, Card, Effect, Fact, Hit, Outcome, Trouble, WorkflowCard};
+use crate::tui::message::{Answer, BudgetCard, Card, Effect, Fact, Hit, Outcome, Trouble, WorkflowCard};
 use crate::tui::widgets::{highlight, text};
 
 use super::{Connection, Platform};
@@ -213,8 +213,17 @@ async fn load(client: &Client, fact: Fact) -> Answer {
             events.reverse();
             events
         })),
+        Fact::Budgets => Answer::Budgets(told(budgets(client).await)),
         Fact::Audit => Answer::Audit(told(client.recent_audit(RECENT).await)),
     }
+}
+
+async fn budgets(client: &Client) -> Result<Box<BudgetCard>, ClientError> {
+    Ok(Box::new(BudgetCard {
+        budgets: client.budgets(None).await?,
+        report: client.cost_report(None, "team,service", None, &[]).await?,
+        recommendations: client.recommendations().await?,
+    }))
 }
 
 fn card(card: PlatformCard) -> Card {

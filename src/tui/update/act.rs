@@ -143,7 +143,11 @@ pub(super) fn act(app: &mut App, action: Action) -> Vec<Effect> {
             show(app, View::Events);
             return vec![Effect::Load(Fact::Audit)];
         }
-        Action::ViewRequests | Action::ViewBudgets | Action::ViewHealth => {}
+        Action::ViewBudgets => {
+            show(app, View::Budgets);
+            return vec![Effect::Load(Fact::Budgets)];
+        }
+        Action::ViewRequests | Action::ViewHealth => {}
         Action::Palette => app.overlays.push(Overlay::Picker(Picker::palette(app))),
         Action::Help => app.overlays.push(Overlay::Help(0)),
         Action::Refresh => return super::answers::ask_for_everything(app),
@@ -208,6 +212,7 @@ fn filter(app: &mut App) {
         (View::Stacks, _) => app.stacks.filter.clone(),
         (View::Catalog, _) => app.catalog.filter.clone(),
         (View::Runs, _) => app.runs.filter.clone(),
+        (View::Budgets, _) => app.budgets.filter.clone(),
         (View::Events, _) => app.events.filter.clone(),
     };
     if app.view != View::Stacks {
@@ -233,7 +238,7 @@ fn copy(app: &mut App) -> Vec<Effect> {
         },
         (View::Catalog, Focus::List) => app.service().map(|service| service.name.clone()),
         (View::Runs, Focus::List) => app.run().map(|run| format!("run/{}", run.id)),
-        (View::Events, Focus::List) => app.command(),
+        (View::Budgets | View::Events, Focus::List) => app.command(),
         (_, Focus::Detail) => {
             app.detail_row().map(|row| row.copy.clone().unwrap_or_else(|| row.plain().trim().to_owned()))
         }
@@ -282,6 +287,7 @@ fn back(app: &mut App) {
         View::Stacks => &mut app.stacks.filter,
         View::Catalog => &mut app.catalog.filter,
         View::Runs => &mut app.runs.filter,
+        View::Budgets => &mut app.budgets.filter,
         View::Events => &mut app.events.filter,
     };
     if app.view == View::Runs && log.filter.is_some() {
@@ -320,6 +326,7 @@ pub(super) fn refilter(app: &mut App) {
         }
         View::Catalog => app.catalog.arrange(),
         View::Runs => app.runs.arrange(),
+        View::Budgets => app.budgets.arrange(),
         View::Events => app.events.arrange(),
     }
 }

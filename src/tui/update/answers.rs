@@ -193,6 +193,10 @@ pub(super) fn take(app: &mut App, answer: Answer) -> Vec<Effect> {
                 app.events.arrange();
             }
         }
+        Answer::Budgets(card) => {
+            app.budgets.list.take(card, now);
+            app.budgets.arrange();
+        }
         Answer::Done(what) => app.say(what),
         Answer::Resumed => return vec![Effect::Redraw],
     }
@@ -210,6 +214,9 @@ pub(super) fn ask_for_everything(app: &mut App) -> Vec<Effect> {
     stale(app);
     app.runs.log.trouble = None;
     let mut effects: Vec<Effect> = Fact::ALL.into_iter().map(Effect::Load).collect();
+    if app.view == View::Budgets {
+        effects.push(Effect::Load(Fact::Budgets));
+    }
     if let Some(run) = app.runs.log.run {
         effects.push(Effect::FollowLog(run, app.runs.log.buffer.received()));
     }
@@ -248,6 +255,10 @@ fn event_came(app: &mut App, event: Event) -> Vec<Effect> {
         if let Some(comparison) = &app.stacks.comparison {
             effects.push(Effect::Compare(comparison.sides.clone()));
         }
+    }
+    let money = ["dev.terrace.cost.", "dev.terrace.recommendation.", "dev.terrace.estate."];
+    if app.view == View::Budgets && money.iter().any(|prefix| event.event_type.starts_with(prefix)) {
+        effects.push(Effect::Load(Fact::Budgets));
     }
     if app.view == View::Events && app.events.tab == Tab::Audit {
         effects.push(Effect::Load(Fact::Audit));

@@ -16,6 +16,7 @@ pub(super) fn list_len(app: &App) -> usize {
         View::Stacks => app.stacks.tree.rows().len(),
         View::Catalog => app.catalog.items.len(),
         View::Runs => app.runs.items.len(),
+        View::Budgets => app.budgets.items.len(),
         View::Events => app.events.shown.len(),
     }
 }
@@ -25,6 +26,7 @@ fn list_cursor(app: &mut App) -> &mut Cursor {
         View::Stacks => &mut app.stacks.cursor,
         View::Catalog => &mut app.catalog.cursor,
         View::Runs => &mut app.runs.cursor,
+        View::Budgets => &mut app.budgets.cursor,
         View::Events => &mut app.events.cursor,
     }
 }
@@ -34,6 +36,7 @@ pub(super) fn detail_cursor(app: &mut App) -> &mut Cursor {
     match app.view {
         View::Stacks => app.stacks.detail(),
         View::Catalog => &mut app.catalog.details[app.catalog.tab as usize],
+        View::Budgets => &mut app.budgets.detail,
         View::Runs | View::Events => &mut app.events.detail,
     }
 }
@@ -122,6 +125,7 @@ pub(super) fn selected(app: &mut App) {
             }
         }
         View::Runs => app.runs.selected = app.runs.items.get(app.runs.cursor.at).cloned(),
+        View::Budgets => app.budgets.detail = Cursor::default(),
         View::Events => {
             // The first row follows the stream.
             app.events.selected = match app.events.cursor.at {
@@ -220,7 +224,7 @@ pub(super) fn tab(app: &mut App, by: usize) {
             app.events.cursor = Cursor::default();
             app.events.arrange();
         }
-        View::Runs => {}
+        View::Runs | View::Budgets => {}
     }
 }
 

@@ -241,6 +241,7 @@ fn set_filter(app: &mut App, text: String) {
         (View::Stacks, _) => app.stacks.filter = text,
         (View::Catalog, _) => app.catalog.filter = text,
         (View::Runs, _) => app.runs.filter = text,
+        (View::Budgets, _) => app.budgets.filter = text,
         (View::Events, _) => app.events.filter = text,
     }
     act::refilter(app);

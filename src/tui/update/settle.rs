@@ -185,6 +185,7 @@ fn reveal(app: &mut App) {
     match app.view {
         View::Stacks => app.stacks.cursor.reveal(len, lines, |_| 1),
         View::Catalog => app.catalog.cursor.reveal(len, lines, |_| 1),
+        View::Budgets => app.budgets.cursor.reveal(len, lines, |_| 1),
         View::Events => app.events.cursor.reveal(len, lines, |_| 1),
         View::Runs => {
             let mut cursor = app.runs.cursor;

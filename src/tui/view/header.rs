@@ -55,6 +55,7 @@ fn crumbs(app: &App) -> Line<'static> {
         }
         View::Catalog => parts.extend(app.service().map(|s| s.name.clone())),
         View::Runs => parts.extend(app.run().map(|run| format!("#{}", run.number))),
+        View::Budgets => parts.extend(app.budgets.list.value.as_ref().map(|card| card.report.period.clone())),
         View::Events => parts.push(app.events.tab.title().to_owned()),
     }
     let mut spans = vec![Span::styled(format!(" {}", app.card().name), theme.style(Meaning::Strong))];

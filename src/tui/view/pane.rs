@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use crate::domain::run::Run;
 use crate::tui::app::{App, Focus, Kept, Link, View};
-use crate::tui::panes::{catalog, events, runs, stacks};
+use crate::tui::panes::{budgets, catalog, events, runs, stacks};
 use crate::tui::theme::Meaning;
 use crate::tui::widgets::frame::{self as border, Top};
 use crate::tui::widgets::list::{self, Piece, Row};
@@ -29,6 +29,11 @@ pub fn list(app: &App, frame: &mut Frame<'_>, area: Rect) {
             (title, &app.catalog.filter, app.catalog.list.at, app.catalog.list.trouble.as_ref())
         }
         View::Runs => (Top::Title("Runs".into()), &app.runs.filter, app.runs.list.at, app.runs.list.trouble.as_ref()),
+        View::Budgets => {
+            let month = app.budgets.list.value.as_ref().map_or("", |card| &card.report.period);
+            let title = Top::Title(format!("Budgets {month}").trim_end().to_owned());
+            (title, &app.budgets.filter, app.budgets.list.at, app.budgets.list.trouble.as_ref())
+        }
         View::Events => {
             let tab = app.events.tab as usize;
             let top = Top::Tabs(events::Tab::ALL.iter().map(|t| t.title()).collect(), tab);
@@ -50,6 +55,7 @@ pub fn list(app: &App, frame: &mut Frame<'_>, area: Rect) {
         View::Stacks => app.stacks.tree.rows().len(),
         View::Catalog => app.catalog.items.len(),
         View::Runs => app.runs.items.len(),
+        View::Budgets => app.budgets.items.len(),
         View::Events => app.events.shown.len(),
     };
     if len == 0 {
@@ -69,6 +75,10 @@ pub fn list(app: &App, frame: &mut Frame<'_>, area: Rect) {
         View::Runs => {
             let cursor = Some(app.runs.cursor);
             list::draw(frame, inner, len, cursor, focused, theme, |i| runs::list::row(app, i));
+        }
+        View::Budgets => {
+            let cursor = Some(app.budgets.cursor);
+            list::draw(frame, inner, len, cursor, focused, theme, |i| budgets::row(app, i));
         }
         View::Events => {
             let cursor = Some(app.events.cursor);
@@ -105,6 +115,7 @@ fn nothing(
         View::Stacks => ("This estate has no stacks.", "! lists what is wrong with it"),
         View::Catalog => ("This estate has no components.", ""),
         View::Runs => ("Nothing has run yet.", "1, select an instance, p plans it"),
+        View::Budgets => ("There are no budgets.", "they stand in platform/teams.yaml, below their team"),
         View::Events => ("Nothing has happened yet.", ""),
     };
     vec![(what.into(), Meaning::Text), (next.into(), Meaning::Dim)]
@@ -272,6 +283,7 @@ impl App {
             View::Stacks => stacks::detail_rows(self, width),
             View::Catalog => catalog::detail::rows(self, width),
             View::Runs => Vec::new(),
+            View::Budgets => budgets::detail_rows(self),
             View::Events => events::detail_rows(self),
         }
     }
@@ -283,6 +295,7 @@ impl App {
             View::Stacks => self.stacks.details[self.stacks.tab as usize],
             View::Catalog => self.catalog.details[self.catalog.tab as usize],
             View::Runs => list::Cursor::default(),
+            View::Budgets => self.budgets.detail,
             View::Events => self.events.detail,
         }
     }
