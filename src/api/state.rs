@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::metrics::Metrics;
+use crate::atmos::{Estate, InstanceId};
 use crate::platform::Platform;
 use crate::platform::estate::Snapshot;
 
@@ -31,5 +32,19 @@ impl AppState {
     /// Where nothing can be said of the estate.
     pub async fn snapshot(&self) -> Result<Arc<Snapshot>, Problem> {
         Ok(self.platform.estate().current().await?)
+    }
+
+    /// Returns one instance with the estate that answers for it, and the revision of that.
+    ///
+    /// # Errors
+    ///
+    /// As [`AppState::snapshot`], and where there is no such instance, or more than one.
+    pub async fn instance(
+        &self,
+        component: &str,
+        stack: &str,
+        stack_file: Option<&str>,
+    ) -> Result<(Arc<Estate>, InstanceId, u64), Problem> {
+        Ok(self.platform.estate().instance(component, stack, stack_file).await?)
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn explain(
     config: &AtmosConfig,
     only: Option<&[PathSegment]>,
 ) -> Explanation {
-    let mut job = Job { stack, instance, config, only, values: Vec::new() };
+    let mut job = Job { parts: stack.merged.parts(), instance, config, only, values: Vec::new() };
     for section in SECTIONS {
         if let Some(node) = instance.sections.get(section) {
             job.walk(node, &mut vec![PathSegment::Key(section.to_owned())]);
@@ -33,7 +33,8 @@ pub(super) fn explain(
 }
 
 struct Job<'a> {
-    stack: &'a Stack,
+    /// What each file says itself, in the order of application.
+    parts: Vec<&'a Node>,
     instance: &'a Instance,
     config: &'a AtmosConfig,
     only: Option<&'a [PathSegment]>,
@@ -63,7 +64,10 @@ impl Job<'_> {
             }
             Value::List(items) if !items.is_empty() => {
                 let found = self.levels(path);
-                let whole = found.iter().any(|f| f.node.same(node) || (f.node.pos() == node.pos() && f.node == *node));
+                // Lists that merge item by item may come out as the highest one stands, and are no single value all the same.
+                let joined = self.merges_lists() && found.iter().filter(|f| f.node.list().is_some()).count() > 1;
+                let same = |f: &Found| f.node.same(node) || (f.node.pos() == node.pos() && f.node == *node);
+                let whole = !joined && found.iter().any(same);
                 if whole || path.iter().any(|p| matches!(p, PathSegment::Index(_))) {
                     return self.leaf(node, path, found);
                 }
@@ -82,6 +86,12 @@ impl Job<'_> {
                 self.leaf(node, path, found);
             }
         }
+    }
+
+    /// Tells whether lists of this instance merge item by item.
+    fn merges_lists(&self) -> bool {
+        let own = self.instance.sections.get("settings").and_then(|s| s.get("list_merge_strategy")).and_then(Node::str);
+        [Some(self.config.list_merge_strategy.as_str()), own].contains(&Some("merge"))
     }
 
     fn leaf(&mut self, node: &Node, path: &[PathSegment], found: Vec<Found>) {
@@ -156,12 +166,12 @@ impl Job<'_> {
         for (section, rest) in sections {
             let mut level = |prefix: &[&str], via: Via| {
                 let full: Vec<&str> = prefix.iter().copied().chain([section]).chain(rest.iter().copied()).collect();
-                self.stack.merged.visit(&mut |own| {
+                for own in &self.parts {
                     if let Some(node) = own.at_path(&full) {
                         let node = node.map().and_then(|m| m.get(super::node::APPEND)).unwrap_or(node);
                         push(&mut out, node, full.join("."), via);
                     }
-                });
+                }
             };
             if section == "overrides" {
                 level(&["components", kind, name], Via::Overrides);

@@ -4,7 +4,8 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, io,
+    fmt,
+    io::{self, Read as _},
     path::{Path, PathBuf},
 };
 
@@ -43,13 +44,26 @@ pub trait Files: Send + Sync + fmt::Debug {
     }
 }
 
+/// The most bytes of a file of the disk that are read.
+const LARGEST: u64 = 32 << 20;
+
 /// The disk.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        std::fs::read(path)
+        let file = std::fs::File::open(path)?;
+        // A device or a pipe says nothing of its size, and never ends.
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+        }
+        let mut bytes = Vec::new();
+        if file.take(LARGEST + 1).read_to_end(&mut bytes)? as u64 > LARGEST {
+            let message = format!("it has more than {} MiB; no more are read", LARGEST >> 20);
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+        }
+        Ok(bytes)
     }
 
     fn kind(&self, path: &Path) -> Option<Kind> {

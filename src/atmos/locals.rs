@@ -18,6 +18,8 @@ pub(super) struct Context {
     other: Option<Node>,
 }
 
+/// The types that may have locals of their own.
+const KINDS: [&str; 3] = ["terraform", "helmfile", "packer"];
 const SECTIONS: [&str; 4] = ["locals", "vars", "settings", "env"];
 
 impl Context {
@@ -111,6 +113,12 @@ fn reference(text: &str, context: &Node) -> Option<Node> {
     path.split('.').try_fold(context.clone(), |node, key| node.get(key).cloned())
 }
 
+/// Tells whether a file has locals, its own or those of a type.
+pub(super) fn has_any(file: &Node) -> bool {
+    let has = |n: Option<&Node>| n.and_then(|n| n.get("locals")).is_some();
+    has(Some(file)) || KINDS.iter().any(|k| has(file.get(k)))
+}
+
 /// Resolves the locals of a file, where it has any, and adds them and the file's sections to the context.
 ///
 /// Returns what was left unevaluated as problems. `trusted` is the folder in which commands run, where they may.
@@ -121,9 +129,7 @@ pub(super) fn extract(
     options: &TemplateOptions,
     trusted: Option<&Path>,
 ) -> Result<Vec<Diagnostic>, Box<Diagnostic>> {
-    let has = |n: Option<&Node>| n.and_then(|n| n.get("locals")).is_some();
-    let kinds = ["terraform", "helmfile", "packer"];
-    if !has(Some(file)) && !kinds.iter().any(|k| has(file.get(k))) {
+    if !has_any(file) {
         return Ok(Vec::new());
     }
     let mut problems = Vec::new();
@@ -134,8 +140,8 @@ pub(super) fn extract(
     let mut job = Job { relative, options, trusted, problems: &mut problems };
     let global = job.resolve(file.get("locals"), &BTreeMap::new(), &base)?;
     let mut all = global.clone();
-    for kind in kinds {
-        let Some(section) = file.get(kind).filter(|s| has(Some(s))) else { continue };
+    for kind in KINDS {
+        let Some(section) = file.get(kind).filter(|s| s.get("locals").is_some()) else { continue };
         let mut sections = base.clone();
         for name in ["settings", "vars", "env"] {
             if let Some(map) = section.get(name).and_then(Node::map) {

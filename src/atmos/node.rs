@@ -9,7 +9,7 @@ use std::{
     collections::HashSet,
     fmt,
     hash::{Hash, Hasher},
-    sync::{Arc, LazyLock, RwLock},
+    sync::{Arc, LazyLock, OnceLock, RwLock},
 };
 
 use serde_json::Value as Json;
@@ -20,22 +20,26 @@ use crate::domain::stack::Source;
 #[derive(Clone, Copy)]
 pub struct Key(&'static Text);
 
-struct Text(Box<str>);
+struct Text {
+    text: Box<str>,
+    /// The text as a node that no line wrote, made once.
+    node: OnceLock<Node>,
+}
 
 impl Borrow<str> for &'static Text {
     fn borrow(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 impl PartialEq for Text {
     fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
+        self.text == other.text
     }
 }
 impl Eq for Text {}
 impl Hash for Text {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
+        self.text.hash(state);
     }
 }
 
@@ -54,7 +58,7 @@ impl Key {
         if let Some(found) = find(&set) {
             return Self(found);
         }
-        let text: &'static Text = Box::leak(Box::new(Text(text.into())));
+        let text: &'static Text = Box::leak(Box::new(Text { text: text.into(), node: OnceLock::new() }));
         set.insert(text);
         Self(text)
     }
@@ -62,7 +66,13 @@ impl Key {
     /// Returns the text.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        &self.0.0
+        &self.0.text
+    }
+
+    /// Returns the text as a node that no line wrote; all who ask share it.
+    #[must_use]
+    pub fn node(self) -> Node {
+        self.0.node.get_or_init(|| Node::text(self.as_str())).clone()
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) fn workspace(stack: &Stack, i: &Instance, config: &AtmosConfig) -> Op
 
 /// Tells whether inheritance gives the instance a pointer, even to a folder of its own name.
 fn explicit_elsewhere(i: &Instance) -> bool {
-    metadata(i, "component").is_some() && !i.inheritance.is_empty() && text(i, "component") != folder(i)
+    metadata(i, "component").is_some() && i.inheritance().next().is_some() && text(i, "component") != folder(i)
 }
 
 /// Returns what a run needs.

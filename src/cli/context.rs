@@ -47,7 +47,7 @@ impl Context {
 
     /// Returns the estate's root: `-C`, or the nearest folder upwards with an `atmos.yaml`.
     pub(crate) fn root(&self) -> Result<PathBuf, Failure> {
-        Ok(Estate::discover(self.directory())?)
+        Ok(Estate::discover_with(self.directory(), &environment())?)
     }
 
     /// Returns how to colour standard output.

@@ -104,7 +104,7 @@ impl Platform {
         let settings = Settings::read(&root).unwrap_or_default();
         let identity = Identity::new(root, &settings);
         let (estate, _) = EstateService::new(&identity.root, options, TrustStore::from_environment());
-        Ok(Self::new(identity, estate, None))
+        Ok(Self::new(identity, estate.brief(), None))
     }
 
     /// Opens the store below `paths`, takes over the runs that live, and returns the platform; the estate is loaded in

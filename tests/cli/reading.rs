@@ -103,8 +103,12 @@ fn the_demo_has_services_with_inheritance_overrides_and_four_stacks() {
     };
     assert_eq!(of("billing", "plat-ew1-prod")["vars"]["tags"]["residency"], "eu", "the override holds");
     let orders = of("orders-db", "plat-ue2-dev");
-    assert_eq!(orders["inheritance"], serde_json::json!(["database/postgres", "database/defaults"]));
     assert_eq!(orders["vars"]["region"], "us-east-2");
+    assert_eq!(orders["inheritance"], serde_json::Value::Null, "what no file writes is in `describe stacks` only");
+    let arguments = ["describe", "stacks", "-s", "plat-ue2-dev", "--components", "orders-db", "--format", "json"];
+    let stacks = home.at(&demo, &arguments).succeeds().json();
+    let orders = &stacks["plat-ue2-dev"]["components"]["terraform"]["orders-db"];
+    assert_eq!(orders["inheritance"], serde_json::json!(["database/postgres", "database/defaults"]));
 }
 
 #[test]

@@ -124,11 +124,9 @@ async fn describe_component(
     conditions: Conditions,
     Query(which): Query<WhichInstance>,
 ) -> Result<Tagged<Json<Value>>, Problem> {
-    let snapshot = state.snapshot().await?;
-    let estate = snapshot.estate();
-    let id = estate.find(&which.component, &which.stack, which.stack_file.as_deref())?;
+    let (estate, id, revision) = state.instance(&which.component, &which.stack, which.stack_file.as_deref()).await?;
     let what = Evaluation { templates: which.process_templates, functions: which.process_functions };
-    let etag = Etag::revision(state.platform.started_at(), snapshot.revision());
+    let etag = Etag::revision(state.platform.started_at(), revision);
     if what == Evaluation::default() {
         return Ok(Tagged::new(etag, &conditions, Json(estate.describe_component(id))));
     }
@@ -146,11 +144,9 @@ async fn explain(
     conditions: Conditions,
     Query(which): Query<WhichInstance>,
 ) -> Result<Tagged<Json<Explanation>>, Problem> {
-    let snapshot = state.snapshot().await?;
-    let estate = snapshot.estate();
-    let id = estate.find(&which.component, &which.stack, which.stack_file.as_deref())?;
     let path = which.path.as_deref().map(read_path).transpose()?;
-    let etag = Etag::revision(state.platform.started_at(), snapshot.revision());
+    let (estate, id, revision) = state.instance(&which.component, &which.stack, which.stack_file.as_deref()).await?;
+    let etag = Etag::revision(state.platform.started_at(), revision);
     Ok(Tagged::new(etag, &conditions, Json(estate.explain(id, path.as_deref()))))
 }
 

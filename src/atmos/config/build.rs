@@ -1,6 +1,6 @@
 //! From the merged tree to typed values, with the environment on top.
 
-use super::{AtmosConfig, ComponentType, Loader, auth::auth, clean, display};
+use super::{AtmosConfig, ComponentType, Loader, auth::auth, clean, display, sources::Found};
 use crate::atmos::{
     AtmosError,
     files::Kind,
@@ -8,8 +8,9 @@ use crate::atmos::{
 };
 
 /// Makes the configuration.
-pub(super) fn build(loader: &mut Loader<'_>, merged: &Node, main: &Node) -> Result<AtmosConfig, AtmosError> {
-    let (root, env) = (loader.root, &loader.options.env);
+pub(super) fn build(loader: &mut Loader<'_>, found: &Found) -> Result<AtmosConfig, AtmosError> {
+    let root = loader.root;
+    let Found { merged, main, folder, env } = found;
     let mut wrong: Vec<(String, Pos, &'static str)> = Vec::new();
     let mut text = |path: &[&str], name: &str| -> String {
         if let Some(v) = env.get(name).filter(|v| !v.is_empty()) {
@@ -89,16 +90,18 @@ pub(super) fn build(loader: &mut Loader<'_>, merged: &Node, main: &Node) -> Resu
         return Err(at.source().map_or(error.clone(), |s| error.at(s)));
     }
     let included_paths = list(&["stacks", "included_paths"], "ATMOS_STACKS_INCLUDED_PATHS");
-    let missing = loader.files().kind(&clean(&loader.resolve(&base_text, root, Some(&stacks_text)).join(&stacks_text)))
-        != Some(Kind::Folder);
+    // What the environment says is relative to where one stands, what a file says to that file.
+    let anchor = if env.get("ATMOS_BASE_PATH").is_some_and(|v| !v.is_empty()) { root } else { folder.as_path() };
+    let missing =
+        loader.files().kind(&clean(&loader.resolve(&base_text, anchor, Some(&stacks_text)).join(&stacks_text)))
+            != Some(Kind::Folder);
     if included_paths.is_empty() && !missing {
         return Err(AtmosError::new(
             "no-included-paths",
             "at least one path must be provided in 'stacks.included_paths' config or ATMOS_STACKS_INCLUDED_PATHS' ENV variable",
         ));
     }
-    let config_dir = root.to_path_buf();
-    let base_path = loader.resolve(&base_text, &config_dir, Some(&stacks_text));
+    let base_path = loader.resolve(&base_text, anchor, Some(&stacks_text));
     let stacks_path = clean(&base_path.join(&stacks_text));
     if loader.files().kind(&stacks_path) != Some(Kind::Folder) {
         return Err(AtmosError::new(
@@ -130,7 +133,7 @@ pub(super) fn build(loader: &mut Loader<'_>, merged: &Node, main: &Node) -> Resu
         Node::new(Value::Map(Map::sorted(entries.collect())), Pos::none())
     });
     let or = |text: String, default: &str| if text.is_empty() { default.to_owned() } else { text };
-    let auth = auth(merged.get("auth"), env, root);
+    let auth = auth(merged.get("auth"), env, folder);
     Ok(AtmosConfig {
         workflows_path: (!workflows_text.is_empty()).then(|| clean(&base_path.join(&workflows_text))),
         stacks_path,

@@ -1,10 +1,12 @@
 //! `atmos.yaml`, found and merged: what it says about folders, names and component types.
 //!
-//! [`loader`] reads and merges the files, [`build`] makes typed values of them, [`auth`] writes `auth` as Atmos does.
+//! [`sources`] knows where files lie, [`loader`] reads and merges them, [`build`] makes typed values of them, [`auth`]
+//! writes `auth` as Atmos does.
 
 mod auth;
 mod build;
 mod loader;
+mod sources;
 
 use std::{
     collections::BTreeMap,
@@ -13,14 +15,9 @@ use std::{
 
 use loader::Loader;
 use serde_json::Value as Json;
+pub use sources::load;
 
-use super::{
-    AtmosError, LoadOptions,
-    files::{Files, Kind},
-    merge::{ListStrategy, merge_two},
-    node::{Node, Pos},
-};
-use crate::domain::stack::Diagnostic;
+use super::{files::Files, node::Node};
 
 /// What `atmos.yaml` says of one component type.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -116,10 +113,15 @@ pub fn display(root: &Path, path: &Path) -> String {
 #[must_use]
 pub fn inside(files: &dyn Files, root: &Path, path: &Path) -> bool {
     let root = files.real(root).unwrap_or_else(|_| root.to_path_buf());
+    inside_real(files, &root, path)
+}
+
+/// The same for a root whose links are resolved.
+pub(super) fn inside_real(files: &dyn Files, root: &Path, path: &Path) -> bool {
     let mut path = clean(path);
     loop {
         match files.real(&path) {
-            Ok(real) => return real.starts_with(&root),
+            Ok(real) => return real.starts_with(root),
             Err(_) => {
                 if !path.pop() {
                     return false;
@@ -127,90 +129,4 @@ pub fn inside(files: &dyn Files, root: &Path, path: &Path) -> bool {
             }
         }
     }
-}
-
-/// Reads the configuration of the estate at `root`.
-///
-/// # Errors
-/// Where there is none, or no stacks can be found by it.
-pub fn load(root: &Path, options: &LoadOptions) -> Result<(AtmosConfig, Vec<Diagnostic>), AtmosError> {
-    let files = options.files.as_ref();
-    let main = ["atmos.yaml", "atmos.yml"].iter().map(|n| root.join(n)).find(|p| files.kind(p) == Some(Kind::File));
-    let hidden = files.kind(&root.join(".atmos.yaml")) == Some(Kind::File);
-    if main.is_none() && !hidden {
-        return Err(AtmosError::new("no-atmos-yaml", format!("no atmos.yaml in {}", root.display()))
-            .hint("go to an Atmos repository, or name one with -C DIR; `terrace demo` writes one to try"));
-    }
-    let git_root = if options.env.get("ATMOS_GIT_ROOT_BASEPATH").is_some_and(|v| v == "false") {
-        None
-    } else {
-        root.ancestors().find(|p| files.kind(&p.join(".git")).is_some()).map(Path::to_path_buf)
-    };
-    let mut loader = Loader { root, options, read: Vec::new(), problems: Vec::new(), git_root };
-    let mut merged = Node::empty();
-    let mut main_node = Node::empty();
-    if let Some(main) = &main {
-        main_node = loader.file(main);
-        if let Some(fatal) = loader.problems.iter().find(|p| p.code == "config-syntax") {
-            let mut error = AtmosError::new("config-syntax", fatal.message.clone());
-            error.source_at.clone_from(&fatal.source);
-            return Err(error);
-        }
-        if let Some(git) = loader.git_root.clone().filter(|g| g != root) {
-            for name in ["atmos.d", ".atmos.d"] {
-                let node = loader.folder(&git.join(name), false);
-                merged = merge_two(&merged, &node, ListStrategy::Replace);
-            }
-        }
-        for name in ["atmos.d", ".atmos.d"] {
-            let node = loader.folder(&root.join(name), false);
-            merged = merge_two(&merged, &node, ListStrategy::Replace);
-        }
-        let base = loader.import_base(&main_node, main);
-        let with_main = merge_two(&merged, &main_node, ListStrategy::Replace);
-        merged = loader.imports(&main_node, &base, with_main, 1);
-        merged = merge_two(&merged, &main_node, ListStrategy::Replace);
-    } else {
-        merged = defaults();
-    }
-    for profile in profiles(&merged, options) {
-        let base = merged.at_path(&["profiles", "base_path"]).and_then(Node::str).map(|b| clean(&root.join(b)));
-        let places = [base, Some(root.join(".atmos/profiles")), Some(root.join("profiles"))];
-        let found =
-            places.into_iter().flatten().map(|p| p.join(&profile)).find(|p| files.kind(p) == Some(Kind::Folder));
-        match found {
-            Some(folder) => {
-                let node = loader.folder(&folder, true);
-                merged = merge_two(&merged, &node, ListStrategy::Replace);
-            }
-            None => loader.problem("profile-not-found", format!("profile '{profile}' does not exist"), None, None),
-        }
-    }
-    let config = build::build(&mut loader, &merged, &main_node)?;
-    Ok((config, loader.problems))
-}
-
-fn profiles(merged: &Node, options: &LoadOptions) -> Vec<String> {
-    let named = options.env.get("ATMOS_PROFILE").map(String::as_str).filter(|s| !s.trim().is_empty());
-    let named = named.or_else(|| merged.at_path(&["profiles", "default"]).and_then(Node::str)).unwrap_or("");
-    named.split(',').map(str::trim).filter(|s| !s.is_empty()).map(str::to_owned).collect()
-}
-
-/// What Atmos takes where no `atmos.yaml` is read.
-fn defaults() -> Node {
-    let json = serde_json::json!({
-        "base_path": ".",
-        "stacks": {
-            "base_path": "stacks", "name_pattern": "{tenant}-{environment}-{stage}",
-            "included_paths": ["orgs/**/*"], "excluded_paths": ["**/_defaults.yaml"]
-        },
-        "components": {
-            "terraform": {"base_path": "components/terraform"}, "helmfile": {"base_path": "components/helmfile"},
-            "packer": {"base_path": "components/packer", "command": "packer"},
-            "kubernetes": {"base_path": "components/kubernetes"}
-        },
-        "templates": {"settings": {"enabled": true}},
-        "workflows": {"base_path": "stacks/workflows"}
-    });
-    Node::from_json(&json, Pos::none())
 }

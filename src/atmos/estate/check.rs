@@ -1,11 +1,15 @@
 //! What is wrong with a file or a stack as a whole.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet, hash_map::Entry},
+    path::Path,
+    sync::Arc,
+};
 
 use crate::{
     atmos::{
         import::{Doc, hints::hint},
-        node::{Node, Value},
+        node::{Key, Node, Value},
         resolve::{Instance, Stack},
     },
     domain::stack::{Diagnostic, Severity, Source},
@@ -63,79 +67,75 @@ fn not_finite(node: &Node) -> Option<&Node> {
     }
 }
 
-/// Components that two files of one stack write differently.
+/// Keys that differ between the files of one stack, or follow from others.
+const DERIVED: [&str; 7] =
+    ["atmos_component", "atmos_stack", "stack", "atmos_stack_file", "atmos_manifest", "workspace", "component_info"];
+
+/// The first instance of each name in each stack, and the pairs of files of which it was said that they share a name.
+#[derive(Default)]
+struct Known<'a> {
+    first: HashMap<(Key, &'static str, Key), (&'a Stack, &'a Instance)>,
+    told: HashSet<(&'a Path, &'a Path)>,
+}
+
+/// Components that two files of one stack write.
 pub(super) fn duplicates(stacks: &[Arc<Stack>]) -> Vec<Diagnostic> {
-    const DERIVED: [&str; 7] = [
-        "atmos_component",
-        "atmos_stack",
-        "stack",
-        "atmos_stack_file",
-        "atmos_manifest",
-        "workspace",
-        "component_info",
-    ];
-    let mut seen: HashMap<_, (&Stack, &Instance)> = HashMap::new();
-    let mut out = Vec::new();
-    let mut told = std::collections::HashSet::new();
-    for stack in stacks {
-        for i in &stack.instances {
-            if i.is_abstract || !matches!(i.kind, "terraform" | "helmfile") {
-                continue;
-            }
-            match seen.entry((i.stack, i.kind, i.name)) {
-                std::collections::hash_map::Entry::Vacant(e) => {
-                    e.insert((stack, i));
-                }
-                std::collections::hash_map::Entry::Occupied(e) => {
-                    let (first, other) = e.get();
-                    let named = || {
-                        let name = stack.merged.config.get("name").filter(|node| node.pos().is_some());
-                        name.or_else(|| stack.merged.config.at_path(&["components", i.kind, i.name.as_str()]))
-                    };
-                    if i.sections.without(&DERIVED).entries() == other.sections.without(&DERIVED).entries() {
-                        if told.insert((stack.path.as_path(), first.path.as_path())) {
-                            out.push(Diagnostic {
-                                severity: Severity::Warning,
-                                code: "shared-stack-name".to_owned(),
-                                message: format!(
-                                    "{} and {} both make the stack '{}' and both have '{}'",
-                                    first.file.as_str(),
-                                    stack.file.as_str(),
-                                    i.stack.as_str(),
-                                    i.name.as_str()
-                                ),
-                                hint: Some(
-                                    "give them names of their own; until then --stack-file says which is meant"
-                                        .to_owned(),
-                                ),
-                                source: named().and_then(|node| node.pos().source()),
-                                stack: Some(i.stack.as_str().to_owned()),
-                            });
-                        }
-                        continue;
-                    }
-                    let source = stack
-                        .merged
-                        .config
-                        .at_path(&["components", i.kind, i.name.as_str()])
-                        .and_then(|n| n.pos().source());
-                    out.push(Diagnostic {
-                        severity: Severity::Error,
-                        code: "duplicate-component".to_owned(),
-                        message: format!(
-                            "The Atmos component '{}' in the stack '{}' is defined in more than one top-level stack manifest file: {}, {}. The component configurations in the stack manifests are different.",
-                            i.name.as_str(),
-                            i.stack.as_str(),
-                            first.file.as_str(),
-                            stack.file.as_str()
-                        ),
-                        hint: Some("define it in one file, or give the stacks names of their own".to_owned()),
-                        source,
-                        stack: Some(i.stack.as_str().to_owned()),
-                    });
-                }
-            }
-        }
+    let mut known = Known::default();
+    let all = stacks.iter().flat_map(|s| s.instances.iter().map(move |i| (&**s, &**i)));
+    all.filter_map(|(stack, i)| duplicate(&mut known, stack, i)).collect()
+}
+
+/// The same for one instance.
+pub(super) fn duplicates_of(stacks: &[Arc<Stack>], instance: &Instance) -> Vec<Diagnostic> {
+    let mut known = Known::default();
+    let all = stacks.iter().flat_map(|s| s.instances.iter().map(move |i| (&**s, &**i)));
+    all.filter(|(_, i)| i.stack == instance.stack && i.name == instance.name && i.kind == instance.kind)
+        .filter_map(|(stack, i)| duplicate(&mut known, stack, i))
+        .collect()
+}
+
+fn duplicate<'a>(known: &mut Known<'a>, stack: &'a Stack, i: &'a Instance) -> Option<Diagnostic> {
+    if i.is_abstract || !matches!(i.kind, "terraform" | "helmfile") {
+        return None;
     }
-    out
+    let (first, other) = match known.first.entry((i.stack, i.kind, i.name)) {
+        Entry::Vacant(e) => {
+            e.insert((stack, i));
+            return None;
+        }
+        Entry::Occupied(e) => *e.get(),
+    };
+    let component = stack.merged.config.at_path(&["components", i.kind, i.name.as_str()]);
+    if i.sections.without(&DERIVED).entries() == other.sections.without(&DERIVED).entries() {
+        // A name that files share by mistake is to be corrected where it is written.
+        let named = stack.merged.config.get("name").filter(|node| node.pos().is_some());
+        return known.told.insert((&stack.path, &first.path)).then(|| Diagnostic {
+            severity: Severity::Warning,
+            code: "shared-stack-name".to_owned(),
+            message: format!(
+                "{} and {} both make the stack '{}' and both have '{}'",
+                first.file.as_str(),
+                stack.file.as_str(),
+                i.stack.as_str(),
+                i.name.as_str()
+            ),
+            hint: Some("give them names of their own; until then --stack-file says which is meant".to_owned()),
+            source: named.or(component).and_then(|n| n.pos().source()),
+            stack: Some(i.stack.as_str().to_owned()),
+        });
+    }
+    Some(Diagnostic {
+        severity: Severity::Error,
+        code: "duplicate-component".to_owned(),
+        message: format!(
+            "The Atmos component '{}' in the stack '{}' is defined in more than one top-level stack manifest file: {}, {}. The component configurations in the stack manifests are different.",
+            i.name.as_str(),
+            i.stack.as_str(),
+            first.file.as_str(),
+            stack.file.as_str()
+        ),
+        hint: Some("define it in one file, or give the stacks names of their own".to_owned()),
+        source: component.and_then(|n| n.pos().source()),
+        stack: Some(i.stack.as_str().to_owned()),
+    })
 }

@@ -12,7 +12,7 @@ use super::{Estate, check};
 use crate::{
     atmos::{
         AtmosConfig, AtmosError, LoadOptions, config, glob,
-        import::{Doc, Engine},
+        import::{Docs, Engine},
         manifest::own::Rules,
         merge::ListStrategy,
         resolve::{self, Stack},
@@ -20,19 +20,25 @@ use crate::{
     domain::stack::{Diagnostic, Severity, Source},
 };
 
-impl Estate {
-    /// Resolves what is not `unchanged` from files that are read unless `docs` has them.
-    pub(super) fn resolve(
-        root: &Path,
-        options: &LoadOptions,
-        docs: HashMap<PathBuf, Arc<Doc>>,
-        unchanged: Vec<Arc<Stack>>,
-    ) -> Result<Self, AtmosError> {
+/// What is known of an estate before its stack files are resolved.
+pub(super) struct Reading<'o> {
+    root: PathBuf,
+    options: &'o LoadOptions,
+    config: AtmosConfig,
+    problems: Vec<Diagnostic>,
+    listing: Vec<String>,
+    selected: Vec<String>,
+    rules: Rules,
+}
+
+impl<'o> Reading<'o> {
+    /// Reads the configuration and selects the stack files.
+    pub(super) fn begin(root: &Path, options: &'o LoadOptions) -> Result<Self, AtmosError> {
         let root = std::path::absolute(root).map_err(|e| AtmosError::new("unreadable-folder", e.to_string()))?;
         let root = config::clean(&root);
-        let (config, mut diagnostics) = config::load(&root, options)?;
+        let (config, mut problems) = config::load(&root, options)?;
         if ListStrategy::parse(&config.list_merge_strategy).is_none() {
-            diagnostics.push(Diagnostic {
+            problems.push(Diagnostic {
                 severity: Severity::Error,
                 code: "invalid-list-merge-strategy".to_owned(),
                 message: format!(
@@ -56,53 +62,108 @@ impl Estate {
             .hint("check stacks.base_path, stacks.included_paths and stacks.excluded_paths in atmos.yaml"));
         }
         let (rules, problem) = Rules::of(&root, &config, options);
-        diagnostics.extend(problem);
-        let engine = Engine::new(&root, &config, options, &listing, rules, docs);
-        let is_yaml = |f: &&String| f.ends_with(".yaml") || f.ends_with(".yml");
-        let yaml: Vec<PathBuf> = listing.iter().filter(is_yaml).map(|f| config.stacks_path.join(f)).collect();
-        yaml.par_iter().for_each(|path| {
+        problems.extend(problem);
+        Ok(Self { root, options, config, problems, listing, selected, rules })
+    }
+
+    /// Returns the configuration.
+    pub(super) fn config(&self) -> &AtmosConfig {
+        &self.config
+    }
+
+    /// Returns the stack files, relative to the folder of stacks.
+    pub(super) fn selected(&self) -> &[String] {
+        &self.selected
+    }
+
+    /// Returns a stack file's path.
+    pub(super) fn path(&self, file: &str) -> PathBuf {
+        self.config.stacks_path.join(file)
+    }
+
+    /// Returns what reads the files that `docs` lacks.
+    pub(super) fn engine(&self, docs: Docs) -> Engine<'_> {
+        Engine::new(&self.root, &self.config, self.options, &self.listing, &self.rules, docs)
+    }
+
+    /// Reads every YAML file below the folder of stacks, on all cores.
+    pub(super) fn read_all(&self, engine: &Engine<'_>) {
+        self.yaml().par_iter().for_each(|path| {
             engine.doc(path);
         });
-        let unchanged: HashMap<&Path, &Arc<Stack>> = unchanged.iter().map(|s| (s.path.as_path(), s)).collect();
-        let mut stacks: Vec<Arc<Stack>> = selected
-            .par_iter()
-            .map(|file| {
-                let path = config.stacks_path.join(file);
-                if let Some(stack) = unchanged.get(path.as_path()) {
-                    return Arc::clone(stack);
-                }
-                let name = file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".yml")).unwrap_or(file);
-                let merged = engine.stack(&path);
-                Arc::new(resolve::resolve_stack(&engine, &path, name, merged))
-            })
-            .collect();
-        stacks.sort_by_key(|s| s.file);
-        let spared: Vec<_> = config.excluded_paths.iter().filter_map(|p| glob::compile(p)).collect();
+    }
+
+    fn yaml(&self) -> Vec<PathBuf> {
+        let is_yaml = |f: &&String| f.ends_with(".yaml") || f.ends_with(".yml");
+        self.listing.iter().filter(is_yaml).map(|f| self.path(f)).collect()
+    }
+
+    /// Resolves all stack files but the `unchanged` ones, reading what `docs` lacks.
+    pub(super) fn all(self, docs: Docs, unchanged: &HashMap<&Path, &Arc<Stack>>) -> Estate {
+        let engine = self.engine(docs);
+        self.read_all(&engine);
+        let stacks = self.stacks(&engine, &self.selected, unchanged);
+        let spared: Vec<_> = self.config.excluded_paths.iter().filter_map(|p| glob::compile(p)).collect();
+        let mut problems = self.problems.clone();
+        let yaml = self.yaml();
         let judged: Vec<&PathBuf> = yaml.iter().filter(|path| !spared.iter().any(|g| g.is_match(path))).collect();
         for path in &judged {
             let Some(doc) = engine.doc(path) else { continue };
-            diagnostics.extend(check::whole_file(&doc));
+            problems.extend(check::whole_file(&doc));
             if let Ok(Some(node)) = &doc.parsed {
-                diagnostics.extend(engine.rules.deprecated(node));
+                problems.extend(self.rules.deprecated(node));
             }
         }
         // Atmos holds every file below the folder of stacks to its rules, whether a stack imports it or not.
-        let merged: HashSet<&PathBuf> = stacks.iter().flat_map(|stack| &stack.merged.files).collect();
-        let apart: Vec<&PathBuf> = judged.into_iter().filter(|path| !merged.contains(path)).collect();
-        let found: Vec<Vec<Diagnostic>> = apart.par_iter().map(|path| engine.stack(path).problems.clone()).collect();
-        diagnostics.extend(found.into_iter().flatten());
+        let (mut seen, mut merged) = (HashSet::new(), HashSet::new());
         for stack in &stacks {
-            diagnostics.extend(stack.merged.problems.iter().cloned());
+            stack.merged.each(&mut seen, &mut |m| merged.extend(m.files.iter().cloned()));
+        }
+        let apart: Vec<&PathBuf> = judged.into_iter().filter(|path| !merged.contains(*path)).collect();
+        let found: Vec<Vec<Diagnostic>> =
+            apart.par_iter().map(|path| engine.stack(path).all_problems().into_iter().cloned().collect()).collect();
+        problems.extend(found.into_iter().flatten());
+        let docs = engine.into_docs();
+        self.estate(docs, stacks, problems)
+    }
+
+    /// Resolves some stack files.
+    pub(super) fn some(self, docs: Docs, files: &[String]) -> Estate {
+        let engine = self.engine(docs);
+        let stacks = self.stacks(&engine, files, &HashMap::new());
+        let docs = engine.into_docs();
+        let problems = self.problems.clone();
+        self.estate(docs, stacks, problems)
+    }
+
+    fn stacks(
+        &self,
+        engine: &Engine<'_>,
+        files: &[String],
+        unchanged: &HashMap<&Path, &Arc<Stack>>,
+    ) -> Vec<Arc<Stack>> {
+        let mut stacks: Vec<Arc<Stack>> = files
+            .par_iter()
+            .map(|file| {
+                let path = self.path(file);
+                if let Some(stack) = unchanged.get(path.as_path()) {
+                    return Arc::clone(stack);
+                }
+                Arc::new(resolve::resolve_stack(engine, &path, stack_name(file), engine.stack(&path), None))
+            })
+            .collect();
+        stacks.sort_by_key(|s| s.file);
+        stacks
+    }
+
+    fn estate(self, docs: Docs, stacks: Vec<Arc<Stack>>, mut diagnostics: Vec<Diagnostic>) -> Estate {
+        let mut seen = HashSet::new();
+        for stack in &stacks {
+            stack.merged.each(&mut seen, &mut |m| diagnostics.extend(m.problems.iter().cloned()));
             diagnostics.extend(stack.problems.iter().cloned());
         }
         diagnostics.extend(check::duplicates(&stacks));
-        let place = |d: &Diagnostic| d.source.as_ref().map(|s| (s.file.clone(), s.line, s.column));
-        diagnostics
-            .sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| (&a.code, &a.message).cmp(&(&b.code, &b.message))));
-        diagnostics.dedup_by(|a, b| {
-            place(a) == place(b) && a.code == b.code && (a.source.is_some() || a.message == b.message)
-        });
-        let docs = engine.docs.into_inner().unwrap_or_default();
+        sort(&mut diagnostics);
         let mut ids: Vec<(u32, u32)> = Vec::new();
         for (s, stack) in stacks.iter().enumerate() {
             ids.extend(
@@ -114,8 +175,22 @@ impl Estate {
             (i.stack, i.name, i.kind, id.0)
         };
         ids.sort_by(|a, b| key(a).cmp(&key(b)));
-        Ok(Self { options: options.clone(), stacks, ids, diagnostics, docs, config, root })
+        let Self { root, options, config, .. } = self;
+        Estate { options: options.clone(), stacks, ids, diagnostics, docs, config, root }
     }
+}
+
+/// Sorts diagnostics by place, and drops what is said twice.
+pub(super) fn sort(diagnostics: &mut Vec<Diagnostic>) {
+    let place = |d: &Diagnostic| d.source.as_ref().map(|s| (s.file.clone(), s.line, s.column));
+    diagnostics.sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| (&a.code, &a.message).cmp(&(&b.code, &b.message))));
+    diagnostics
+        .dedup_by(|a, b| place(a) == place(b) && a.code == b.code && (a.source.is_some() || a.message == b.message));
+}
+
+/// Returns a stack file's name as Atmos has it.
+pub(super) fn stack_name(file: &str) -> &str {
+    file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".yml")).unwrap_or(file)
 }
 
 /// Selects the stack files, relative to the folder of stacks, in Atmos' order.

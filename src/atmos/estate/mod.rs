@@ -1,22 +1,24 @@
 //! The snapshot of one repository, and what it answers.
 //!
-//! [`load`] makes it, [`check`] finds what is wrong with files and stacks as a whole.
+//! [`load`] makes it, [`lazy`] a part of it for one instance, [`check`] finds what is wrong with files and stacks as a whole.
 
 mod check;
+mod lazy;
 mod load;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use load::Reading;
 use serde_json::Value;
 
 use super::{
     AtmosConfig, AtmosError, DescribeFilter, InstanceId, LoadOptions, RunTarget, config, depends, describe, explain,
-    import::Doc,
+    import::{Doc, Docs, Touched},
     node::Node,
     resolve::{Instance, Stack},
     runs,
@@ -24,6 +26,10 @@ use super::{
 use crate::domain::stack::{
     Dependency, Diagnostic, Explanation, ImportEdge, InstanceSummary, PathSegment, StackSummary,
 };
+
+/// The sections of one component that Atmos describes: those that a stack file can write.
+const WRITTEN: [&str; 10] =
+    ["vars", "settings", "env", "backend", "metadata", "overrides", "providers", "dependencies", "component", "hooks"];
 
 /// An immutable snapshot of everything resolved; share it in an `Arc`.
 #[derive(Debug)]
@@ -35,7 +41,7 @@ pub struct Estate {
     /// Stack and instance of each id, by stack name, component, type.
     ids: Vec<(u32, u32)>,
     diagnostics: Vec<Diagnostic>,
-    docs: HashMap<PathBuf, Arc<Doc>>,
+    docs: Docs,
 }
 
 impl Estate {
@@ -54,12 +60,26 @@ impl Estate {
             .hint("go to an Atmos repository, or name one with -C DIR; `terrace demo` writes one to try"))
     }
 
+    /// Returns the folder to use as root, as [`Estate::discover`]; where there is none and `ATMOS_CLI_CONFIG_PATH` names a
+    /// configuration, the folder itself.
+    ///
+    /// # Errors
+    /// As [`Estate::discover`].
+    pub fn discover_with(start: &Path, env: &BTreeMap<String, String>) -> Result<PathBuf, AtmosError> {
+        Self::discover(start).or_else(|error| {
+            let start = std::path::absolute(start).map_err(|_| error.clone())?;
+            let named = env.get("ATMOS_CLI_CONFIG_PATH").filter(|p| !p.is_empty()).map(|p| start.join(p));
+            let has = |folder: &Path| ["atmos.yaml", "atmos.yml"].iter().any(|n| folder.join(n).is_file());
+            if named.is_some_and(|folder| has(&folder)) { Ok(start) } else { Err(error) }
+        })
+    }
+
     /// Resolves the estate at `root`, on all cores.
     ///
     /// # Errors
     /// Only where nothing can be said: no `atmos.yaml`, no folder of stacks. Everything else becomes a diagnostic.
     pub fn load(root: &Path, options: &LoadOptions) -> Result<Self, AtmosError> {
-        Self::resolve(root, options, HashMap::new(), Vec::new())
+        Ok(Reading::begin(root, options)?.all(Docs::default(), &HashMap::new()))
     }
 
     /// Resolves again after these files changed, and shares everything unchanged.
@@ -67,18 +87,22 @@ impl Estate {
     /// # Errors
     /// As [`Estate::load`].
     pub fn reload(&self, changed: &[PathBuf]) -> Result<Self, AtmosError> {
-        let changed: Vec<PathBuf> = changed.iter().map(|p| config::clean(&self.root.join(p))).collect();
-        let stale =
-            |doc: &Doc, path: &PathBuf| changed.contains(path) || doc.includes.iter().any(|i| changed.contains(i));
+        let changed: HashSet<PathBuf> = changed.iter().map(|p| config::clean(&self.root.join(p))).collect();
+        let reading = Reading::begin(&self.root, &self.options)?;
+        // What a file says depends on the configuration, too: which keys nest, where includes and imports are sought.
+        if changed.iter().any(|p| self.config.files.contains(p)) || *reading.config() != self.config {
+            return Ok(reading.all(Docs::default(), &HashMap::new()));
+        }
+        let stale = |doc: &Doc, path: &Path| changed.contains(path) || doc.includes.iter().any(|i| changed.contains(i));
         let docs = self.docs.iter().filter(|(p, d)| !stale(d, p)).map(|(p, d)| (p.clone(), d.clone())).collect();
         let known = |p: &PathBuf| self.docs.contains_key(p) && self.options.files.kind(p).is_some();
-        let same = if changed.iter().all(known) {
-            let touched = |s: &Stack| changed.iter().any(|c| s.merged.files.contains(c));
-            self.stacks.iter().filter(|s| !touched(s)).cloned().collect()
+        let mut touched = Touched::new(&changed);
+        let unchanged: HashMap<&Path, &Arc<Stack>> = if changed.iter().all(known) {
+            self.stacks.iter().filter(|s| !touched.is(&s.merged)).map(|s| (s.path.as_path(), s)).collect()
         } else {
-            Vec::new()
+            HashMap::new()
         };
-        Self::resolve(&self.root, &self.options, docs, same)
+        Ok(reading.all(docs, &unchanged))
     }
 
     /// Returns the estate's root.
@@ -105,7 +129,18 @@ impl Estate {
         &self.diagnostics
     }
 
-    pub(super) fn at(&self, id: InstanceId) -> Option<(&Stack, &Instance)> {
+    /// Returns the problems of the files that make an instance, and those of the instance itself, by file and line.
+    #[must_use]
+    pub fn diagnostics_of(&self, id: InstanceId) -> Vec<Diagnostic> {
+        let Some((stack, instance)) = self.at(id) else { return Vec::new() };
+        let mut out: Vec<Diagnostic> =
+            stack.merged.all_problems().into_iter().chain(&stack.problems).cloned().collect();
+        out.extend(check::duplicates_of(&self.stacks, instance));
+        load::sort(&mut out);
+        out
+    }
+
+    pub(in crate::atmos) fn at(&self, id: InstanceId) -> Option<(&Stack, &Instance)> {
         let (s, i) = *self.ids.get(id.0 as usize)?;
         let stack = self.stacks.get(s as usize)?;
         Some((stack, stack.instances.get(i as usize)?))
@@ -116,7 +151,7 @@ impl Estate {
         self.ids().filter_map(|id| self.at(id))
     }
 
-    pub(super) fn shown(&self, path: &Path) -> String {
+    pub(in crate::atmos) fn shown(&self, path: &Path) -> String {
         config::display(&self.root, path)
     }
 
@@ -161,7 +196,7 @@ impl Estate {
                     locked: flag("locked").unwrap_or(false),
                     workspace: (i.kind == "terraform")
                         .then(|| runs::workspace(stack, i, &self.config).unwrap_or_default()),
-                    inherits: i.inheritance.iter().map(|k| k.as_str().to_owned()).collect(),
+                    inherits: i.inheritance().map(str::to_owned).collect(),
                     team: None,
                     errors: i.problems,
                 })
@@ -232,12 +267,34 @@ impl Estate {
         describe::stacks(&self.stacks, filter, out)
     }
 
-    /// Returns what Atmos describes for one instance, null where the id is not of this snapshot.
+    /// Returns what `atmos describe component` prints for one instance, null where the id is not of this snapshot.
+    ///
+    /// That is the sections that a stack file can write, and the names of the files it imports; all of an instance's keys
+    /// with `describe.component.filter: full`. Templates and YAML functions stay as written.
     #[must_use]
     pub fn describe_component(&self, id: InstanceId) -> Value {
-        self.at(id).map_or(Value::Null, |(_, i)| {
-            Value::Object(i.sections.entries().iter().map(|(k, v)| (k.as_str().to_owned(), v.to_json())).collect())
-        })
+        let Some((stack, instance)) = self.at(id) else { return Value::Null };
+        let full = self.config.raw.pointer("/describe/component/filter").and_then(Value::as_str) == Some("full");
+        let mut out: BTreeMap<&str, Value> = instance
+            .sections
+            .entries()
+            .iter()
+            .map(|(key, node)| (key.as_str(), node))
+            .filter(|(key, node)| {
+                let kept = full || WRITTEN.contains(key);
+                kept && (self.config.include_empty || node.map().is_none_or(|m| !m.is_empty()))
+            })
+            .map(|(key, node)| (key, node.to_json()))
+            .collect();
+        let mut imports = BTreeSet::new();
+        stack.merged.each(&mut HashSet::new(), &mut |merged| {
+            imports.extend(merged.imported().filter_map(|m| m.files.first()).map(|path| {
+                let name = config::display(&self.config.stacks_path, path);
+                name.rsplit_once('.').map_or(name.clone(), |(stem, _)| stem.to_owned())
+            }));
+        });
+        out.insert("imports", imports.into_iter().collect());
+        Value::Object(out.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
     }
 
     /// Returns where each leaf of an instance comes from; only those at or below `path` where one is given.

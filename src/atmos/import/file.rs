@@ -1,13 +1,15 @@
 //! One stack file: its templates and locals, its overrides, its imports merged below it.
 
 use std::{
-    collections::BTreeSet,
+    borrow::Cow,
+    collections::HashSet,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use super::{
-    Call, Doc, Engine, Layer, MAX_CHAIN, Merged,
+    Call, Doc, Engine, Layer, MAX_CHAIN, MAX_MERGED, Merged, Trail,
+    find::Import,
     hints::hint,
     overrides::with_overrides,
     places::{align, replace_places},
@@ -17,12 +19,50 @@ use crate::{
         config::display,
         locals::{self, Context},
         merge::merge_files,
-        node::{Key, Node, Pos},
+        node::{Key, Map, Node, Pos, Value},
         template,
         yaml::Fault,
     },
     domain::stack::{Diagnostic, ImportEdge, Source},
 };
+
+/// Leaves all components out of a file but some.
+fn narrowed(own: &Node, names: &HashSet<Key>) -> Node {
+    let Some((root, kinds)) = own.map().and_then(|m| Some((m, m.get("components")?))) else { return own.clone() };
+    let Some(map) = kinds.map() else { return own.clone() };
+    let entries = map.entries().iter().map(|(kind, components)| {
+        let Some(all) = components.map() else { return (*kind, components.clone()) };
+        let kept = all.entries().iter().filter(|(name, _)| names.contains(name)).cloned().collect();
+        (*kind, Node::new(Value::Map(Map::sorted(kept)), components.pos()))
+    });
+    let kinds = Node::new(Value::Map(Map::sorted(entries.collect())), kinds.pos());
+    Node::new(Value::Map(root.with(Key::new("components"), kinds)), own.pos())
+}
+
+/// A file, as far as who imports it does not matter.
+pub(super) struct Known {
+    doc: Option<Arc<Doc>>,
+    files: Arc<[PathBuf]>,
+    relative: String,
+    /// Its content and plan, where no template, no locals and no context change them.
+    plain: Option<(Node, Plan)>,
+}
+
+/// What a file's content asks for.
+struct Plan {
+    global: Node,
+    terraform: Node,
+    helmfile: Node,
+    imports: Vec<Planned>,
+    edges: Arc<[ImportEdge]>,
+    problems: Vec<Diagnostic>,
+}
+
+/// An import with the files that it names; none where what was imported before decides.
+struct Planned {
+    import: Import,
+    files: Option<Vec<PathBuf>>,
+}
 
 enum RenderError {
     Template(template::TemplateError),
@@ -30,24 +70,27 @@ enum RenderError {
 }
 
 impl Engine<'_> {
-    pub(super) fn file(&self, path: &Path, call: &Call<'_>, chain: &mut Vec<PathBuf>) -> Merged {
+    pub(super) fn file(&self, path: &Path, call: &Call<'_>, trail: &mut Trail) -> Merged {
+        let known = self.known(path);
         let mut out = Merged {
             config: Node::empty(),
             layers: Vec::new(),
-            files: BTreeSet::from([path.to_path_buf()]),
-            edges: Vec::new(),
+            files: Arc::clone(&known.files),
+            edges: Arc::from([]),
             problems: Vec::new(),
             overrides: call.overrides.clone(),
+            templated: false,
         };
-        let Some(doc) = self.doc(path) else { return out };
-        out.files.extend(doc.includes.iter().cloned());
+        let (Some(doc), relative) = (&known.doc, known.relative.as_str()) else { return out };
         out.problems.extend(doc.extra.iter().cloned());
         if doc.text.is_empty() && doc.parsed.is_ok() {
             return out;
         }
-        let relative = self.relative(path);
+        if let (None, Some((own, plan))) = (call.context, &known.plain) {
+            self.finish(path, own, plan, &Context::default(), call, trail, &mut out, relative);
+            return out;
+        }
         let is_template = relative.ends_with(".tmpl");
-        let here = Pos { file: doc.name, line: 1, column: 1 };
         let fault_problem = |fault: &Fault, out: &mut Vec<Diagnostic>| {
             let hint = hint(fault, &doc.text);
             let pos = Pos { file: doc.name, line: fault.line, column: fault.column };
@@ -60,7 +103,7 @@ impl Engine<'_> {
                     if let Some(node) = node.as_ref().filter(|n| n.map().is_some()) {
                         let options = self.template_options(false);
                         let trusted = self.options.trusted.then_some(self.root);
-                        match locals::extract(node, &mut context, &relative, &options, trusted) {
+                        match locals::extract(node, &mut context, relative, &options, trusted) {
                             Ok(warnings) => out.problems.extend(warnings),
                             Err(problem) => {
                                 out.problems.push(*problem);
@@ -77,7 +120,7 @@ impl Engine<'_> {
             }
         }
         let own = if !call.skip_templates && (is_template || !context.is_empty()) {
-            match self.render(path, &doc, &context, call, &relative) {
+            match self.render(path, doc, &context, call, relative) {
                 Ok(node) => Ok(node),
                 Err(RenderError::Template(e)) if call.context.is_none() && !context.is_empty() && !is_template => {
                     tracing::debug!("templates of {relative} stay as written: {e}");
@@ -116,8 +159,9 @@ impl Engine<'_> {
             }
         };
         let own = context.put_into(&own);
-        out.problems.extend(self.rules.check(&own));
-        self.finish(path, &own, &context, call, chain, &mut out, here, &relative);
+        let own = self.only.as_ref().map_or_else(|| own.clone(), |names| narrowed(&own, names));
+        let plan = self.plan(path, &own, doc.name, relative);
+        self.finish(path, &own, &plan, &context, call, trail, &mut out, relative);
         out
     }
 
@@ -157,18 +201,32 @@ impl Engine<'_> {
         }))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the state of one file")]
-    fn finish(
-        &self,
-        path: &Path,
-        own: &Node,
-        context: &Context,
-        call: &Call<'_>,
-        chain: &mut Vec<PathBuf>,
-        out: &mut Merged,
-        here: Pos,
-        relative: &str,
-    ) {
+    /// Returns what is known of a file before anything is known of who imports it; looked at once.
+    fn known(&self, path: &Path) -> Arc<Known> {
+        if let Some(found) = self.known.lock().ok().and_then(|k| k.get(path.as_os_str()).cloned()) {
+            return found;
+        }
+        let doc = self.doc(path);
+        let relative = self.relative(path);
+        let mut files = vec![path.to_path_buf()];
+        files.extend(doc.iter().flat_map(|d| d.includes.iter().cloned()));
+        let own = doc.as_ref().and_then(|d| d.parsed.as_ref().ok()?.as_ref()).filter(|n| n.map().is_some());
+        let plain = own.filter(|n| !relative.ends_with(".tmpl") && !locals::has_any(n)).map(|own| {
+            let own = self.only.as_ref().map_or_else(|| own.clone(), |names| narrowed(own, names));
+            let plan = self.plan(path, &own, doc.as_ref().map_or(own.pos().file, |d| d.name), &relative);
+            (own, plan)
+        });
+        let known = Arc::new(Known { doc, files: files.into(), relative, plain });
+        match self.known.lock() {
+            Ok(mut all) => Arc::clone(all.entry(path.as_os_str().to_owned()).or_insert(known)),
+            Err(_) => known,
+        }
+    }
+
+    /// Plans the imports and overrides of a file's content.
+    fn plan(&self, path: &Path, own: &Node, name: Key, relative: &str) -> Plan {
+        // What is left out is judged where it is in.
+        let mut problems = if self.only.is_none() { self.rules.check(own) } else { Vec::new() };
         let section =
             |node: &Node, key: &str, code: &str, what: &str, problems: &mut Vec<Diagnostic>| match node.get(key) {
                 Some(n) if n.map().is_none() => {
@@ -179,38 +237,85 @@ impl Engine<'_> {
                 Some(n) => n.clone(),
                 None => Node::empty(),
             };
-        let global = section(own, "overrides", "invalid-overrides-section", "'overrides'", &mut out.problems);
-        let terraform = section(own, "terraform", "invalid-terraform-section", "'terraform'", &mut out.problems);
+        let global = section(own, "overrides", "invalid-overrides-section", "'overrides'", &mut problems);
+        let terraform = section(own, "terraform", "invalid-terraform-section", "'terraform'", &mut problems);
         let terraform =
-            section(&terraform, "overrides", "invalid-overrides-section", "'terraform.overrides'", &mut out.problems);
-        let helmfile = section(own, "helmfile", "invalid-helmfile-section", "'helmfile'", &mut out.problems);
+            section(&terraform, "overrides", "invalid-overrides-section", "'terraform.overrides'", &mut problems);
+        let helmfile = section(own, "helmfile", "invalid-helmfile-section", "'helmfile'", &mut problems);
         let helmfile =
-            section(&helmfile, "overrides", "invalid-overrides-section", "'helmfile.overrides'", &mut out.problems);
+            section(&helmfile, "overrides", "invalid-overrides-section", "'helmfile.overrides'", &mut problems);
+        let mut edges = Vec::new();
+        let imports = self.imports(own, relative, &mut problems);
+        let imports = imports.into_iter().map(|import| {
+            let by_template = !import.skip_templates && self.config.templates_enabled && import.path.contains("{{");
+            let files = (!by_template).then(|| {
+                let found = self.find_import(path, &import, &Node::empty(), relative, &mut problems);
+                found.unwrap_or_default()
+            });
+            edges.extend(files.iter().flatten().map(|file| self.edge(name, &import, file)));
+            Planned { import, files }
+        });
+        let imports = imports.collect();
+        Plan { global, terraform, helmfile, imports, edges: edges.into(), problems }
+    }
+
+    fn edge(&self, name: Key, import: &Import, file: &Path) -> ImportEdge {
+        let from = name.as_str().to_owned();
+        let source = import.pos.source().unwrap_or(Source { file: from.clone(), line: 1, column: 1 });
+        ImportEdge { from, to: display(self.root, file), source }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the state of one file")]
+    fn finish(
+        &self,
+        path: &Path,
+        own: &Node,
+        plan: &Plan,
+        context: &Context,
+        call: &Call<'_>,
+        trail: &mut Trail,
+        out: &mut Merged,
+        relative: &str,
+    ) {
+        let Plan { global, terraform, helmfile, .. } = plan;
+        out.problems.extend(plan.problems.iter().cloned());
+        out.edges = Arc::clone(&plan.edges);
         let join = |layers: &[&Node]| merge_files(layers, self.lists);
-        out.overrides.terraform_inline = join(&[&global, &terraform, &call.overrides.terraform_inline]);
-        out.overrides.helmfile_inline = join(&[&global, &helmfile, &call.overrides.helmfile_inline]);
+        out.overrides.terraform_inline = join(&[global, terraform, &call.overrides.terraform_inline]);
+        out.overrides.helmfile_inline = join(&[global, helmfile, &call.overrides.helmfile_inline]);
         let mut accumulated = call.path_context.clone();
         let mut imported: Vec<Arc<Merged>> = Vec::new();
-        for import in self.imports(own, relative, &mut out.problems) {
-            let Some(found) = self.find_import(path, &import, &accumulated, relative, out) else { continue };
+        for Planned { import, files } in &plan.imports {
+            let found = match files {
+                Some(files) => Cow::Borrowed(files.as_slice()),
+                None => {
+                    out.templated = true;
+                    let found = self.find_import(path, import, &accumulated, relative, &mut out.problems);
+                    let found = found.unwrap_or_default();
+                    let name = Key::new(&display(self.root, path));
+                    let more = found.iter().map(|file| self.edge(name, import, file));
+                    out.edges = out.edges.iter().cloned().chain(more).collect();
+                    Cow::Owned(found)
+                }
+            };
             let context_node = context.for_imports(import.context.as_ref(), self.lists);
             let path_context = accumulated.clone();
             let before = out.overrides.clone();
-            for file in found {
-                out.edges.push(ImportEdge {
-                    from: here.file.as_str().to_owned(),
-                    to: display(self.root, &file),
-                    source: import.pos.source().unwrap_or(Source {
-                        file: here.file.as_str().to_owned(),
-                        line: 1,
-                        column: 1,
-                    }),
-                });
-                if chain.contains(&file) || chain.len() > MAX_CHAIN {
+            for file in found.iter() {
+                if trail.merged > MAX_MERGED {
                     let message = format!(
-                        "import cycle: '{relative}' imports '{}', which leads back to it",
-                        self.relative(&file)
+                        "'{relative}' brings in more than {MAX_MERGED} files, one that recurs counted as often"
                     );
+                    let hint = Some("import shared files once, above the files that need them".to_owned());
+                    self.problem(&mut out.problems, "too-many-imports", message, hint, import.pos);
+                    break;
+                }
+                if trail.files.iter().any(|f| f.as_os_str() == file.as_os_str()) || trail.files.len() > MAX_CHAIN {
+                    if out.problems.iter().any(|p| p.code == "import-cycle" && p.source == import.pos.source()) {
+                        continue;
+                    }
+                    let message =
+                        format!("import cycle: '{relative}' imports '{}', which leads back to it", self.relative(file));
                     let hint = Some("remove one import of the cycle; Atmos runs out of memory on it".to_owned());
                     self.problem(&mut out.problems, "import-cycle", message, hint, import.pos);
                     continue;
@@ -222,7 +327,8 @@ impl Engine<'_> {
                     ignore_missing: import.ignore_missing || self.config.ignore_missing,
                     overrides: &before,
                 };
-                let merged = self.merged(&file, &child, chain);
+                let merged = self.merged(file, &child, trail);
+                out.templated |= merged.templated;
                 let o = &mut out.overrides;
                 o.terraform_imports = join(&[
                     &o.terraform_imports,
@@ -251,15 +357,7 @@ impl Engine<'_> {
         let mut layers: Vec<&Node> = imported.iter().map(|m| &m.config).collect();
         layers.push(&own);
         out.config = merge_files(&layers, self.lists);
-        for merged in imported {
-            out.files.extend(merged.files.iter().cloned());
-            for problem in &merged.problems {
-                if !out.problems.contains(problem) {
-                    out.problems.push(problem.clone());
-                }
-            }
-            out.layers.push(Layer::Import(merged));
-        }
+        out.layers.extend(imported.into_iter().map(Layer::Import));
         out.layers.push(Layer::Own(own));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Engine, Merged};
+use super::Engine;
 use crate::{
     atmos::{
         config::clean,
@@ -75,7 +75,7 @@ impl Engine<'_> {
         import: &Import,
         accumulated: &Node,
         relative: &str,
-        out: &mut Merged,
+        problems: &mut Vec<Diagnostic>,
     ) -> Option<Vec<PathBuf>> {
         let mut path = import.path.clone();
         if !import.skip_templates && path.contains("{{") && self.config.templates_enabled {
@@ -87,7 +87,7 @@ impl Engine<'_> {
                 Err(e) => {
                     let message = format!("import path '{path}' in file '{relative}': {}", e.message);
                     let hint = Some("define the variable in an earlier import or in this import's context".to_owned());
-                    self.problem(&mut out.problems, "import-path-template", message, hint, import.pos);
+                    self.problem(problems, "import-path-template", message, hint, import.pos);
                     return None;
                 }
             }
@@ -95,11 +95,11 @@ impl Engine<'_> {
         if is_remote(&path) {
             let message = format!("import '{path}' in file '{relative}' is remote: Terrace fetches nothing by itself");
             let hint = Some("vendor the file into the repository".to_owned());
-            self.problem(&mut out.problems, "remote-import", message, hint, import.pos);
+            self.problem(problems, "remote-import", message, hint, import.pos);
             return None;
         }
         let base = &self.config.stacks_path;
-        let exists = |p: &str| self.options.files.kind(&base.join(p)) == Some(Kind::File);
+        let exists = |p: &str| self.is_file(p);
         let last = path.rsplit('/').next().unwrap_or("");
         let extension = last.rsplit_once('.').map(|(_, e)| e);
         let full = match extension {
@@ -114,7 +114,7 @@ impl Engine<'_> {
         let target = clean(&base.join(&full));
         if target == importer {
             let message = format!("stack manifest imports itself: manifest '{relative}' imports itself via '{path}'");
-            self.problem(&mut out.problems, "import-self", message, Some("remove this import".into()), import.pos);
+            self.problem(problems, "import-self", message, Some("remove this import".into()), import.pos);
             return None;
         }
         let found: Vec<PathBuf> = if glob::is_pattern(&full) {
@@ -124,7 +124,7 @@ impl Engine<'_> {
                 }
                 _ => Vec::new(),
             }
-        } else if self.options.files.kind(&target) == Some(Kind::File) {
+        } else if self.is_file(&full) {
             vec![target]
         } else {
             Vec::new()
@@ -135,10 +135,16 @@ impl Engine<'_> {
             }
             let message =
                 format!("stack import not found: import '{path}' in file '{relative}': failed to find import");
-            self.problem(&mut out.problems, "import-not-found", message, self.guess(&path), import.pos);
+            self.problem(problems, "import-not-found", message, self.guess(&path), import.pos);
             return None;
         }
         Some(found)
+    }
+
+    /// Tells whether a path relative to the folder of stacks is a file; the listing of that folder answers first.
+    fn is_file(&self, path: &str) -> bool {
+        self.listed.contains(path)
+            || self.options.files.kind(&clean(&self.config.stacks_path.join(path))) == Some(Kind::File)
     }
 
     fn guess(&self, path: &str) -> Option<String> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{Engine, find::is_remote, query};
 use crate::{
     atmos::{
-        config::{clean, display, inside},
+        config::{clean, display},
         files::Kind,
         node::{Key, Map, Node, Pos, Value},
         yaml::{Fault, Includes, Reader},
@@ -55,7 +55,7 @@ impl Includes for EstateIncludes<'_, '_> {
                 ),
             ));
         };
-        if !engine.options.trusted && !inside(engine.options.files.as_ref(), engine.root, &found) {
+        if !engine.may_read(&found) {
             self.problems.push(Diagnostic {
                 severity: Severity::Error,
                 code: "untrusted-include".to_owned(),

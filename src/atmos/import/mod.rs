@@ -12,21 +12,24 @@ mod places;
 mod query;
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{HashMap, HashSet},
+    ffi::OsString,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, RwLock},
 };
 
+use file::Known;
 use include::EstateIncludes;
 use overrides::Overrides;
 pub(super) use places::replace_places;
 
 use super::{
     AtmosConfig, LoadOptions,
-    config::{display, inside},
+    config::{display, inside_real},
     manifest::own::Rules,
     merge::ListStrategy,
     node::{Key, Map, Node, Pos},
+    resolve::Common,
     template::{MissingKey, TemplateOptions},
     yaml::{Fault, Reader},
 };
@@ -34,6 +37,8 @@ use crate::domain::stack::{Diagnostic, ImportEdge, Severity};
 
 /// The longest chain of imports that is followed.
 const MAX_CHAIN: usize = 200;
+/// The most files that are merged for one stack.
+const MAX_MERGED: usize = 20_000;
 
 /// One file as read.
 #[derive(Debug)]
@@ -51,10 +56,13 @@ pub(super) struct Merged {
     pub(super) config: Node,
     /// The file's own part after templates, and those of its imports, in the order of application (a file may recur).
     pub(super) layers: Vec<Layer>,
-    pub(super) files: BTreeSet<PathBuf>,
-    pub(super) edges: Vec<ImportEdge>,
+    /// The file itself, and what it includes.
+    pub(super) files: Arc<[PathBuf]>,
+    pub(super) edges: Arc<[ImportEdge]>,
     pub(super) problems: Vec<Diagnostic>,
     overrides: Overrides,
+    /// Whether an import in it, or below, is found by a template: what was imported before decides then.
+    templated: bool,
 }
 
 /// What one file adds.
@@ -66,7 +74,7 @@ pub(super) enum Layer {
 
 impl Merged {
     /// Visits this and all imported ones, each once.
-    pub(super) fn each(&self, seen: &mut std::collections::HashSet<usize>, see: &mut dyn FnMut(&Self)) {
+    pub(super) fn each(&self, seen: &mut HashSet<usize>, see: &mut dyn FnMut(&Self)) {
         if !seen.insert(std::ptr::from_ref(self) as usize) {
             return;
         }
@@ -78,18 +86,88 @@ impl Merged {
         }
     }
 
-    /// Visits every file's own part, the lowest first.
-    pub(super) fn visit(&self, see: &mut dyn FnMut(&Node)) {
-        for layer in &self.layers {
-            match layer {
-                Layer::Own(node) => see(node),
-                Layer::Import(merged) => merged.visit(see),
+    /// Returns every file's own part, the lowest first; of a file that comes in several times only where it counts last.
+    pub(super) fn parts(&self) -> Vec<&Node> {
+        fn collect<'m>(merged: &'m Merged, seen: &mut HashSet<*const Merged>, out: &mut Vec<&'m Node>) {
+            if !seen.insert(merged) {
+                return;
             }
+            for layer in merged.layers.iter().rev() {
+                match layer {
+                    Layer::Own(node) => out.push(node),
+                    Layer::Import(merged) => collect(merged, seen, out),
+                }
+            }
+        }
+        let mut out = Vec::new();
+        collect(self, &mut HashSet::new(), &mut out);
+        out.reverse();
+        out
+    }
+
+    /// Returns the problems of all its files.
+    pub(super) fn all_problems(&self) -> Vec<&Diagnostic> {
+        fn collect<'m>(merged: &'m Merged, seen: &mut HashSet<*const Merged>, out: &mut Vec<&'m Diagnostic>) {
+            if !seen.insert(merged) {
+                return;
+            }
+            out.extend(&merged.problems);
+            merged.imported().for_each(|m| collect(m, seen, out));
+        }
+        let mut out = Vec::new();
+        collect(self, &mut HashSet::new(), &mut out);
+        out
+    }
+
+    /// Returns what this file imports itself.
+    pub(super) fn imported(&self) -> impl Iterator<Item = &Self> {
+        self.layers.iter().filter_map(|l| if let Layer::Import(merged) = l { Some(&**merged) } else { None })
+    }
+}
+
+/// Which merged files stand on something that changed; each is looked at once.
+pub(super) struct Touched<'c> {
+    changed: &'c HashSet<PathBuf>,
+    known: HashMap<*const Merged, bool>,
+}
+
+impl<'c> Touched<'c> {
+    pub(super) fn new(changed: &'c HashSet<PathBuf>) -> Self {
+        Self { changed, known: HashMap::new() }
+    }
+
+    /// Tells whether a file, or any that it imports or includes, changed.
+    pub(super) fn is(&mut self, merged: &Merged) -> bool {
+        let at = std::ptr::from_ref(merged);
+        if let Some(known) = self.known.get(&at) {
+            return *known;
+        }
+        let touched = merged.files.iter().any(|f| self.changed.contains(f)) || merged.imported().any(|m| self.is(m));
+        self.known.insert(at, touched);
+        touched
+    }
+}
+
+/// Visits the components of a file, whatever their type.
+pub(super) fn each_component(file: &Node, see: &mut dyn FnMut(Key, &Node)) {
+    let kinds = file.get("components").and_then(Node::map);
+    for (_, components) in kinds.into_iter().flat_map(Map::entries) {
+        for (name, component) in components.map().into_iter().flat_map(Map::entries) {
+            see(*name, component);
         }
     }
 }
 
-type MemoKey = (PathBuf, [usize; 4]);
+/// Returns what a component says it inherits from.
+pub(super) fn named_bases(component: &Node) -> impl Iterator<Item = Key> {
+    let pointer = component.get("component").and_then(Node::str);
+    let inherits = component.at_path(&["metadata", "inherits"]).and_then(Node::list).unwrap_or_default();
+    inherits.iter().filter_map(Node::str).chain(pointer).map(Key::new)
+}
+
+type MemoKey = (OsString, [usize; 4]);
+/// The files read, by path.
+pub(super) type Docs = HashMap<PathBuf, Arc<Doc>, foldhash::fast::RandomState>;
 
 /// What all files of one load share.
 pub(super) struct Engine<'a> {
@@ -98,9 +176,25 @@ pub(super) struct Engine<'a> {
     pub(super) options: &'a LoadOptions,
     pub(super) lists: ListStrategy,
     pub(super) listing: &'a [String],
-    pub(super) rules: Rules,
-    pub(super) docs: RwLock<HashMap<PathBuf, Arc<Doc>>>,
-    memo: Mutex<HashMap<MemoKey, (Overrides, Arc<Merged>)>>,
+    pub(super) rules: &'a Rules,
+    /// What may be read of an estate that is not trusted, links resolved: the root, and where the environment points.
+    open: Arc<[PathBuf]>,
+    docs: Arc<RwLock<Docs>>,
+    /// The listing, to look single files up.
+    listed: Arc<HashSet<&'a str, foldhash::fast::RandomState>>,
+    known: Mutex<HashMap<OsString, Arc<Known>, foldhash::fast::RandomState>>,
+    memo: Mutex<HashMap<MemoKey, (Overrides, Arc<Merged>), foldhash::fast::RandomState>>,
+    pub(super) common: Common,
+    /// Only these components are merged; all where there is none.
+    only: Option<HashSet<Key>>,
+}
+
+/// The way from a stack file to one of its imports.
+#[derive(Default)]
+struct Trail {
+    files: Vec<PathBuf>,
+    /// How many files were merged for this stack, one that comes in several times counted as often.
+    merged: usize,
 }
 
 struct Call<'c> {
@@ -117,11 +211,65 @@ impl<'a> Engine<'a> {
         config: &'a AtmosConfig,
         options: &'a LoadOptions,
         listing: &'a [String],
-        rules: Rules,
-        docs: HashMap<PathBuf, Arc<Doc>>,
+        rules: &'a Rules,
+        docs: Docs,
     ) -> Self {
         let lists = ListStrategy::parse(&config.list_merge_strategy).unwrap_or_default();
-        Self { root, config, options, lists, listing, rules, docs: RwLock::new(docs), memo: Mutex::default() }
+        let based = options.env.get("ATMOS_BASE_PATH").is_some_and(|v| !v.is_empty());
+        let open = std::iter::once(root).chain(based.then_some(config.base_path.as_path()));
+        Self {
+            root,
+            config,
+            options,
+            lists,
+            listing,
+            rules,
+            open: open.map(|p| options.files.real(p).unwrap_or_else(|_| p.to_path_buf())).collect(),
+            docs: Arc::new(RwLock::new(docs)),
+            listed: Arc::new(listing.iter().map(String::as_str).collect()),
+            known: Mutex::default(),
+            memo: Mutex::default(),
+            common: Common::default(),
+            only: None,
+        }
+    }
+
+    /// Returns one that leaves all components out but these, and shares the files read.
+    pub(super) fn narrowed(&self, only: HashSet<Key>) -> Self {
+        Self {
+            open: Arc::clone(&self.open),
+            docs: Arc::clone(&self.docs),
+            listed: Arc::clone(&self.listed),
+            known: Mutex::default(),
+            memo: Mutex::default(),
+            common: Common::default(),
+            only: Some(only),
+            ..*self
+        }
+    }
+
+    /// Returns a component with all that it may inherit from, by what the files read say; templates may add to it.
+    pub(super) fn related(&self, component: Key) -> HashSet<Key> {
+        let mut bases: HashMap<Key, HashSet<Key>> = HashMap::new();
+        for doc in self.docs.read().iter().flat_map(|docs| docs.values()) {
+            let Ok(Some(node)) = &doc.parsed else { continue };
+            each_component(node, &mut |name, node| bases.entry(name).or_default().extend(named_bases(node)));
+        }
+        let (mut found, mut todo) = (HashSet::from([component]), vec![component]);
+        while let Some(name) = todo.pop() {
+            todo.extend(bases.get(&name).into_iter().flatten().copied().filter(|base| found.insert(*base)));
+        }
+        found
+    }
+
+    /// Returns the files read.
+    pub(super) fn into_docs(self) -> Docs {
+        self.docs.write().map(|mut docs| std::mem::take(&mut *docs)).unwrap_or_default()
+    }
+
+    /// Tells whether a file may be read: links resolved, it lies inside of the estate, or the estate is trusted.
+    pub(super) fn may_read(&self, path: &Path) -> bool {
+        self.options.trusted || self.open.iter().any(|open| inside_real(self.options.files.as_ref(), open, path))
     }
 
     /// Returns a file, read once; `None` where there is none.
@@ -131,7 +279,7 @@ impl<'a> Engine<'a> {
         }
         let name = display(self.root, path);
         let key = Key::new(&name);
-        if !self.options.trusted && !inside(self.options.files.as_ref(), self.root, path) {
+        if !self.may_read(path) {
             let fault = Fault {
                 code: "untrusted-read",
                 message: format!("'{name}' lies outside of the estate and was not read"),
@@ -146,7 +294,9 @@ impl<'a> Engine<'a> {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return None,
             Err(e) => {
-                let fault = Fault { code: "unreadable-file", message: format!("{name}: {e}"), line: 1, column: 1 };
+                let large = e.kind() == std::io::ErrorKind::FileTooLarge;
+                let code = if large { "file-too-large" } else { "unreadable-file" };
+                let fault = Fault { code, message: format!("{name}: {e}"), line: 1, column: 1 };
                 let doc =
                     Doc { name: key, text: Arc::from([]), parsed: Err(fault), extra: Vec::new(), includes: Vec::new() };
                 return Some(self.keep(path, doc));
@@ -188,24 +338,25 @@ impl<'a> Engine<'a> {
             ignore_missing: self.config.ignore_missing,
             overrides: &none,
         };
-        self.merged(path, &call, &mut Vec::new())
+        self.merged(path, &call, &mut Trail::default())
     }
 
-    fn merged(&self, path: &Path, call: &Call<'_>, chain: &mut Vec<PathBuf>) -> Arc<Merged> {
-        let plain = call.context.is_none()
-            && (!self.config.templates_enabled || call.path_context.map().is_some_and(Map::is_empty))
-            && !call.skip_templates
-            && call.ignore_missing == self.config.ignore_missing;
-        let memo_key = plain.then(|| (path.to_path_buf(), call.overrides.key()));
+    fn merged(&self, path: &Path, call: &Call<'_>, trail: &mut Trail) -> Arc<Merged> {
+        let plain = call.context.is_none() && !call.skip_templates && call.ignore_missing == self.config.ignore_missing;
+        // What was imported before matters only to paths that are templates.
+        let first = call.path_context.map().is_none_or(Map::is_empty);
+        let memo_key = plain.then(|| (path.as_os_str().to_owned(), call.overrides.key()));
         if let Some(key) = &memo_key
             && let Some((_, found)) = self.memo.lock().ok().and_then(|m| m.get(key).cloned())
+            && (!found.templated || first)
         {
             return found;
         }
-        chain.push(path.to_path_buf());
-        let merged = Arc::new(self.file(path, call, chain));
-        chain.pop();
-        if let Some(key) = memo_key
+        trail.files.push(path.to_path_buf());
+        trail.merged += 1;
+        let merged = Arc::new(self.file(path, call, trail));
+        trail.files.pop();
+        if let Some(key) = memo_key.filter(|_| first || !merged.templated)
             && let Ok(mut memo) = self.memo.lock()
         {
             // The overrides are kept so that their addresses stay theirs.

@@ -10,13 +10,13 @@ use super::{
         node::{Key, Map, Node, Pos, Value},
     },
     full,
-    sections::{HELM_KEYS, Job, MAPS, Refused},
+    sections::{HELM_KEYS, Job, MAPS, Parts, Refused},
 };
 
 /// What the bases of a component give it.
 #[derive(Clone, Default)]
 pub(super) struct Bases {
-    pub(super) maps: HashMap<&'static str, Node>,
+    pub(super) maps: Parts,
     pub(super) metadata: Option<Node>,
     pub(super) source: Option<Node>,
     pub(super) anys: HashMap<&'static str, Node>,
@@ -100,8 +100,11 @@ impl Job<'_> {
             let own = self.own(node, section, kind, name)?;
             if full(&own) {
                 let strategy = if section == "secrets" { self.engine.lists } else { level };
-                let low = bases.maps.entry(section).or_insert_with(Node::empty);
-                *low = merge_all(&[low, &own], strategy);
+                let merged = match bases.maps.get(section) {
+                    Some(low) => merge_all(&[low, &own], strategy),
+                    None => merge_all(&[&own], strategy),
+                };
+                bases.maps.set(section, merged);
             }
         }
         if self.engine.config.inherit_metadata {

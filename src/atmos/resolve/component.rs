@@ -8,7 +8,7 @@ use super::{
     bases::{Bases, any_section, bag},
     derived::{Who, finish},
     full,
-    sections::{HELM_KEYS, Job, MAPS, Refused, applies, has_generate, has_hooks, has_source},
+    sections::{HELM_KEYS, Job, MAPS, Parts, Refused, applies, has_generate, has_hooks, has_source},
     stack::Shared,
 };
 use crate::{
@@ -39,10 +39,10 @@ pub(super) fn one(
             node.pos(),
         ));
     }
-    let mut own: HashMap<&'static str, Node> = HashMap::new();
+    let mut own = Parts::default();
     for section in MAPS {
         if applies(section, kind) || section == "secrets" {
-            own.insert(section, job.own(node, section, kind, name)?);
+            own.set(section, job.own(node, section, kind, name)?);
         }
     }
     let settings = own.get("settings").cloned().unwrap_or_else(Node::empty);
@@ -64,6 +64,7 @@ pub(super) fn one(
     let mut bases = Bases::default();
     let effective = job.effective(base_lists, &[&settings, &over("settings")?])?;
     let mut snapshots: HashMap<String, Bases> = HashMap::new();
+    let twice = names_twice(node.get("component"), metadata.get("inherits"));
     let mut top_name = String::new();
     if let Some(base) = node.get("component") {
         if base.str().is_none() {
@@ -74,7 +75,9 @@ pub(super) fn one(
             return Err(job.refuse("invalid-component-attribute", message, base.pos()));
         }
         job.base(&mut bases, all, kind, name, base, effective, &mut Vec::new())?;
-        snapshots.insert(base.str().unwrap_or("").to_owned(), bases.clone());
+        if twice {
+            snapshots.insert(base.str().unwrap_or("").to_owned(), bases.clone());
+        }
         top_name.clone_from(&bases.final_name);
     }
     let explicit = match metadata.get("component") {
@@ -106,7 +109,9 @@ pub(super) fn one(
                 }
             }
             job.base(&mut bases, all, kind, name, item, effective, &mut Vec::new())?;
-            snapshots.insert(item.str().unwrap_or("").to_owned(), bases.clone());
+            if twice {
+                snapshots.insert(item.str().unwrap_or("").to_owned(), bases.clone());
+            }
         }
     }
     let base_name = explicit.unwrap_or(if top_name.is_empty() { name.to_owned() } else { top_name });
@@ -216,11 +221,7 @@ pub(super) fn one(
             .find(|c| !c.is_empty())
             .unwrap_or_default();
     put(&mut out, "command", found_text(&[&overrides, node], "command", &command));
-    let inheritance = if bases.chain.is_empty() {
-        Node::new(Value::Null, Pos::none())
-    } else {
-        Node::new(Value::List(bases.chain.iter().map(|k| Node::text(k.as_str())).collect()), Pos::none())
-    };
+    let inheritance = job.shared.inheritance(&bases.chain);
     put(&mut out, "inheritance", inheritance);
     put(&mut out, "overrides", overrides.clone());
     let mut backend_type = String::new();
@@ -311,7 +312,7 @@ pub(super) fn one(
         put(&mut out, "source", merge_all(&[&shared.source, &low, &own_source], lists));
         put(&mut out, "provision", merge_all(&[global("provision"), based("provision"), mine("provision")], lists));
     }
-    put(&mut out, "component", Node::text(if base_name.is_empty() { name } else { &base_name }));
+    put(&mut out, "component", Key::new(if base_name.is_empty() { name } else { &base_name }).node());
     let who = Who {
         kind,
         name,
@@ -334,13 +335,19 @@ pub(super) fn one(
             kind,
             stack,
             sections,
-            bases: bases.order,
-            inheritance: bases.chain,
+            bases: bases.order.into_boxed_slice(),
             is_abstract,
             problems: count,
         },
         problems,
     ))
+}
+
+/// Tells whether a base is named more than once: then what was collected up to its first visit counts again.
+fn names_twice(component: Option<&Node>, inherits: Option<&Node>) -> bool {
+    let listed = inherits.and_then(Node::list).unwrap_or_default();
+    let names: Vec<&str> = listed.iter().chain(component).filter_map(Node::str).collect();
+    names.iter().enumerate().any(|(i, name)| names[..i].contains(name))
 }
 
 /// Writes into each declared secret where it was declared.
@@ -364,5 +371,5 @@ fn found_text(nodes: &[&Node], key: &str, value: &str) -> Node {
         .filter_map(|n| n.get(key))
         .find(|n| n.str() == Some(value))
         .cloned()
-        .unwrap_or_else(|| Node::text(value))
+        .unwrap_or_else(|| Key::new(value).node())
 }

@@ -1,12 +1,12 @@
 //! Components of the types that keep all their keys.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     Instance,
     derived::{Who, finish},
     full,
-    sections::Job,
+    sections::{Job, Parts},
 };
 use crate::atmos::{
     merge::{ListStrategy, merge_all},
@@ -18,15 +18,33 @@ pub(super) fn custom(
     job: &mut Job<'_>,
     kind: &'static str,
     all: &Map,
-    globals: &HashMap<&'static str, Node>,
+    globals: &Parts,
     metadata: &Node,
     stack_name: Option<&str>,
     instances: &mut Vec<Arc<Instance>>,
 ) {
     for (name, node) in all.entries() {
+        if job.only.is_some_and(|only| name.as_str() != only) {
+            continue;
+        }
         if node.map().is_none() {
-            let message = format!("custom component '{}' in type '{kind}' must be a map", name.as_str());
+            let message = format!(
+                "invalid component map type: custom component '{}' in type '{kind}' must be a map",
+                name.as_str()
+            );
             let problem = job.refuse("invalid-component", message, node.pos());
+            job.problems.push(*problem);
+            continue;
+        }
+        if let Some(inherits) = node.at_path(&["metadata", "inherits"])
+            && inherits.list().is_none_or(|list| list.iter().any(|item| item.str().is_none()))
+        {
+            let must = if inherits.list().is_none() { "be a list" } else { "contain only strings" };
+            let message = format!(
+                "invalid component metadata.inherits section: custom component metadata.inherits must {must}: '{}'",
+                name.as_str()
+            );
+            let problem = job.refuse("invalid-inherits", message, inherits.pos());
             job.problems.push(*problem);
             continue;
         }
@@ -66,8 +84,7 @@ pub(super) fn custom(
             kind,
             stack,
             sections: Map::from_entries(out),
-            bases: order,
-            inheritance: Vec::new(),
+            bases: order.into_boxed_slice(),
             is_abstract,
             problems: count,
         }));

@@ -155,12 +155,12 @@ pub(super) fn finish(
             name.clone()
         };
         let workspace = if workspace == "default" { workspace } else { workspace.replace('/', "-") };
-        out.push((Key::new("workspace"), Node::text(&workspace)));
+        out.push((Key::new("workspace"), Key::new(&workspace).node()));
     }
-    let stack = Node::text(&name);
-    let manifest = Node::text(file);
+    let stack = key.node();
+    let manifest = job.file.node();
     for (k, n) in [
-        ("atmos_component", Node::text(who.name)),
+        ("atmos_component", Key::new(who.name).node()),
         ("atmos_stack", stack.clone()),
         ("stack", stack),
         ("atmos_stack_file", manifest.clone()),
@@ -182,12 +182,12 @@ pub(super) fn finish(
         "container" => "components/container".to_owned(),
         _ => String::new(),
     };
-    let mut info = vec![(Key::new("component_type"), Node::text(who.kind))];
-    if !base.is_empty() {
+    let path = if base.is_empty() {
+        String::new()
+    } else {
         let prefix = who.metadata.get("component_folder_prefix").and_then(Node::str).map_or("", str::trim);
-        let path = clean(&Path::new(&base).join(prefix).join(&component));
-        info.push((Key::new("component_path"), Node::text(&path.to_string_lossy())));
-    }
-    out.push((Key::new("component_info"), Node::map_of(info)));
+        clean(&Path::new(&base).join(prefix).join(&component)).to_string_lossy().into_owned()
+    };
+    out.push((Key::new("component_info"), job.shared.component_info(who.kind, Key::new(&path))));
     key
 }

@@ -11,6 +11,7 @@ mod stack;
 
 use std::{path::PathBuf, sync::Arc};
 
+pub(super) use sections::Common;
 pub(super) use stack::resolve_stack;
 
 use super::{
@@ -32,10 +33,17 @@ pub(super) struct Instance {
     /// Everything that `describe stacks` prints of it.
     pub(super) sections: Map,
     /// The bases in the order in which they were merged; one may recur.
-    pub(super) bases: Vec<Key>,
-    pub(super) inheritance: Vec<Key>,
+    pub(super) bases: Box<[Key]>,
     pub(super) is_abstract: bool,
     pub(super) problems: u32,
+}
+
+impl Instance {
+    /// Returns the bases as Atmos lists them: each once, the nearest first.
+    pub(super) fn inheritance(&self) -> impl Iterator<Item = &str> {
+        let list = self.sections.get("inheritance").and_then(Node::list).unwrap_or_default();
+        list.iter().filter_map(Node::str)
+    }
 }
 
 /// One stack file, resolved.

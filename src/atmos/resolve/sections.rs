@@ -1,9 +1,11 @@
 //! Which sections which component type has, and how they are read.
 
+use std::{collections::HashMap, sync::Mutex};
+
 use super::super::{
     import::Engine,
     merge::ListStrategy,
-    node::{Key, Node, Pos},
+    node::{Key, Node, Pos, Value},
 };
 use crate::domain::stack::{Diagnostic, Severity};
 
@@ -43,6 +45,65 @@ pub(super) const MAPS: [&str; 17] = [
     "retry",
 ];
 
+/// One node for each section of [`MAPS`], where there is one.
+#[derive(Clone, Default)]
+pub(super) struct Parts([Option<Node>; MAPS.len()]);
+
+impl Parts {
+    /// Returns a section's node.
+    pub(super) fn get(&self, section: &str) -> Option<&Node> {
+        self.0[place(section)?].as_ref()
+    }
+
+    /// Sets a section's node.
+    pub(super) fn set(&mut self, section: &str, node: Node) {
+        if let Some(at) = place(section) {
+            self.0[at] = Some(node);
+        }
+    }
+}
+
+fn place(section: &str) -> Option<usize> {
+    MAPS.iter().position(|name| *name == section)
+}
+
+/// Nodes that many instances have in common, made once.
+#[derive(Default)]
+pub(in crate::atmos) struct Common {
+    infos: Mutex<HashMap<(&'static str, Key), Node>>,
+    chains: Mutex<HashMap<Box<[Key]>, Node>>,
+}
+
+impl Common {
+    /// Returns `component_info` of a component of that type; without a path where that is empty.
+    pub(super) fn component_info(&self, kind: &'static str, path: Key) -> Node {
+        let make = || {
+            let mut info = vec![(Key::new("component_type"), Key::new(kind).node())];
+            if !path.as_str().is_empty() {
+                info.push((Key::new("component_path"), path.node()));
+            }
+            Node::map_of(info)
+        };
+        let Ok(mut infos) = self.infos.lock() else { return make() };
+        infos.entry((kind, path)).or_insert_with(make).clone()
+    }
+
+    /// Returns `inheritance` for these bases, null where there are none.
+    pub(super) fn inheritance(&self, chain: &[Key]) -> Node {
+        if chain.is_empty() {
+            return Node::new(Value::Null, Pos::none());
+        }
+        let make = || Node::new(Value::List(chain.iter().map(|key| key.node()).collect()), Pos::none());
+        let Ok(mut chains) = self.chains.lock() else { return make() };
+        if let Some(found) = chains.get(chain) {
+            return found.clone();
+        }
+        let made = make();
+        chains.insert(chain.into(), made.clone());
+        made
+    }
+}
+
 pub(super) fn applies(section: &str, kind: &str) -> bool {
     match section {
         "providers" | "required_providers" | "test" | "mocks" | "backend" | "remote_state_backend" => {
@@ -59,6 +120,9 @@ pub(super) fn applies(section: &str, kind: &str) -> bool {
 /// The problems and the surroundings of one stack file.
 pub(super) struct Job<'a> {
     pub(super) engine: &'a Engine<'a>,
+    pub(super) shared: &'a Common,
+    /// Only this component is resolved; all where there is none.
+    pub(super) only: Option<&'a str>,
     pub(super) file: Key,
     pub(super) problems: Vec<Diagnostic>,
 }

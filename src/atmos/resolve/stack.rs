@@ -1,22 +1,22 @@
 //! All components of one stack file, and what they share.
 
-use std::{collections::HashMap, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use super::{
     Stack, TYPES,
     component::one,
     custom::custom,
-    sections::{GLOBAL_METADATA, Job, MAPS, applies, has_generate},
+    sections::{GLOBAL_METADATA, Job, MAPS, Parts, applies, has_generate},
 };
 use crate::atmos::{
     import::{Engine, Merged},
     merge::merge_all,
-    node::{Key, Node, Value},
+    node::{Key, Map, Node, Value},
 };
 
 /// What all components of one type in one stack share.
 pub(super) struct Shared {
-    pub(super) maps: HashMap<&'static str, Node>,
+    pub(super) maps: Parts,
     pub(super) metadata: Node,
     pub(super) source: Node,
     pub(super) command: String,
@@ -27,10 +27,16 @@ pub(super) struct Shared {
 }
 
 /// Resolves every component of one stack file.
-pub(in crate::atmos) fn resolve_stack(engine: &Engine<'_>, path: &Path, file: &str, merged: Arc<Merged>) -> Stack {
+pub(in crate::atmos) fn resolve_stack(
+    engine: &Engine<'_>,
+    path: &Path,
+    file: &str,
+    merged: Arc<Merged>,
+    only: Option<&str>,
+) -> Stack {
     let file = Key::new(file);
     let config = merged.config.clone();
-    let mut job = Job { engine, file, problems: Vec::new() };
+    let mut job = Job { engine, shared: &engine.common, only, file, problems: Vec::new() };
     let mut instances = Vec::new();
     let name = config.get("name").and_then(Node::str).filter(|n| !n.is_empty()).map(str::to_owned);
     let mut metadata = job.section(Some(&config), "metadata", "global ");
@@ -49,14 +55,20 @@ pub(in crate::atmos) fn resolve_stack(engine: &Engine<'_>, path: &Path, file: &s
             metadata = Node::new(Value::Map(map.without(&odd)), metadata.pos());
         }
     }
-    let mut globals: HashMap<&'static str, Node> = HashMap::new();
+    let mut globals = Parts::default();
     for key in ["vars", "hooks", "settings", "env", "generate", "auth", "secrets", "dependencies"] {
         let node = job.section(Some(&config), key, "");
-        globals.insert(key, node);
+        globals.set(key, node);
     }
     let components = job.section(Some(&config), "components", "");
     for kind in TYPES {
-        let Some(all) = components.get(kind) else { continue };
+        let Some(all) = components.get(kind) else {
+            // What is wrong with a type's sections is wrong without components of it, too.
+            if config.get(kind).is_some() && !matches!(kind, "container" | "emulator") {
+                shared(&mut job, kind, &config, &globals, &metadata);
+            }
+            continue;
+        };
         let Some(all_map) = all.map() else {
             let message = format!("invalid components.{kind} section in file '{}'", file.as_str());
             let problem = job.refuse("invalid-components-section", message, all.pos());
@@ -69,6 +81,9 @@ pub(in crate::atmos) fn resolve_stack(engine: &Engine<'_>, path: &Path, file: &s
         }
         let shared = shared(&mut job, kind, &config, &globals, &metadata);
         for (component, node) in all_map.entries() {
+            if job.only.is_some_and(|name| component.as_str() != name) {
+                continue;
+            }
             match one(&job, kind, component.as_str(), node, all_map, &shared, name.as_deref()) {
                 Ok((instance, problems)) => {
                     job.problems.extend(problems);
@@ -78,21 +93,32 @@ pub(in crate::atmos) fn resolve_stack(engine: &Engine<'_>, path: &Path, file: &s
             }
         }
     }
+    unlisted(&mut job, &components);
     let problems = job.problems;
     Stack { path: path.to_path_buf(), file, instances, problems, named: name.is_some(), merged }
 }
 
-fn shared(
-    job: &mut Job<'_>,
-    kind: &'static str,
-    config: &Node,
-    globals: &HashMap<&'static str, Node>,
-    metadata: &Node,
-) -> Shared {
+/// Checks components of types that are not described: they must be maps all the same.
+fn unlisted(job: &mut Job<'_>, components: &Node) {
+    for (kind, all) in components.map().into_iter().flat_map(Map::entries) {
+        if TYPES.contains(&kind.as_str()) {
+            continue;
+        }
+        for (name, node) in all.map().into_iter().flat_map(Map::entries).filter(|(_, node)| node.map().is_none()) {
+            let (name, kind) = (name.as_str(), kind.as_str());
+            let message =
+                format!("invalid component map type: custom component '{name}' in type '{kind}' must be a map");
+            let problem = job.refuse("invalid-component", message, node.pos());
+            job.problems.push(*problem);
+        }
+    }
+}
+
+fn shared(job: &mut Job<'_>, kind: &'static str, config: &Node, globals: &Parts, metadata: &Node) -> Shared {
     let section = job.section(Some(config), kind, "");
     let lists = job.engine.lists;
     let empty = Node::empty();
-    let mut maps = HashMap::new();
+    let mut maps = Parts::default();
     let what = format!("{kind}.");
     for key in MAPS {
         let typed = match key {
@@ -119,7 +145,7 @@ fn shared(
         {
             layers.insert(0, env);
         }
-        maps.insert(key, merge_all(&layers, lists));
+        maps.set(key, merge_all(&layers, lists));
     }
     let source = if matches!(kind, "terraform" | "kubernetes" | "helm") {
         job.section(Some(&section), "source", &what)

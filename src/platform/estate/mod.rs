@@ -20,7 +20,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 
 use super::PlatformError;
 use crate::atmos::files::Disk;
-use crate::atmos::{AtmosError, Estate, LoadOptions};
+use crate::atmos::{AtmosError, Estate, InstanceId, LoadOptions};
 use crate::platform::runs::RunError;
 use crate::platform::runs::configuration::{Configuration, Configurations};
 use crate::platform::trust::{self, Grant, TrustStore};
@@ -45,6 +45,8 @@ pub struct EstateService {
     trust: Option<TrustStore>,
     latest: watch::Sender<Option<Arc<Snapshot>>>,
     reloads: mpsc::UnboundedSender<Reloaded>,
+    /// Whether the process ends after a few answers: before the first load, one instance is resolved without the rest.
+    brief: bool,
 }
 
 #[derive(Debug)]
@@ -93,8 +95,15 @@ impl EstateService {
             state: Arc::new(Mutex::new(state)),
             latest: watch::Sender::new(None),
             reloads,
+            brief: false,
         };
         (service, heard)
+    }
+
+    /// Returns one for a process that ends after a few answers.
+    #[must_use]
+    pub fn brief(self) -> Self {
+        Self { brief: true, ..self }
     }
 
     /// Returns the estate's root.
@@ -159,6 +168,36 @@ impl EstateService {
     /// Where that cannot be forgotten.
     pub fn distrust(&self) -> Result<bool, PlatformError> {
         self.trust.as_ref().ok_or(PlatformError::NoHome)?.revoke(&self.root)
+    }
+
+    /// Returns one instance in an estate that is not older than the files are now, and the revision of that answer.
+    ///
+    /// The estate may hold nothing but what makes the instance; it answers for the instance as the whole would.
+    ///
+    /// # Errors
+    ///
+    /// As [`EstateService::current`], and where there is no such instance, or more than one.
+    pub async fn instance(
+        &self,
+        component: &str,
+        stack: &str,
+        stack_file: Option<&str>,
+    ) -> Result<(Arc<Estate>, InstanceId, u64), PlatformError> {
+        if !self.brief || self.last().is_some() {
+            let snapshot = self.current().await?;
+            let id = snapshot.estate().find(component, stack, stack_file)?;
+            return Ok((Arc::clone(snapshot.estate()), id, snapshot.revision()));
+        }
+        // Each such answer is a revision of its own: nothing remembers what it was made from.
+        let revision = u64::try_from(Timestamp::now().as_microsecond()).unwrap_or_default();
+        let options = LoadOptions { files: Arc::new(Disk), ..self.state.lock().await.options.clone() };
+        let (root, component, stack) = (self.root.clone(), component.to_owned(), stack.to_owned());
+        let stack_file = stack_file.map(str::to_owned);
+        let work = tokio::task::spawn_blocking(move || {
+            Estate::load_instance(&root, &options, &component, &stack, stack_file.as_deref())
+        });
+        let (estate, id) = work.await.map_err(|e| PlatformError::Interrupted(e.to_string()))??;
+        Ok((Arc::new(estate), id, revision))
     }
 
     /// Returns the last snapshot without looking at any file; `None` before the first load.
