@@ -2,7 +2,13 @@
 
 mod bytes;
 mod editing;
+mod incremental;
+mod laws;
+mod lazy;
 mod mutation;
+mod places;
+mod support;
+mod trust;
 
 use std::{
     collections::BTreeMap,
@@ -222,4 +228,24 @@ fn an_import_cycle_is_refused() {
     let (_, errors) = describe(&home().join("tests/fixtures/atmos-unbounded/import-cycle-crash/repo"), false)
         .expect("the rest resolves");
     assert!(errors.iter().any(|e| e.starts_with("import-cycle")), "{errors:?}");
+}
+
+/// A whole small estate, with what Atmos printed for it and for one instance of it (after one edit: `cidr: 10.8.0.0/16`).
+#[test]
+fn recorded_orchard() {
+    let folder = home().join("tests/fixtures/orchard");
+    let mut files = terrace::atmos::files::Memory::default();
+    for (path, bytes) in support::texts(&folder.join("repo")) {
+        let text = String::from_utf8(bytes).expect("text").replace("cidr: 10.0.0.0/16", "cidr: 10.8.0.0/16");
+        files.put(path, text);
+    }
+    let options = LoadOptions { files: std::sync::Arc::new(files), ..LoadOptions::default() };
+    let estate = Estate::load(Path::new(support::ROOT), &options).expect("it resolves");
+    assert_eq!(estate.diagnostics(), []);
+    let mut out = Vec::new();
+    estate.describe_stacks(&DescribeFilter::default(), &mut out).expect("a vector takes all");
+    let described = serde_json::from_slice(&out).expect("JSON");
+    assert_eq!(first_difference("", &described, &json(&folder.join("stacks.json"))), None);
+    let id = estate.find("network", "plat-ue2-dev", None).expect("it is there");
+    assert_eq!(first_difference("", &estate.describe_component(id), &json(&folder.join("component.json"))), None);
 }
