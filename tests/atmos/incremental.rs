@@ -74,7 +74,11 @@ fn follow(name: &str, mut files: Vec<(PathBuf, Vec<u8>)>, chance: &mut Chance) -
     let Ok(mut estate) = Estate::load(Path::new(ROOT), &options) else { return 0 };
     let mut history = Vec::new();
     for _ in 0..EDITS {
-        let changed = edit(&mut files, &memory, chance);
+        let mut changed = edit(&mut files, &memory, chance);
+        if chance.below(2) == 0 {
+            let folders: Vec<PathBuf> = changed.iter().filter_map(|p| p.parent()).map(Path::to_path_buf).collect();
+            changed.extend(folders);
+        }
         history.push(changed.clone());
         match (estate.reload(&changed), load(Arc::clone(&memory) as _)) {
             (Ok(again), Ok(anew)) => {
@@ -120,7 +124,8 @@ fn what_a_stack_includes_is_followed_too() {
     let options = LoadOptions { files: Arc::clone(&memory) as _, ..LoadOptions::default() };
     let estate = Estate::load(Path::new(ROOT), &options).expect("an estate");
     put("stacks/values.json", "{\"n\": 2}");
-    let again = estate.reload(&[PathBuf::from("stacks/values.json")]).expect("an estate");
+    // An editor that renames touches the folder, too.
+    let again = estate.reload(&[PathBuf::from("stacks"), PathBuf::from("stacks/values.json")]).expect("an estate");
     let id = again.find("quay", "a", None).expect("there");
     assert_eq!(again.section(id, "vars")["x"]["n"], 2);
     put(

@@ -71,6 +71,12 @@ impl<'o> Reading<'o> {
         &self.config
     }
 
+    /// Tells whether the same files lie below the folder of stacks, and no component's folder among them.
+    pub(super) fn lists_as(&self, listing: &[String]) -> bool {
+        let folders = self.config.components.values().filter_map(|c| c.base_path.as_ref());
+        self.listing == listing && !folders.into_iter().any(|f| f.starts_with(&self.config.stacks_path))
+    }
+
     /// Returns the stack files, relative to the folder of stacks.
     pub(super) fn selected(&self) -> &[String] {
         &self.selected
@@ -175,8 +181,8 @@ impl<'o> Reading<'o> {
             (i.stack, i.name, i.kind, id.0)
         };
         ids.sort_by(|a, b| key(a).cmp(&key(b)));
-        let Self { root, options, config, .. } = self;
-        Estate { options: options.clone(), stacks, ids, diagnostics, docs, config, root }
+        let Self { root, options, config, listing, .. } = self;
+        Estate { options: options.clone(), stacks, ids, diagnostics, docs, listing, config, root }
     }
 }
 

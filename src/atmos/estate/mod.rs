@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use super::{
     AtmosConfig, AtmosError, DescribeFilter, InstanceId, LoadOptions, RunTarget, config, depends, describe, explain,
+    files::Kind,
     import::{Doc, Docs, Touched},
     node::Node,
     resolve::{Instance, Stack},
@@ -42,6 +43,8 @@ pub struct Estate {
     ids: Vec<(u32, u32)>,
     diagnostics: Vec<Diagnostic>,
     docs: Docs,
+    /// Every file below the folder of stacks.
+    listing: Vec<String>,
 }
 
 impl Estate {
@@ -95,7 +98,14 @@ impl Estate {
         }
         let stale = |doc: &Doc, path: &Path| changed.contains(path) || doc.includes.iter().any(|i| changed.contains(i));
         let docs = self.docs.iter().filter(|(p, d)| !stale(d, p)).map(|(p, d)| (p.clone(), d.clone())).collect();
-        let known = |p: &PathBuf| self.docs.contains_key(p) && self.options.files.kind(p).is_some();
+        let included: HashSet<&PathBuf> = self.docs.values().flat_map(|d| &d.includes).collect();
+        let kind = |p: &PathBuf| self.options.files.kind(p);
+        let known = |p: &PathBuf| match kind(p) {
+            Some(Kind::File) => self.docs.contains_key(p) || included.contains(p),
+            // An editor that saves under another name and renames touches the folder, and leaves its names as they were.
+            Some(Kind::Folder) => p.starts_with(&self.config.stacks_path) && reading.lists_as(&self.listing),
+            None => false,
+        };
         let mut touched = Touched::new(&changed);
         let unchanged: HashMap<&Path, &Arc<Stack>> = if changed.iter().all(known) {
             self.stacks.iter().filter(|s| !touched.is(&s.merged)).map(|s| (s.path.as_path(), s)).collect()
