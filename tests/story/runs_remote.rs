@@ -118,3 +118,39 @@ async fn a_lock_of_terraform_is_told_and_undone_by_typing_its_id() {
     let run = served.end(&start(&served, &asks(RunKind::Plan, "far-a", "plat-far-dev")).await).await;
     assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_apply_offers_what_was_applied_last_and_a_retry_asks_again() {
+    if no_terraform() {
+        return;
+    }
+    let backend = Backend::start();
+    let served = Served::start_after(|root| add_remote(root, &backend));
+    served.git(&["add", "-A"]);
+    served.git(&["commit", "-qm", "Add what is far away"]);
+    let first = served.git(&["rev-parse", "HEAD"]).trim().to_owned();
+    let yes = RunRequest { yes: true, ..asks(RunKind::Apply, "far-a", "plat-far-dev") };
+    assert_eq!(served.end(&start(&served, &yes).await).await.state, RunState::Succeeded);
+    let file = served.root().join("components/terraform/far/main.tf");
+    let text = std::fs::read_to_string(&file).expect("a file");
+    let broken = "resource \"terraform_data\" \"more\" {\n  provisioner \"local-exec\" { command = \"exit 7\" }\n}\n";
+    std::fs::write(&file, format!("{text}{broken}")).expect("written");
+    served.git(&["commit", "-qam", "Break it"]);
+    let failed = served.end(&start(&served, &yes).await).await;
+    assert_eq!(failed.state, RunState::Failed, "{failed:#?}");
+    let offered: Vec<&str> = failed.ways.iter().map(|way| way.command.as_str()).collect();
+    let last = format!("terrace plan far-a -s plat-far-dev --commit {}", &first[..12]);
+    assert_eq!(offered, ["terrace runs retry 2", last.as_str()], "{failed:#?}");
+    let looked = RunRequest { commit: Some(first[..12].to_owned()), ..asks(RunKind::Plan, "far-a", "plat-far-dev") };
+    let looked = served.end(&start(&served, &looked).await).await;
+    assert_eq!(looked.state, RunState::Succeeded, "what failed is to be taken away again: {looked:#?}");
+    std::fs::write(&file, format!("{text}# mended\n")).expect("written");
+    let with = terrace::api::types::RetryRequest { env: yes.env.clone(), ..Default::default() };
+    let again = served.client.retry(RunRef::Number(2), &with).await.expect("accepted");
+    assert!(again.differs.iter().any(|what| what.contains("not committed")), "{:?}", again.differs);
+    let again = served.until(&again, RunState::AwaitingConfirmation).await;
+    assert_eq!(again.confirmed_by, None, "the yes of the first run is not said again");
+    served.client.cancel(RunRef::Id(again.id)).await.expect("canceled");
+    assert_eq!(served.end(&again).await.state, RunState::Canceled);
+    assert!(!backend.is_locked("far-a"));
+}

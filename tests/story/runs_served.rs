@@ -152,3 +152,23 @@ async fn a_hang_up_of_the_platform_s_terminal_changes_nothing_for_a_run() {
         "{counted}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_atmos_refuses_as_a_whole_is_said_before_anything_starts() {
+    if no_terraform() {
+        return;
+    }
+    let served = Served::start_after(|root| {
+        std::fs::write(root.join("stacks/orgs/harbor/broken.yaml"), "import: [no/such/file]\n").expect("written");
+    });
+    let mut request = asks(RunKind::Plan, "network", "plat-ue2-dev");
+    request.env.insert("ATMOS_BIN".to_owned(), "/bin/true".to_owned());
+    let refused = served.client.start_run(&request, None).await.expect_err("refused");
+    assert_eq!(refused.code(), Some("atmos-refuses"), "{refused}");
+    assert!(refused.to_string().contains("no/such/file"), "{refused}");
+    assert!(refused.hint().is_some_and(|hint| hint.contains("--driver terraform")), "{refused:?}");
+    request.driver = Some(DriverKind::Terraform);
+    let run = served.client.start_run(&request, None).await.expect("accepted");
+    let run = served.end(&run).await;
+    assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
+}
