@@ -4,7 +4,7 @@ use futures::TryStreamExt as _;
 use serde_json::json;
 use terrace::api::types::RetryRequest;
 use terrace::domain::id::RunRef;
-use terrace::domain::run::{DriverKind, PlanSummary, Run, RunKind, RunRequest, RunState};
+use terrace::domain::run::{DriverKind, PlanSummary, Run, RunKind, RunRequest, RunState, SetRequest};
 
 use crate::support::platform::no_terraform;
 use crate::support::served::Served;
@@ -171,4 +171,37 @@ async fn what_atmos_refuses_as_a_whole_is_said_before_anything_starts() {
     let run = served.client.start_run(&request, None).await.expect("accepted");
     let run = served.end(&run).await;
     assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_affected_since_a_commit_is_planned_as_a_set_in_order() {
+    if no_terraform() {
+        return;
+    }
+    let served = Served::start();
+    let ask = |base: &str| -> SetRequest {
+        let env = asks(RunKind::Plan, "x", "y").env;
+        serde_json::from_value(json!({"kind": "plan", "affected_since": base, "stack": "plat-ue2-dev", "parallel": 1,
+            "driver": "terraform", "env": env}))
+        .expect("a request")
+    };
+    let nothing = served.client.start_set(&ask("HEAD")).await.expect_err("nothing is affected");
+    assert_eq!(nothing.code(), Some("nothing-affected"), "{nothing}");
+    for file in ["stacks/catalog/network.yaml", "stacks/catalog/database.yaml"] {
+        let path = served.root().join(file);
+        let text = std::fs::read_to_string(&path).expect("a file");
+        let text = text.replace("nat: false", "nat: true").replace("size: small", "size: medium");
+        std::fs::write(&path, text).expect("written");
+    }
+    let set = served.client.start_set(&ask("HEAD")).await.expect("accepted");
+    let names: Vec<&str> = set.runs.iter().filter_map(|run| run.component.as_deref()).collect();
+    assert!(names.contains(&"network") && names.contains(&"orders-db"), "{names:?}");
+    assert!(set.runs.iter().all(|run| run.stack.as_deref() == Some("plat-ue2-dev")), "{names:?}");
+    let mut last = None;
+    for run in &set.runs {
+        let run = served.end(run).await;
+        assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
+        assert!(run.started_at > last, "one at a time, in order");
+        last = run.ended_at;
+    }
 }

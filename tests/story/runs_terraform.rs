@@ -137,8 +137,11 @@ async fn instances_of_one_folder_do_not_disturb_each_other() {
     for at in 0..count {
         runs.push(platform.create(request(RunKind::Plan, if at % 2 == 0 { "app" } else { "cache" }, "dev")).await);
     }
+    let mut last = None;
     for run in runs {
         let run = platform.end(&run).await;
+        assert!(run.started_at > last, "#{} was overtaken", run.number);
+        last = run.started_at;
         assert_eq!(run.state, RunState::NoChanges, "a plan saw another instance's state: {run:#?}");
     }
 }

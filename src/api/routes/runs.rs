@@ -1,5 +1,7 @@
 //! Runs and sets of runs: ask for, look at, decide on.
 
+use std::collections::BTreeSet;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -14,9 +16,11 @@ use crate::api::extract::{IdempotencyKey, Json, Path, Query, Raw};
 use crate::api::page::{self, Page};
 use crate::api::types::{Confirmation, Resolution, RetryRequest, Unlock};
 use crate::api::{AppState, Problem};
+use crate::atmos::affected::Options;
 use crate::domain::id::RunRef;
 use crate::domain::run::since::Since;
 use crate::domain::run::{Run, RunKind, RunRequest, RunSet, RunState, SetRequest};
+use crate::domain::stack::{InstanceRef, InstanceSummary};
 use crate::domain::team::Role;
 use crate::platform::audit::Actor;
 use crate::platform::store::RunQuery;
@@ -277,7 +281,7 @@ async fn since_applied(
 async fn create_set(
     Developer(actor): Developer,
     State(state): State<AppState>,
-    Json(request): Json<SetRequest>,
+    Json(mut request): Json<SetRequest>,
 ) -> Result<Response, Problem> {
     auth::needs(&state, &actor, role_for(request.kind, request.yes)).await?;
     // Every instance of a stack, or whatever is affected, may be anybody's.
@@ -290,6 +294,30 @@ async fn create_set(
         instances.push((None, None));
     }
     auth::within(&state, &actor, instances).await?;
+    if let Some(base) = request.affected_since.take() {
+        let options =
+            Options { stack: request.stack.take(), exclude_locked: request.kind.applies(), ..Options::default() };
+        let affected = state.platform.affected(base.clone(), options).await?;
+        // What is gone since cannot be run any more.
+        let names = affected.into_iter().filter(|one| !one.deleted).map(|one| (one.component, one.stack));
+        let names: BTreeSet<(String, String)> = names.collect();
+        let runnable = state.snapshot().await?.instances().into_iter().filter(|instance| {
+            let name = (instance.component.clone(), instance.stack.clone());
+            instance.component_type == "terraform" && instance.enabled && !instance.is_abstract && names.contains(&name)
+        });
+        let before = request.targets.len();
+        let reference =
+            |instance: InstanceSummary| InstanceRef { component: instance.component, stack: instance.stack };
+        request.targets.extend(runnable.map(reference));
+        if request.targets.len() == before {
+            return Err(Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "nothing-affected",
+                format!("nothing that can be run is affected since {base}"),
+            )
+            .hint("terrace affected REF shows what is"));
+        }
+    }
     let set = state.platform.runs()?.create_set(&actor, &request).await?;
     Ok((StatusCode::CREATED, Json(set)).into_response())
 }

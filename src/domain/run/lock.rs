@@ -68,9 +68,19 @@ pub fn waiting_for(key: &LockKey, holder: u64, holder_state: super::RunState) ->
         super::RunState::AwaitingConfirmation => format!("held by #{holder}, which awaits confirmation"),
         _ => format!("held by #{holder}"),
     };
+    format!("{}, {held}", named(key))
+}
+
+/// Says in a person's words that an older run waits for the same.
+#[must_use]
+pub fn waiting_behind(key: &LockKey, first: u64) -> String {
+    format!("{}, for which #{first} waits longer", named(key))
+}
+
+fn named(key: &LockKey) -> String {
     match key {
-        LockKey::State { backend, workspace, .. } => format!("the {backend} state of workspace {workspace}, {held}"),
-        LockKey::Folder { path } => format!("the folder {path}, {held}"),
+        LockKey::State { backend, workspace, .. } => format!("the {backend} state of workspace {workspace}"),
+        LockKey::Folder { path } => format!("the folder {path}"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Lets queued runs go: places, locks, order of sets, working copies.
 
+use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
@@ -15,11 +16,11 @@ use super::service::{RunService, save};
 use super::takeover::{self, Telling};
 use super::work::Work;
 use crate::domain::id::{RunId, RunRef};
-use crate::domain::run::lock::{LockKey, waiting_for};
+use crate::domain::run::lock::{LockKey, waiting_behind, waiting_for};
 use crate::domain::run::machine::{Ending, Happening};
 use crate::domain::run::{Run, RunState};
 use crate::platform::audit::Actor;
-use crate::platform::store::KeptRun;
+use crate::platform::store::{KeptRun, Tx};
 
 /// How long the executor waits before it looks again where the store failed.
 pub(super) const AGAIN: Duration = Duration::from_secs(2);
@@ -43,16 +44,16 @@ impl RunService {
     /// Looks at all that wait, oldest first; says whether something changed that others may wait for.
     async fn pass(&self) -> Result<bool, RunError> {
         let live = self.inner.store.live_runs().await?;
-        let mut active = live.iter().filter(|kept| kept.run.state.is_active()).count();
+        let mut pass = Pass::new(&live);
         let mut changed = false;
         for kept in &live {
             match kept.run.state {
-                RunState::Queued => match self.may_go(kept, &live, active).await? {
-                    Turn::Go => {
-                        if self.let_go(kept).await? {
-                            active += 1;
-                        }
-                    }
+                RunState::Queued => match self.may_go(kept, &live, &pass).await? {
+                    Turn::Go => match self.let_go(kept, &pass.reserved).await? {
+                        Went::Yes => pass.went(kept),
+                        Went::Gone => {}
+                        Went::Blocked(key) => pass.reserve(&key, kept.run.number),
+                    },
                     Turn::Wait(why) if kept.run.waiting_for.as_deref() == Some(why.as_str()) => {}
                     Turn::Wait(why) => self.note_wait(kept.run.id, &why).await?,
                     Turn::Never(why) => {
@@ -61,7 +62,9 @@ impl RunService {
                     }
                 },
                 RunState::AwaitingConfirmation if kept.run.confirmed_by.is_some() && !kept.request.yes => {
-                    self.let_apply(kept).await?;
+                    if let Some(key) = self.let_apply(kept).await? {
+                        pass.reserve(&key, kept.run.number);
+                    }
                 }
                 _ => {}
             }
@@ -69,7 +72,7 @@ impl RunService {
         Ok(changed)
     }
 
-    async fn may_go(&self, kept: &KeptRun, live: &[KeptRun], active: usize) -> Result<Turn, RunError> {
+    async fn may_go(&self, kept: &KeptRun, live: &[KeptRun], pass: &Pass) -> Result<Turn, RunError> {
         for before in &kept.run.after {
             let before = match live.iter().find(|other| other.run.id == *before) {
                 Some(other) => other.run.clone(),
@@ -82,13 +85,12 @@ impl RunService {
                 return Ok(Turn::Wait(format!("#{} ({})", before.number, subject(&before))));
             }
         }
-        let parallel = self.inner.settings.parallel;
+        let (parallel, active) = (self.inner.settings.parallel, pass.active);
         if active >= parallel {
             return Ok(Turn::Wait(format!("a free place ({active} of {parallel} taken)")));
         }
         if let (Some(limit), Some(set)) = (kept.parallel, &kept.run.set) {
-            let busy = live.iter().filter(|other| other.run.set.as_ref() == Some(set) && other.run.state.is_active());
-            let busy = busy.count();
+            let busy = pass.sets.get(set).copied().unwrap_or_default();
             if busy >= limit as usize {
                 return Ok(Turn::Wait(format!("a free place of its set ({busy} of {limit} taken)")));
             }
@@ -96,36 +98,35 @@ impl RunService {
         Ok(Turn::Go)
     }
 
-    /// Takes the locks of a run and starts it; false where it has to wait for one.
-    async fn let_go(&self, kept: &KeptRun) -> Result<bool, RunError> {
+    /// Takes the locks of a run and starts it, unless it has to wait for one.
+    async fn let_go(&self, kept: &KeptRun, reserved: &Reserved) -> Result<Went, RunError> {
         let id = kept.run.id;
         let Some(hand) = self.inner.hand(id) else {
-            return Ok(false);
+            return Ok(Went::Gone);
         };
         // Git is asked before the write lock is taken.
-        let copy = self.copy_of(kept).await?;
+        let copy = self.copy_of(kept, reserved).await?;
         let mut tx = self.inner.store.begin().await?;
         let mut kept = tx.run(id).await?;
         let read = kept.run.version;
         let now = Timestamp::now();
         let mut telling = Telling::new(now, Actor::platform());
         let Some(transition) = takeover::step(&mut kept.run, &Happening::Started) else {
-            return Ok(false);
+            return Ok(Went::Gone);
         };
-        let mut taken = tx.take_locks(id, &wanted(&kept, transition.to), now).await?;
-        if matches!(&taken, Err((LockKey::Folder { .. }, _)))
+        let mut blocked = take(tx.as_mut(), &kept, transition.to, reserved, now).await?;
+        if matches!(&blocked, Some((LockKey::Folder { .. }, _)))
             && let Some(commit) = copy
         {
             // Others use the folder, and the state lies elsewhere: it goes in a copy of its own.
             kept.locks.retain(LockKey::is_state);
             kept.run.copy = Some(commit);
-            taken = tx.take_locks(id, &wanted(&kept, transition.to), now).await?;
+            blocked = take(tx.as_mut(), &kept, transition.to, reserved, now).await?;
         }
-        if let Err((key, holder)) = taken {
-            let holder = tx.run(holder).await?.run;
+        if let Some((key, why)) = blocked {
             drop(tx);
-            self.note_wait(id, &waiting_for(&key, holder.number, holder.state)).await?;
-            return Ok(false);
+            self.note_wait(id, &why).await?;
+            return Ok(Went::Blocked(key));
         }
         kept.run.waiting_for = None;
         kept.run.started_at = Some(now);
@@ -135,7 +136,7 @@ impl RunService {
         // Others go on while this one is looked at again.
         let service = self.clone();
         tokio::spawn(async move { service.hand_over(kept, hand).await });
-        Ok(true)
+        Ok(Went::Yes)
     }
 
     /// Writes the script with the configuration as it is now, and gives it to the supervisor.
@@ -162,7 +163,7 @@ impl RunService {
     }
 
     /// Returns the commit whose working copy a run can use instead of a folder that others use; none where it cannot.
-    async fn copy_of(&self, kept: &KeptRun) -> Result<Option<String>, RunError> {
+    async fn copy_of(&self, kept: &KeptRun, reserved: &Reserved) -> Result<Option<String>, RunError> {
         let possible = self.inner.settings.copies
             && kept.run.kind.plans()
             && kept.run.copy.is_none()
@@ -171,7 +172,8 @@ impl RunService {
             return Ok(None);
         };
         let held = self.inner.store.run_locks().await?;
-        let busy = |key: &LockKey| !key.is_state() && held.iter().any(|held| held.key == key.to_string());
+        let taken = |key: String| reserved.contains_key(&key) || held.iter().any(|held| held.key == key);
+        let busy = |key: &LockKey| !key.is_state() && taken(key.to_string());
         if !kept.locks.iter().any(busy) {
             return Ok(None);
         }
@@ -211,11 +213,11 @@ impl RunService {
         save(tx, &kept, read, telling).await
     }
 
-    /// A confirmed run goes on as soon as the component's folder is free.
-    async fn let_apply(&self, kept: &KeptRun) -> Result<(), RunError> {
+    /// A confirmed run goes on as soon as the component's folder is free; returns the lock it has to wait for.
+    async fn let_apply(&self, kept: &KeptRun) -> Result<Option<LockKey>, RunError> {
         let id = kept.run.id;
         let Some(hand) = self.inner.hand(id) else {
-            return Ok(());
+            return Ok(None);
         };
         let mut tx = self.inner.store.begin().await?;
         let kept = tx.run(id).await?;
@@ -223,18 +225,19 @@ impl RunService {
         if let Err((key, holder)) = tx.take_locks(id, &keys, Timestamp::now()).await? {
             let holder = tx.run(holder).await?.run;
             drop(tx);
-            return self.note_wait(id, &waiting_for(&key, holder.number, holder.state)).await;
+            self.note_wait(id, &waiting_for(&key, holder.number, holder.state)).await?;
+            return Ok(Some(key));
         }
         tx.commit_bookkeeping().await?;
         let (Some(digest), Some(by)) = (kept.run.plan_digest.clone(), kept.run.confirmed_by.clone()) else {
-            return Ok(());
+            return Ok(None);
         };
         let asked = hand.ask(Ask::Confirm { token: self.inner.token, digest, by }).await;
         if let Err(error) = asked {
             // It was told before, or it is about to end: its journal says which.
             tracing::debug!(run = %id, %error, "a supervisor did not take the confirmation");
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Says what a run waits for, where that is news.
@@ -274,6 +277,68 @@ impl RunService {
         self.inner.wake.notify_one();
         Ok(())
     }
+}
+
+/// Locks that runs wait for, with the number of the oldest that does: a younger one does not overtake it there.
+type Reserved = BTreeMap<String, u64>;
+
+/// One look at all that wait.
+struct Pass {
+    /// How many runs have commands that live.
+    active: usize,
+    /// How many of each set.
+    sets: BTreeMap<String, usize>,
+    reserved: Reserved,
+}
+
+impl Pass {
+    fn new(live: &[KeptRun]) -> Self {
+        let mut pass = Self { active: 0, sets: BTreeMap::new(), reserved: Reserved::new() };
+        live.iter().filter(|kept| kept.run.state.is_active()).for_each(|kept| pass.went(kept));
+        pass
+    }
+
+    fn went(&mut self, kept: &KeptRun) {
+        self.active += 1;
+        if let Some(set) = &kept.run.set {
+            *self.sets.entry(set.clone()).or_default() += 1;
+        }
+    }
+
+    fn reserve(&mut self, key: &LockKey, number: u64) {
+        self.reserved.entry(key.to_string()).or_insert(number);
+    }
+}
+
+/// Takes the locks that a run needs in a state; where it has to wait, returns for which and why.
+async fn take(
+    tx: &mut dyn Tx,
+    kept: &KeptRun,
+    state: RunState,
+    reserved: &Reserved,
+    now: Timestamp,
+) -> Result<Option<(LockKey, String)>, RunError> {
+    let keys = wanted(kept, state);
+    if let Some((key, first)) = keys.iter().find_map(|key| Some((key, reserved.get(&key.to_string())?))) {
+        return Ok(Some((key.clone(), waiting_behind(key, *first))));
+    }
+    match tx.take_locks(kept.run.id, &keys, now).await? {
+        Ok(_) => Ok(None),
+        Err((key, holder)) => {
+            let holder = tx.run(holder).await?.run;
+            let why = waiting_for(&key, holder.number, holder.state);
+            Ok(Some((key, why)))
+        }
+    }
+}
+
+/// What became of a run that was to go.
+enum Went {
+    Yes,
+    /// It does not wait any more.
+    Gone,
+    /// It waits for this lock.
+    Blocked(LockKey),
 }
 
 /// Whether a run may go.

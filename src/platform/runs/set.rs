@@ -112,9 +112,7 @@ impl RunService {
 /// Finds the members of a set.
 fn members(request: &SetRequest, configuration: &dyn Configuration) -> Result<Vec<InstanceRef>, RunError> {
     if request.affected_since.is_some() {
-        return Err(RunError::invalid(
-            "what is affected since a reference cannot be run as a set yet; mark the instances",
-        ));
+        return Err(RunError::invalid("what is affected is looked up before a set is asked for"));
     }
     let mut members = request.targets.clone();
     if let Some(stack) = &request.stack {
