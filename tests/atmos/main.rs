@@ -241,7 +241,9 @@ fn recorded_orchard() {
     }
     let options = LoadOptions { files: std::sync::Arc::new(files), ..LoadOptions::default() };
     let estate = Estate::load(Path::new(support::ROOT), &options).expect("it resolves");
-    assert_eq!(estate.diagnostics(), []);
+    // Its `settings.depends_on` is deprecated, which Atmos says too; nothing else is wrong with it.
+    let others: Vec<_> = estate.diagnostics().iter().filter(|d| d.code != "deprecated-key").collect();
+    assert!(others.is_empty(), "{others:?}");
     let mut out = Vec::new();
     estate.describe_stacks(&DescribeFilter::default(), &mut out).expect("a vector takes all");
     let described = serde_json::from_slice(&out).expect("JSON");

@@ -183,7 +183,9 @@ impl EstateService {
         stack: &str,
         stack_file: Option<&str>,
     ) -> Result<(Arc<Estate>, InstanceId, u64), PlatformError> {
-        if !self.brief || self.last().is_some() {
+        // What is trusted is known only once everything that needs it is.
+        let granted = !self.trusts_all && self.grant().is_some();
+        if !self.brief || granted || self.last().is_some() {
             let snapshot = self.current().await?;
             let id = snapshot.estate().find(component, stack, stack_file)?;
             return Ok((Arc::clone(snapshot.estate()), id, snapshot.revision()));
