@@ -129,7 +129,7 @@ fn inputs_are_checked_by_the_form_and_by_the_variables_of_the_component() {
         assert!(message.contains(word), "{word}: {message}");
     }
     assert_eq!(wrong(json!({"name": "ab", "stack": "plat-ue2-dev"})), "'team' is missing");
-    let message = wrong(json!({"name": "ab", "stack": "plat-ue2-dev", "team": "orders", "siez": "small"}));
+    let message = wrong(json!({"name": "ab", "stack": "plat-ue2-dev", "team": "orders", "sizes": "small"}));
     assert!(message.contains("did you mean 'size'?"), "{message}");
     let message = stage.ask("postgres-database", json!({"name": "orders", "stack": "plat-ue2-dev", "team": "orders"}));
     // The orders database stands in a layer; here it is new to the stack's own file, and would be overridden silently.
@@ -162,8 +162,8 @@ fn a_bad_template_says_what_and_where_and_changes_nothing() {
     let edit = |at: &str| bad(&format!("title: Bad\nwrites:\n  - edit: {at}\n    set: [{{at: [a], value: 1}}]\n"), &[]);
     said(edit("stacks/none.yaml"), &["stacks/none.yaml is to be edited, and is not there"]);
     said(
-        bad("title: Bad\nservice: database\ninputs: {a: {variable: siez}}\nwrites:\n  - {edit: x}\n", &[]),
-        &["declares no variable 'siez'", "'size'"],
+        bad("title: Bad\nservice: database\ninputs: {a: {variable: sizes}}\nwrites:\n  - {edit: x}\n", &[]),
+        &["declares no variable 'sizes'", "'size'"],
     );
     said(
         bad("title: Bad\ninputs: {a: {choices: clouds}}\nwrites:\n  - {edit: x}\n", &[]),
