@@ -1,6 +1,6 @@
 //! One stack file with everything it imports, merged: what is shared by all files of one load.
 //!
-//! [`file`] makes one file, [`find`] finds what it imports, [`include`] reads what it includes, [`overrides`] travel along
+//! [`mod@file`] makes one file, [`find`] finds what it imports, [`mod@include`] reads what it includes, [`overrides`] travel along
 //! imports, [`places`] keeps the lines of what templates rendered.
 
 mod file;

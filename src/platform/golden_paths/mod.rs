@@ -1,6 +1,6 @@
 //! Golden paths: `platform/golden-paths/<name>/template.yaml`, read, filled in, and turned into changes of files.
 //!
-//! Owns how a template is read ([`template`]) and what it writes ([`render`]). Nothing here writes to the disk: a
+//! Owns how a template is read ([`template`]) and what it writes ([`mod@render`]). Nothing here writes to the disk: a
 //! [`Changes`] is computed whole or not at all, and requests carry it into a branch of its own.
 
 mod changes;
