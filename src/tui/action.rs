@@ -128,6 +128,8 @@ actions! {
     Command         "command"          "Run any other Atmos command"                            [Stacks Runs] Changes enabled::live;
     Diff            "diff"             "Compare the two marked, or with the last one looked at" [Stacks] Screen enabled::two_to_compare;
     DiffRef         "diff-ref"         "Compare the estate with a Git ref"                      [Stacks] Screen enabled::live;
+    Affected        "affected"         "List what a change since a Git ref reaches"             [Stacks] Screen enabled::live;
+    Trust           "trust"            "Trust the estate, so that what needs it is evaluated"   [Anywhere] Changes enabled::needs_trust;
     OnlyDifferences "only-differences" "Show all lines of a comparison, or differences only"    [Stacks] Screen enabled::comparing;
     Edit            "edit"             "Open the line in $EDITOR"                               [Stacks Catalog] Screen enabled::has_source;
     Group           "group"            "Group the list another way"                             [Stacks Catalog] Screen enabled::always;

@@ -9,6 +9,7 @@ use crokey::KeyCombination;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::api::types::Trust;
 use crate::domain::id::RunRef;
 use crate::domain::stack::{Dependency, Diagnostic, ImportEdge, InstanceSummary, Severity, StackSummary};
 
@@ -194,6 +195,8 @@ pub struct App {
     pub dependencies: Kept<Vec<Dependency>>,
     /// The workflows.
     pub workflows: Kept<Vec<WorkflowCard>>,
+    /// Whether the estate is trusted, and what it needs trust for.
+    pub trust: Kept<Trust>,
     /// The view that is shown.
     pub view: View,
     /// The pane that has the keys.
@@ -282,6 +285,7 @@ impl App {
             imports: Kept::default(),
             dependencies: Kept::default(),
             workflows: Kept::default(),
+            trust: Kept::default(),
             view: match memory.view.as_str() {
                 "catalog" => View::Catalog,
                 "runs" => View::Runs,

@@ -37,6 +37,13 @@ pub fn two_to_compare(app: &App) -> Enabled {
     when(app.sides().is_some(), "mark one with space, then select the other")
 }
 
+/// Where something of the estate waits for trust.
+pub fn needs_trust(app: &App) -> Enabled {
+    live(app)?;
+    let needed = app.trust.value.as_ref().is_some_and(|trust| !trust.trusted && !trust.needs.is_empty());
+    when(needed, "nothing here needs trust, or it has it")
+}
+
 /// On a comparison.
 pub fn comparing(app: &App) -> Enabled {
     let shown = app.view == View::Stacks && app.stacks.tab == super::panes::stacks::Tab::Diff;
@@ -219,6 +226,11 @@ impl App {
                 [key] => Some(super::commands::plan(self, key)),
                 _ => None,
             },
+            // Beside the log it is what was executed last, argument by argument.
+            View::Runs if self.focus == Focus::Detail => {
+                let run = self.run()?;
+                Some(run.commands.last().map_or_else(|| run.command.clone(), super::panes::runs::head::exact))
+            }
             View::Runs => self.run().map(|run| run.command.clone()),
             View::Budgets => super::panes::budgets::row(self, self.budgets.cursor.at).copy,
             View::Events => {

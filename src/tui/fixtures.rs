@@ -203,7 +203,6 @@ pub fn tell(app: &mut App) -> Vec<Effect> {
         user: "alice".into(),
         role: "operator".into(),
         solo: true,
-        trusted: true,
         ..Card::default()
     };
     let workflows = vec![WorkflowCard {

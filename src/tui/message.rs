@@ -9,8 +9,10 @@ use crossterm::event::{KeyEvent, MouseEvent};
 use jiff::Timestamp;
 use ratatui::text::Line;
 
+use crate::api::types::Trust;
 use crate::domain::audit::AuditRecord;
 use crate::domain::budget::Figures;
+use crate::domain::comparison::Affected;
 use crate::domain::event::Event;
 use crate::domain::id::{Digest, RunId, RunRef};
 use crate::domain::recommend::Recommendation;
@@ -85,8 +87,6 @@ pub struct Card {
     pub role: String,
     /// Whether the platform is one person's.
     pub solo: bool,
-    /// Whether functions that run commands are evaluated.
-    pub trusted: bool,
 }
 
 /// A workflow that can be chosen.
@@ -210,6 +210,10 @@ pub enum Answer {
     LogEnded(RunId, Outcome<()>),
     /// What a search found.
     Found(String, Outcome<Vec<Hit>>),
+    /// What a change since a Git reference reaches.
+    Affected(String, Outcome<Vec<Affected>>),
+    /// Whether the estate is trusted, and what it needs trust for.
+    Trust(Outcome<Trust>),
     /// An event of the stream.
     Event(Box<Event>),
     /// The newest events, oldest first.
@@ -256,6 +260,10 @@ pub enum Effect {
     FetchLog(RunId, u64, u64),
     /// Search every key and value.
     Search(String),
+    /// Ask what a change since a Git reference reaches.
+    Affected(String),
+    /// Trust the estate with what it needs.
+    Trust(Vec<String>),
     /// Start a run.
     Start(Box<RunRequest>),
     /// Start a set of runs.
@@ -319,11 +327,13 @@ pub enum Fact {
     Audit,
     /// Budgets, asked for where they are looked at: they take longer than lists.
     Budgets,
+    /// Whether the estate is trusted.
+    Trust,
 }
 
 impl Fact {
     /// Every fact that a screen needs when it opens, in the order in which it does.
-    pub const ALL: [Fact; 11] = [
+    pub const ALL: [Fact; 12] = [
         Fact::Card,
         Fact::Stacks,
         Fact::Instances,
@@ -335,5 +345,6 @@ impl Fact {
         Fact::Workflows,
         Fact::Events,
         Fact::Audit,
+        Fact::Trust,
     ];
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::home::Home;
 
 /// What the README's picture shows: a database in production, where its size comes from and what that overrides.
-const KEYS: &str = "/ o r d e r s - d b space u e 2 - p r o d enter esc tab j j j j j j j j j";
+const KEYS: &str = "/ o r d e r s - d b space u e 2 - p r o d enter esc tab j j j j j j j j j j";
 
 /// Returns a picture without its first line, where who looks and what is installed here stand.
 fn below_the_header(svg: &str) -> String {

@@ -162,6 +162,38 @@ fn open_leads_to_a_run_and_to_an_instance() {
 }
 
 #[test]
+fn values_are_searched_and_compared_and_what_a_change_reaches_is_told() {
+    let home = Home::with_demo();
+    let mut terminal = home.dashboard(SIZE);
+    terminal.wait_for("w workflow");
+    terminal.keys("Sresidency");
+    terminal.wait_for("vars.tags.residency: eu");
+    terminal.keys("\r");
+    terminal.wait_for("▸ plat-ew1-prod ▸");
+    // One is marked, the other selected.
+    terminal.keys("/orders-db prod\r");
+    terminal.wait_for("▸ plat-ew1-prod ▸ orders-db");
+    terminal.keys(" jj");
+    terminal.wait_for("▸ plat-ue2-prod ▸ orders-db");
+    terminal.keys("D");
+    terminal.wait_for("[Diff]");
+    terminal.wait_for("vars.size");
+    terminal.keys("[[[");
+    terminal.wait_for("size: large");
+    // A change of a file is followed by itself, and what it reaches is listed.
+    let file = home.demo().join("stacks/orgs/harbor/plat/prod/us-east-2.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("size: large", "size: medium")).unwrap();
+    terminal.wait_for("size: medium");
+    terminal.wait_for("✎");
+    terminal.keys("F\r");
+    terminal.wait_for("What the change reaches");
+    terminal.wait_for("orders-db@plat-ue2-prod");
+    terminal.keys("\x03");
+    leave(terminal);
+}
+
+#[test]
 fn small_terminals_and_terminals_without_colour_are_readable() {
     let home = Home::with_demo();
     let folder = home.demo_text();

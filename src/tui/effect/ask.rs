@@ -119,6 +119,11 @@ async fn answer(client: &Client, effect: Effect) -> Option<Answer> {
             let found = told(client.search(&query, FOUND).await);
             Answer::Found(query, found.map(|(hits, _)| hits.into_iter().map(hit).collect()))
         }
+        Effect::Affected(base) => {
+            let affected = told(client.affected(&base, &Default::default()).await);
+            Answer::Affected(base, affected)
+        }
+        Effect::Trust(needs) => Answer::Trust(told(client.grant_trust(needs).await)),
         Effect::LoadFile { file, light, colors } => {
             let lines = match client.file(&file).await {
                 Ok(bytes) => {
@@ -214,6 +219,7 @@ async fn load(client: &Client, fact: Fact) -> Answer {
             events
         })),
         Fact::Budgets => Answer::Budgets(told(budgets(client).await)),
+        Fact::Trust => Answer::Trust(told(client.trust().await)),
         Fact::Audit => Answer::Audit(told(client.recent_audit(RECENT).await)),
     }
 }

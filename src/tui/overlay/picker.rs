@@ -25,6 +25,8 @@ pub enum PickerKind {
     Problems,
     /// Keys and values that a search found; the platform narrows it.
     Search,
+    /// What a change since a Git reference reaches.
+    Affected,
     /// The steps of a workflow to go on from.
     Steps,
     /// Whether what a lost run was to do is done.
@@ -155,7 +157,7 @@ impl Picker {
 
     fn height(&self, screen: u16) -> u16 {
         let wanted = match self.kind {
-            PickerKind::Search => 30,
+            PickerKind::Search | PickerKind::Affected => 30,
             _ => (0..self.choices.len()).map(|i| self.tall(i)).sum::<usize>().min(500) as u16 + 5,
         };
         wanted.clamp(7, screen.saturating_sub(2).max(7))
@@ -170,6 +172,7 @@ pub fn draw(app: &App, picker: &Picker, frame: &mut Frame<'_>) {
         PickerKind::Workflows => ("Run a workflow", "type to find one"),
         PickerKind::Problems => ("Problems of the estate", "type to narrow them"),
         PickerKind::Search => ("Search keys and values", "such as vars.size=large, or only payments"),
+        PickerKind::Affected => ("What the change reaches", "type to narrow it"),
         PickerKind::Steps => ("Start again from", "type to find a step"),
         PickerKind::Resolutions => ("What became of it?", "look at the plan or the world first"),
     };
@@ -194,6 +197,7 @@ pub fn draw(app: &App, picker: &Picker, frame: &mut Frame<'_>) {
         let text = match (picker.kind, picker.waiting, picker.input.len()) {
             (_, true, _) => "…",
             (PickerKind::Search, _, 0..2) => "",
+            (PickerKind::Affected, _, 0) => "Nothing is affected.",
             _ => "Nothing fits.",
         };
         frame.buffer_mut().set_string(rows.x + 1, rows.y, text, theme.style(Meaning::Dim));
@@ -210,6 +214,10 @@ pub fn draw(app: &App, picker: &Picker, frame: &mut Frame<'_>) {
         }
         (None, PickerKind::Search) => Line::styled(
             format!("{count}enter goes there · ctrl-e opens the line · esc closes"),
+            theme.style(Meaning::Dim),
+        ),
+        (None, PickerKind::Affected) => Line::styled(
+            format!("{count}enter goes there · ctrl-a marks all, to plan them · esc closes"),
             theme.style(Meaning::Dim),
         ),
         _ => Line::styled(format!("{count}enter does it · esc closes"), theme.style(Meaning::Dim)),

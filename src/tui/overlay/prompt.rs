@@ -25,6 +25,8 @@ pub enum PromptKind {
     Save(RunId),
     /// The Git reference to compare with.
     Ref,
+    /// The Git reference since which changes count.
+    Affected,
     /// A line for a run that asks.
     Type(RunId),
     /// An Atmos command.
@@ -43,6 +45,7 @@ impl PromptKind {
             PromptKind::FilterLog => "only lines with",
             PromptKind::Save(_) => "save to",
             PromptKind::Ref => "compare with Git ref",
+            PromptKind::Affected => "affected since Git ref",
             PromptKind::Type(_) => "type into the run",
             PromptKind::Command => "atmos",
             PromptKind::WorkflowStack(_) => "on stack",

@@ -25,6 +25,8 @@ pub(super) fn act(app: &mut App, action: Action) -> Vec<Effect> {
         Action::Workflow => app.overlays.push(Overlay::Picker(asking::workflows(app))),
         Action::Command => prompt(app, PromptKind::Command, ""),
         Action::Diff => return start::compare(app),
+        Action::Affected => prompt(app, PromptKind::Affected, "HEAD"),
+        Action::Trust => return start::trust(app),
         Action::DiffRef => prompt(app, PromptKind::Ref, "HEAD"),
         Action::OnlyDifferences => {
             if let Some(comparison) = &mut app.stacks.comparison {

@@ -175,6 +175,29 @@ pub(super) fn take(app: &mut App, answer: Answer) -> Vec<Effect> {
                 }
             }
         }
+        Answer::Affected(base, found) => {
+            let Some(Overlay::Picker(picker)) = app.overlays.last_mut() else { return Vec::new() };
+            if picker.kind != PickerKind::Affected {
+                return Vec::new();
+            }
+            picker.waiting = false;
+            match found {
+                Ok(found) => {
+                    picker.choices = asking::affected(found);
+                    picker.narrow();
+                }
+                Err(trouble) => {
+                    app.overlays.pop();
+                    return failed(app, Trouble { message: format!("{base}: {}", trouble.message), ..trouble });
+                }
+            }
+        }
+        Answer::Trust(trust) => {
+            app.trust.take(trust, now);
+            if let Some(trouble) = app.trust.trouble.clone().filter(|_| app.trust.value.is_some()) {
+                return failed(app, trouble);
+            }
+        }
         Answer::Event(event) => return event_came(app, *event),
         Answer::Events(events) => match events {
             Ok(events) => {

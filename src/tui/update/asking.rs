@@ -1,6 +1,7 @@
 //! The lists to choose from, made from what is known.
 
-use crate::domain::stack::Severity;
+use crate::domain::comparison::Affected;
+use crate::domain::stack::{InstanceRef, Severity};
 use crate::tui::app::App;
 use crate::tui::message::Hit;
 use crate::tui::overlay::{Choice, Picker, PickerKind, Then};
@@ -61,6 +62,25 @@ pub(super) fn hits(hits: Vec<Hit>) -> Vec<Choice> {
         then: Then::Go(hit.instance),
     };
     hits.into_iter().map(choice).collect()
+}
+
+/// Returns what a change reaches as choices.
+pub(super) fn affected(found: Vec<Affected>) -> Vec<Choice> {
+    let choice = |one: Affected| {
+        let cause = one.causes.iter().find(|cause| cause.file.is_some());
+        let place = cause.and_then(|cause| Some((cause.file.clone()?, cause.line)));
+        Choice {
+            label: format!("{}@{}{}", one.component, one.stack, if one.deleted { "  is gone" } else { "" }),
+            about: one.affected_all.join(", "),
+            right: place
+                .map(|(file, line)| line.map_or(file.clone(), |line| format!("{file}:{line}")))
+                .unwrap_or_default(),
+            enabled: Ok(()),
+            meaning: if one.deleted { Meaning::Removed } else { Meaning::Text },
+            then: Then::Go(InstanceRef { component: one.component, stack: one.stack }),
+        }
+    };
+    found.into_iter().map(choice).collect()
 }
 
 /// Returns the steps of a workflow run that it can go on from.

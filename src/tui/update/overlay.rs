@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use crate::tui::app::{App, Focus, View};
+use crate::tui::app::{App, Focus, Marked, View};
 use crate::tui::commands;
-use crate::tui::message::Effect;
+use crate::tui::message::{Effect, InstanceKey};
 use crate::tui::overlay::{Overlay, PickerKind, PromptKind, Then, picker};
 use crate::tui::panes::runs::seek::{Filter, Search};
 
@@ -106,6 +106,21 @@ fn pick(app: &mut App, event: KeyEvent, closes: bool, ctrl: bool) -> Vec<Effect>
                     crate::domain::stack::Source { file: file.to_owned(), line: line.parse().unwrap_or(1), column: 1 };
                 return vec![Effect::Edit(source)];
             }
+        }
+        KeyCode::Char('a') if ctrl && list.kind == PickerKind::Affected => {
+            let found: Vec<_> = list.choices.iter().map(|choice| choice.then.clone()).collect();
+            app.overlays.pop();
+            let wanted = |i: &&crate::domain::stack::InstanceSummary| {
+                found
+                    .iter()
+                    .any(|then| matches!(then, Then::Go(to) if to.component == i.component && to.stack == i.stack))
+            };
+            let marks: Vec<_> =
+                app.instances.items().iter().filter(wanted).map(|i| Marked::Instance(InstanceKey::of(i))).collect();
+            app.say(format!("{} marked", marks.len()));
+            app.marks.extend(marks);
+            app.view = View::Stacks;
+            return Vec::new();
         }
         KeyCode::Enter => return choose(app),
         KeyCode::Backspace => {
@@ -308,6 +323,7 @@ fn submit(app: &mut App) -> Vec<Effect> {
             path => vec![Effect::Save(id, PathBuf::from(path))],
         },
         PromptKind::Ref => start::compare_ref(app, &text),
+        PromptKind::Affected => start::affected(app, &text),
         PromptKind::Type(id) => vec![Effect::Input(id, format!("{text}\n"))],
         PromptKind::Command | PromptKind::WorkflowStack(_) => Vec::new(),
     }

@@ -4,7 +4,7 @@ use crate::domain::run::{Run, RunKind, RunState, SetRequest};
 use crate::tui::app::{App, Kept, Marked};
 use crate::tui::commands;
 use crate::tui::message::{Effect, InstanceKey, Sides};
-use crate::tui::overlay::{Dialog, Overlay};
+use crate::tui::overlay::{Dialog, Overlay, Picker, PickerKind};
 use crate::tui::panes::runs::{kind_name, plan_text, subject};
 use crate::tui::panes::stacks::diff::Comparison;
 use crate::tui::panes::stacks::{Tab, tree::Of};
@@ -339,6 +339,35 @@ pub(super) fn resolve(app: &mut App) -> Vec<Effect> {
     Vec::new()
 }
 
+/// Asks whether the estate is trusted with what it needs.
+pub(super) fn trust(app: &mut App) -> Vec<Effect> {
+    let needs = app.trust.value.as_ref().map(|trust| trust.needs.clone()).unwrap_or_default();
+    let mut dialog = Dialog::new("Trust this estate", "trust it", vec![Effect::Trust(needs.clone())]);
+    dialog.line("Without trust these stay as they are written. With it they are evaluated:", Meaning::Text);
+    for need in needs.iter().take(10) {
+        dialog.line(format!("  {need}"), Meaning::Strong);
+    }
+    if needs.len() > 10 {
+        dialog.line(format!("  … and {} more", needs.len() - 10), Meaning::Dim);
+    }
+    dialog.line("", Meaning::Text);
+    dialog.line("Commands run as you. It is remembered for this folder and for exactly these.", Meaning::Warning);
+    dialog.command = Some("terrace trust".into());
+    ask(app, dialog)
+}
+
+/// Asks what a change since a Git reference reaches.
+pub(super) fn affected(app: &mut App, base: &str) -> Vec<Effect> {
+    let base = base.trim();
+    if base.is_empty() {
+        return Vec::new();
+    }
+    let mut picker = Picker::new(PickerKind::Affected, Vec::new());
+    picker.waiting = true;
+    app.overlays.push(Overlay::Picker(picker));
+    vec![Effect::Affected(base.to_owned())]
+}
+
 /// Compares what is marked or selected.
 pub(super) fn compare(app: &mut App) -> Vec<Effect> {
     let Some(sides) = app.sides() else { return Vec::new() };
@@ -362,7 +391,7 @@ pub(super) fn compare_ref(app: &mut App, reference: &str) -> Vec<Effect> {
     if reference.is_empty() {
         return Vec::new();
     }
-    compare_sides(app, Sides { a: format!("ref:{reference}"), b: "ref:worktree".into() })
+    compare_sides(app, Sides { a: format!("ref:{reference}"), b: "worktree".into() })
 }
 
 fn compare_sides(app: &mut App, sides: Sides) -> Vec<Effect> {

@@ -4,7 +4,6 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use crate::domain::stack::Diagnostic;
 use crate::tui::app::{App, Link, View};
 use crate::tui::panes::stacks::tree::Of;
 use crate::tui::theme::Meaning;
@@ -85,9 +84,8 @@ fn facts(app: &App) -> Vec<(String, Meaning)> {
     } else if warnings > 0 {
         facts.push((format!("⚠ {}", text::count(warnings, "warning")), Meaning::Warning));
     }
-    let untrusted = |d: &Diagnostic| d.code.starts_with("untrusted");
-    if app.diagnostics.items().iter().any(untrusted) {
-        facts.push(("⚠ untrusted: terrace trust".into(), Meaning::Warning));
+    if crate::tui::enabled::needs_trust(app).is_ok() {
+        facts.push(("⚠ untrusted: `:` trust".into(), Meaning::Warning));
     }
     if !app.marks.is_empty() {
         facts.push((format!("◆ {} marked", app.marks.len()), Meaning::Marked));

@@ -1,8 +1,9 @@
 //! What stands above and below the log: the command, the steps, what it waits for, what was found, how it goes.
 
-use crate::domain::run::{Run, StepState};
+use crate::domain::run::{ExecutedCommand, Run, StepState};
 use crate::tui::action::{Action, Place};
 use crate::tui::app::App;
+use crate::tui::commands;
 use crate::tui::theme::Meaning;
 use crate::tui::widgets::list::{Piece, piece};
 use crate::tui::widgets::{age, text};
@@ -65,6 +66,15 @@ pub fn above(app: &App, run: &Run, room: usize) -> Vec<Vec<Piece>> {
     if !run.steps.is_empty() {
         lines.push(steps(run));
     }
+    if let Some(last) = run.commands.last() {
+        let at =
+            if last.folder.is_empty() || last.folder == "." { String::new() } else { format!("  in {}", last.folder) };
+        lines.push(vec![
+            piece(format!("{} $ ", last.step), Meaning::Dim),
+            piece(exact(last), Meaning::Text),
+            piece(at, Meaning::Dim),
+        ]);
+    }
     for said in &run.differs {
         lines.push(vec![piece("≠ ", Meaning::Changed), piece(said.clone(), Meaning::Dim)]);
     }
@@ -93,6 +103,12 @@ pub fn above(app: &App, run: &Run, room: usize) -> Vec<Vec<Piece>> {
     }
     lines.truncate(room);
     lines
+}
+
+/// Writes the arguments of a command as a shell reads them back.
+#[must_use]
+pub fn exact(command: &ExecutedCommand) -> String {
+    command.argv.iter().map(|argument| commands::quote(argument)).collect::<Vec<_>>().join(" ")
 }
 
 fn steps(run: &Run) -> Vec<Piece> {
