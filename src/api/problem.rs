@@ -9,8 +9,10 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::domain::request::StepRefused;
 use crate::domain::stack::Source;
 use crate::platform::PlatformError;
+use crate::platform::requests::RequestError;
 use crate::platform::runs::RunError;
 
 /// The media type of a problem document.
@@ -122,6 +124,26 @@ impl From<crate::atmos::AtmosError> for Problem {
     }
 }
 
+impl From<RequestError> for Problem {
+    fn from(error: RequestError) -> Self {
+        let status = match error {
+            RequestError::Platform(error) => return error.into(),
+            RequestError::Run(error) => return error.into(),
+            RequestError::Invalid { code, .. } if code.starts_with("unknown-") => StatusCode::NOT_FOUND,
+            RequestError::Refused(StepRefused::WrongState { .. }) => StatusCode::CONFLICT,
+            RequestError::Invalid { code: "not-waiting", .. } | RequestError::Git { .. } => StatusCode::CONFLICT,
+            RequestError::Denied { .. } => StatusCode::FORBIDDEN,
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        let mut problem = Self::new(status, error.code(), error.to_string());
+        problem.hint = error.hint();
+        if let RequestError::GoldenPath(error) = &error {
+            problem.place.clone_from(&error.source_at);
+        }
+        problem
+    }
+}
+
 impl From<RunError> for Problem {
     fn from(error: RunError) -> Self {
         let status = match error {
@@ -129,6 +151,7 @@ impl From<RunError> for Problem {
             RunError::Atmos(error) => return error.into(),
             RunError::Refused(_) | RunError::WouldWait(_) => StatusCode::CONFLICT,
             RunError::Invalid { .. } | RunError::Circle(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            RunError::Denied { .. } => StatusCode::FORBIDDEN,
             RunError::Supervisor(_) => StatusCode::BAD_GATEWAY,
             RunError::Io { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         };

@@ -9,11 +9,13 @@ use utoipa::ToSchema;
 pub use super::page::Page;
 pub use crate::platform::build::Build;
 pub use crate::platform::health::{Finding, Gravity};
+pub use crate::platform::requests::{Preview, Times};
 pub use crate::platform::runs::{Resolution, Unlock};
 
 use crate::domain::cost::{Charge, DatedLine};
 use crate::domain::id::{Digest, RunId};
 use crate::domain::recommend::DecisionWord;
+use crate::domain::request::Wish;
 use crate::domain::run::{RunKind, RunState};
 use crate::domain::team::Role;
 
@@ -247,4 +249,64 @@ pub struct DecisionRequest {
     /// Until when it is put off, such as `2027-01-31`.
     #[serde(default)]
     pub until: Option<String>,
+}
+
+/// What somebody asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewRequest {
+    /// What.
+    pub wish: Wish,
+    /// Whether it is only kept, and not sent yet.
+    #[serde(default)]
+    pub draft: bool,
+    /// The environment of the person who asks; what is not on the allow-list is dropped, nothing is stored.
+    #[serde(default)]
+    pub env: std::collections::BTreeMap<String, String>,
+}
+
+/// What somebody would ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PreviewRequest {
+    /// What.
+    pub wish: Wish,
+    /// Whether each instance is planned, so that price and verdict are those of the real plan.
+    #[serde(default)]
+    pub plan: bool,
+    /// As in [`NewRequest::env`].
+    #[serde(default)]
+    pub env: std::collections::BTreeMap<String, String>,
+}
+
+/// With what a request is sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubmitRequest {
+    /// As in [`NewRequest::env`].
+    #[serde(default)]
+    pub env: std::collections::BTreeMap<String, String>,
+}
+
+/// Something said about a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewComment {
+    /// What.
+    pub text: String,
+}
+
+/// A yes or a no to a request.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequestWord {
+    /// The digest of what was looked at; where the request is another by now, it is refused.
+    #[serde(default)]
+    pub digest: Option<Digest>,
+    /// Why; a no must say it.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// The environment in which what is approved is carried out; the requester's where it is empty.
+    #[serde(default)]
+    pub env: std::collections::BTreeMap<String, String>,
 }

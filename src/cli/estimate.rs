@@ -8,6 +8,7 @@ use super::{Context, Exit, Failure, Outcome, local};
 use crate::atmos::Estate;
 use crate::domain::budget::InstancePrice;
 use crate::domain::estimate::{ComponentEstimate, Estimate as Figures, ResourceEstimate};
+use crate::domain::id::RunRef;
 use crate::domain::money::{Currency, Exact, Money, grouped};
 use crate::platform::estimates::{self, EstimateRequest};
 
@@ -18,23 +19,34 @@ use crate::platform::estimates::{self, EstimateRequest};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example: terraform show -json tfplan > plan.json && terrace estimate --plan plan.json")]
 pub(crate) struct Estimate {
-    /// The output of `terraform show -json` for a plan or a state, or of `infracost breakdown --format json`
-    #[arg(long, value_name = "FILE", required_unless_present = "all")]
+    /// The component; it is planned now, on the platform
+    #[arg(requires = "stack", required_unless_present_any = ["plan", "all"], conflicts_with_all = ["plan", "all"])]
+    component: Option<String>,
+    /// The stack
+    #[arg(short, long, requires = "component")]
+    stack: Option<String>,
+    /// Prices this instead: the output of `terraform show -json` for a plan or a state, or of `infracost breakdown --format json`
+    #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
     /// Every instance by its state, those too that were never planned here; what has no price is counted
     #[arg(long, conflicts_with_all = ["plan", "usage", "infracost"])]
     all: bool,
     /// Usage figures, in the format of Infracost's usage file
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "plan")]
     usage: Option<PathBuf>,
     /// Infracost's JSON output for the same plan; its figures go before the book in this program
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "plan")]
     infracost: Option<PathBuf>,
 }
 
 impl Estimate {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
-        let Some(plan) = self.plan else { return all(context) };
+        if self.all {
+            return all(context);
+        }
+        let Some(plan) = self.plan else {
+            return planned(context, self.component.unwrap_or_default(), self.stack.unwrap_or_default());
+        };
         // a plan can be priced anywhere; an estate adds its own prices
         let root = Estate::discover(context.directory()).ok();
         let request = EstimateRequest { plan, usage: self.usage, infracost: self.infracost };
@@ -45,11 +57,7 @@ impl Estimate {
                 None => failure,
             }
         })?;
-        for warning in &figures.warnings {
-            writeln!(io::stderr().lock(), "{} {}", context.paint_stderr().warning("warning:"), plain(warning))?;
-        }
-        print(context, &figures, |out, paint| write(out, paint, &figures))?;
-        Ok(Exit::Done)
+        show(context, &figures)
     }
 }
 
@@ -82,6 +90,23 @@ fn all(context: &Context) -> Outcome {
         writeln!(out, "total  {least}{total} {currency} a month, {unpriced} without a price or a part of it")?;
         writeln!(out, "{} more instances are not live", prices.len() - live.len())
     })?;
+    Ok(Exit::Done)
+}
+
+/// Plans an instance, and prints what that costs.
+fn planned(context: &Context, component: String, stack: String) -> Outcome {
+    super::wait(async {
+        let (client, run) = super::planned::plan(context, &component, &stack).await?;
+        let figures = client.run_estimate(RunRef::Id(run.id)).await.map_err(Failure::from)?;
+        show(context, &figures)
+    })
+}
+
+fn show(context: &Context, figures: &Figures) -> Outcome {
+    for warning in &figures.warnings {
+        writeln!(io::stderr().lock(), "{} {}", context.paint_stderr().warning("warning:"), plain(warning))?;
+    }
+    print(context, figures, |out, paint| write(out, paint, figures))?;
     Ok(Exit::Done)
 }
 

@@ -6,7 +6,7 @@ use crate::api::client::Client;
 use crate::domain::service::Attribute;
 use crate::domain::stack::InstanceSummary;
 
-/// Lists what there is: stacks, components, instances, services, workflows, teams, runs
+/// Lists what there is: stacks, components, instances, services, workflows, teams, golden paths, requests, runs
 #[derive(Debug, clap::Args)]
 pub(crate) struct List {
     #[command(subcommand)]
@@ -29,6 +29,14 @@ enum What {
     Teams,
     /// Lists the budgets: committed, reserved, actual, forecast
     Budgets,
+    /// Lists the golden paths with what each asks for
+    GoldenPaths,
+    /// Lists the newest requests, newest first
+    Requests {
+        /// How many at most
+        #[arg(short = 'n', long, default_value_t = 200, hide_default_value = true)]
+        limit: u32,
+    },
     /// Lists the newest runs, newest first
     Runs {
         /// How many at most
@@ -78,15 +86,19 @@ impl List {
                 runs(context, &local::client(context).await?, limit).await?;
                 return Ok(Exit::Done);
             }
+            if let What::Requests { limit } = self.what {
+                return super::request::list(context, &local::client(context).await?, None, limit).await;
+            }
             let client = local::reading(context)?;
             match self.what {
+                What::GoldenPaths => return super::request::golden_paths(context, &client).await,
                 What::Stacks => stacks(context, &client).await,
                 What::Components => components(context, &client).await,
                 What::Instances(wanted) => instances(context, &client, &wanted).await,
                 What::Services => services(context, &client).await,
                 What::Workflows => workflows(context, &client).await,
                 What::Teams => teams(context, &client).await,
-                What::Runs { .. } | What::Budgets => Ok(()),
+                What::Runs { .. } | What::Budgets | What::Requests { .. } => Ok(()),
             }?;
             Ok(Exit::Done)
         })

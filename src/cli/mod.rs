@@ -43,10 +43,12 @@ mod man;
 mod open;
 mod output;
 mod plan;
+mod planned;
 mod policy;
 mod prices;
 mod recommend;
 mod report;
+mod request;
 mod run;
 mod run_host;
 mod runs;
@@ -102,6 +104,7 @@ commands! {
     Diff => diff::Diff,
     Affected => affected::Affected,
     Grep => grep::Grep,
+    Request => request::Ask,
     Policy => policy::Policy,
     Estimate => estimate::Estimate,
     Prices => prices::Prices,

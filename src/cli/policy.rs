@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use super::output::{self, Paint, Table, plain};
 use super::{Context, Exit, Failure, Outcome};
+use crate::domain::id::RunRef;
 use crate::domain::policy::{Gate, Outcome as Decision, PolicyTest, RuleInfo, Verdict, Weight};
+use crate::domain::scan::ScanLevel;
 use crate::platform::policies::{Bundle, InstanceFacts, PlanInput, read_plan};
 
 /// Shows the rules in force, judges a plan, runs the tests of policies
@@ -24,18 +26,39 @@ enum What {
     Check(Check),
     /// Runs the tests of the policies: rules test_… in files …_test.rego
     Test(Test),
+    /// Shows what scanners found about a run's code; with a file, attaches it first
+    Findings(Findings),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example: trivy config --format sarif . > trivy.sarif && terrace policy findings 214 --attach trivy.sarif"
+)]
+struct Findings {
+    /// The run's number or id
+    #[arg(value_name = "RUN", value_parser = super::run::reference)]
+    run: RunRef,
+    /// SARIF as trivy, checkov, tflint and kics write it
+    #[arg(long, value_name = "FILE")]
+    attach: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
 struct Check {
-    /// The plan as `terraform show -json` prints it
+    /// The component; it is planned now, on the platform
+    #[arg(requires = "stack", required_unless_present = "plan", conflicts_with = "plan")]
+    component: Option<String>,
+    /// The stack
+    #[arg(short, long, requires = "component")]
+    stack: Option<String>,
+    /// Judges this plan instead, as `terraform show -json` prints it
     #[arg(long, value_name = "FILE")]
-    plan: PathBuf,
+    plan: Option<PathBuf>,
     /// The team that owns what is planned; switches of this team apply
-    #[arg(long)]
+    #[arg(long, requires = "plan")]
     team: Option<String>,
     /// The stage it is planned for, such as prod
-    #[arg(long)]
+    #[arg(long, requires = "plan")]
     stage: Option<String>,
 }
 
@@ -48,8 +71,12 @@ struct Test {
 
 impl Policy {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
+        if let What::Findings(findings) = self.what {
+            return findings.execute(context);
+        }
         let bundle = Arc::new(Bundle::load(&context.root()?));
         match self.what {
+            What::Findings(findings) => findings.execute(context),
             What::List => list(context, &bundle),
             What::Check(check) => check.execute(context, &bundle),
             What::Test(test) => test.execute(context, &bundle),
@@ -91,10 +118,13 @@ fn off_for(rule: &RuleInfo) -> String {
 
 impl Check {
     fn execute(self, context: &Context, bundle: &Arc<Bundle>) -> Outcome {
-        let bytes = std::fs::read(&self.plan)
-            .map_err(|error| Failure::usage(format!("cannot read the plan {}: {error}", self.plan.display())))?;
+        let Some(file) = self.plan else {
+            return planned(context, self.component.unwrap_or_default(), self.stack.unwrap_or_default());
+        };
+        let bytes = std::fs::read(&file)
+            .map_err(|error| Failure::usage(format!("cannot read the plan {}: {error}", file.display())))?;
         let plan = read_plan(&bytes)
-            .map_err(|error| Failure::usage(format!("{}: {error}", self.plan.display())).hint(error.hint))?;
+            .map_err(|error| Failure::usage(format!("{}: {error}", file.display())).hint(error.hint))?;
         let input = PlanInput {
             plan,
             instance: InstanceFacts { team: self.team, stage: self.stage, ..InstanceFacts::default() },
@@ -111,8 +141,53 @@ impl Check {
     }
 }
 
+impl Findings {
+    fn execute(self, context: &Context) -> Outcome {
+        let sarif = self.attach.map(|file| {
+            std::fs::read(&file).map_err(|error| Failure::usage(format!("cannot read {}: {error}", file.display())))
+        });
+        let sarif = sarif.transpose()?;
+        super::wait(async {
+            let client = super::local::client(context).await?;
+            let found = match sarif {
+                Some(sarif) => client.attach_findings(self.run, sarif).await,
+                None => client.run_findings(self.run).await,
+            };
+            let found = found.map_err(Failure::from)?;
+            let mut table = output::Table::new(&["level", "scanner", "rule", "where", "what"]);
+            for finding in &found {
+                let place = finding.location.as_ref().map(|at| format!("{}:{}", at.file, at.line));
+                let level = match finding.level {
+                    ScanLevel::Error => "error",
+                    ScanLevel::Warning => "warning",
+                    ScanLevel::Note => "note",
+                };
+                table.row(vec![
+                    level.to_owned(),
+                    finding.tool.clone(),
+                    finding.rule.clone(),
+                    place.unwrap_or_default(),
+                    finding.message.clone(),
+                ]);
+            }
+            output::print(context, &found, |out, paint| table.write(out, paint, "no findings"))?;
+            Ok(Exit::Done)
+        })
+    }
+}
+
+/// Plans an instance, and prints what the rules say of it.
+fn planned(context: &Context, component: String, stack: String) -> Outcome {
+    super::wait(async {
+        let (client, run) = super::planned::plan(context, &component, &stack).await?;
+        let verdict = client.run_verdict(RunRef::Id(run.id)).await.map_err(Failure::from)?;
+        output::print(context, &verdict, |out, paint| write_verdict(out, paint, &verdict))?;
+        Ok(if verdict.outcome == Decision::Deny { Exit::Denied } else { Exit::Done })
+    })
+}
+
 /// Writes a verdict for people: what speaks against it, with the fix below each, then what it comes to.
-fn write_verdict(out: &mut dyn Write, paint: Paint, verdict: &Verdict) -> io::Result<()> {
+pub(crate) fn write_verdict(out: &mut dyn Write, paint: Paint, verdict: &Verdict) -> io::Result<()> {
     for finding in &verdict.findings {
         let (mark, code) = match finding.weight {
             Weight::Deny => ("✗", paint.error(&finding.code)),

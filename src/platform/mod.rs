@@ -22,6 +22,8 @@ pub mod paths;
 pub mod policies;
 pub mod prices;
 pub mod recommend;
+pub mod requests;
+pub mod reviews;
 pub mod revisions;
 pub mod runs;
 pub mod session;
@@ -53,6 +55,7 @@ use identity::Identity;
 use lifecycle::Lifecycle;
 use paths::Paths;
 use recommend::RecommendService;
+use requests::{Branches, RequestService};
 use runs::{RunError, RunService, RunSettings};
 use settings::Settings;
 use store::sqlite::SqliteStore;
@@ -84,6 +87,7 @@ struct Kept {
     /// The public key that signs the audit trail.
     key: String,
     runs: RunService,
+    requests: RequestService,
     costs: CostService,
     budgets: BudgetService,
     recommend: RecommendService,
@@ -140,7 +144,12 @@ impl Platform {
         if let Some(minutes) = settings.confirmation_minutes {
             how.confirmation_seconds = u64::from(minutes.get()) * 60;
         }
-        let runs = RunService::start(Arc::clone(&store), Arc::new(estate.clone()), how).await;
+        let runs = RunService::start(
+            Arc::clone(&store),
+            Arc::new(Branches::new(estate.clone(), paths.requests(), Arc::clone(&store), true)),
+            how,
+        )
+        .await;
         let runs = runs.map_err(|error| match error {
             RunError::Platform(error) => error,
             other => PlatformError::Interrupted(other.to_string()),
@@ -149,6 +158,8 @@ impl Platform {
         let budgets = BudgetService::new(Arc::clone(&store), costs.clone());
         let recommend = RecommendService::new(Arc::clone(&store), costs.clone());
         let telling = tell_of_reloads(estate.clone(), Arc::clone(&store), identity.key.clone(), reloads);
+        let (requests, sweeping) =
+            RequestService::start(Arc::clone(&store), runs.clone(), estate.clone(), paths.requests(), user::name());
         let mut platform = Self::new(identity, estate.clone(), None);
         let delivering = webhooks::Dispatcher {
             store: Arc::clone(&store),
@@ -163,8 +174,9 @@ impl Platform {
             tokio::spawn(telling).abort_handle(),
             tokio::spawn(keeping).abort_handle(),
             tokio::spawn(delivering.run()).abort_handle(),
+            sweeping,
         ];
-        platform.kept = Some(Kept { store, key, runs, costs, budgets, recommend, paths, tasks });
+        platform.kept = Some(Kept { store, key, runs, requests, costs, budgets, recommend, paths, tasks });
         Ok(platform)
     }
 
@@ -277,6 +289,15 @@ impl Platform {
     /// In a command that runs without the platform process.
     pub fn costs(&self) -> Result<&CostService, PlatformError> {
         self.kept.as_ref().map(|kept| &kept.costs).ok_or(PlatformError::NoStore { what: "billed costs" })
+    }
+
+    /// Returns the service of requests.
+    ///
+    /// # Errors
+    ///
+    /// In a command that runs without the platform process.
+    pub fn requests(&self) -> Result<&RequestService, PlatformError> {
+        self.kept.as_ref().map(|kept| &kept.requests).ok_or(PlatformError::NoStore { what: "requests" })
     }
 
     /// Returns the service of budgets.

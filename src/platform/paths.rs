@@ -111,6 +111,12 @@ impl Paths {
         }
     }
 
+    /// Returns the folder of requests' worktrees.
+    #[must_use]
+    pub fn requests(&self) -> PathBuf {
+        self.folder.join("requests")
+    }
+
     /// Creates the folders (mode 0700), and checks that nobody else could have put the socket there.
     ///
     /// # Errors

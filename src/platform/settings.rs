@@ -35,6 +35,8 @@ pub struct Settings {
     pub credentials: Vec<CredentialsCheck>,
     /// Whether runs of one component may go in parallel in working copies, where its state is kept elsewhere.
     pub working_copies: Option<bool>,
+    /// After how many hours a request that waits for approvals expires.
+    pub approval_hours: Option<std::num::NonZeroU32>,
 }
 
 impl Settings {

@@ -26,6 +26,14 @@ fn the_published_schemas_are_schemas_and_the_demo_meets_them() {
     assert!(!teams.is_valid(&json!({"teams": [{"nam": "x"}]})));
     assert!(!teams.is_valid(&json!({"teams": [{"members": []}]})), "a team has a name");
 
+    let golden = jsonschema::validator_for(&schema("golden-path.json")).unwrap();
+    for entry in fs::read_dir(root().join("assets/demo/7-paths/platform/golden-paths")).unwrap() {
+        let template = yaml(&entry.unwrap().path().join("template.yaml"));
+        let errors: Vec<String> = golden.iter_errors(&template).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{template}: {errors:?}");
+    }
+    assert!(!golden.is_valid(&json!({"title": "x", "writes": []})), "it writes something");
+
     let terrace = jsonschema::validator_for(&schema("terrace.json")).unwrap();
     assert!(terrace.is_valid(&json!({"id": "orchard", "driver": "terraform", "parallel_runs": 4})));
     for wrong in [json!({"driver": "pulumi"}), json!({"parallel_runs": 0}), json!({"idd": "x"}), json!({"id": " "})] {

@@ -9,6 +9,7 @@ mod cost_budget;
 mod cost_import;
 mod cost_report;
 mod lifecycle;
+mod requests;
 mod runs_killed;
 mod runs_remote;
 mod runs_secrets;

@@ -13,6 +13,7 @@ mod follow;
 mod platform;
 mod recommend;
 mod record;
+mod requests;
 mod runs;
 mod services;
 mod sse;

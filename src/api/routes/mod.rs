@@ -12,6 +12,8 @@ mod log;
 mod platform;
 mod probes;
 mod recommend;
+mod requests;
+mod reviews;
 mod runs;
 mod services;
 mod stacks;
@@ -38,6 +40,8 @@ pub(super) fn api() -> OpenApiRouter<AppState> {
         .merge(log::router())
         .merge(platform::router())
         .merge(recommend::router())
+        .merge(requests::router())
+        .merge(reviews::router())
         .merge(runs::router())
         .merge(services::router())
         .merge(stacks::router())

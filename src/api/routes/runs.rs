@@ -124,6 +124,9 @@ async fn create(
     key: IdempotencyKey,
     Json(request): Json<RunRequest>,
 ) -> Result<Response, Problem> {
+    if request.request.is_some() {
+        return Err(Problem::bad_request("request-mark", "only the platform says which request a run is a part of"));
+    }
     auth::needs(&state, &actor, role_for(request.kind, request.yes)).await?;
     auth::within(&state, &actor, vec![(request.component.as_deref(), request.stack.as_deref())]).await?;
     // The environment is no part of what is asked: the same request from another shell is the same request.

@@ -11,6 +11,7 @@ use super::files;
 use super::script::{Accept, Action, Exec, Output, Script, StepTitle};
 use super::tools::Tools;
 use crate::atmos::{AtmosError, RunTarget};
+use crate::domain::id::Digest;
 use crate::domain::run::lock::LockKey;
 use crate::domain::run::{DriverKind, RunKind};
 
@@ -23,6 +24,8 @@ pub struct Places {
     pub plan: PathBuf,
     /// The plan as JSON.
     pub plan_json: PathBuf,
+    /// What Terraform puts out after the apply of an approved plan.
+    pub outputs: PathBuf,
     /// `TF_DATA_DIR`.
     pub data: PathBuf,
     /// The provider cache that all runs share.
@@ -39,6 +42,8 @@ pub struct Asked<'a> {
     pub args: &'a [String],
     /// Whether the plan is confirmed ahead.
     pub yes: bool,
+    /// The digest of a plan that was made before and approved: it lies in its place, and is applied as it is.
+    pub approved: Option<&'a Digest>,
     /// For how many seconds it waits for a yes.
     pub seconds: u64,
     /// Whether Git tracks a file; such a file is as before when the run lets go of the folder.
@@ -260,9 +265,18 @@ fn by_terraform(tools: &Tools, target: &RunTarget, places: &Places, asked: &Aske
         writer.step("apply", &apply);
         let exec = writer.exec(apply, Output::Log);
         writer.push(Action::Exec(Exec { applies: Some(places.plan.clone()), ..exec }));
+        put_out(&mut writer, words(&[&terraform, "output", "-json"]), places, asked);
         writer.push(Action::Remove { path: target.folder.join(&target.varfile) });
     }
     writer.script
+}
+
+/// Reads what its owner needs after the apply of an approved plan; where that fails, the apply succeeded all the same.
+fn put_out(writer: &mut Writer, argv: Vec<String>, places: &Places, asked: &Asked<'_>) {
+    if asked.approved.is_some() {
+        let exec = writer.exec(argv, Output::File(places.outputs.clone()));
+        writer.push(Action::Exec(Exec { success: vec![0, 1], ..exec }));
+    }
 }
 
 /// Writes the note of a declared `local` backend into the fresh data folder; says whether there is one.
@@ -309,18 +323,21 @@ fn look(
     places: &Places,
     asked: &Asked<'_>,
 ) {
-    writer.step("plan", &plan);
-    let exec = writer.exec(plan, Output::Log);
-    // With `-detailed-exitcode` 2 means changes, a success.
-    writer.push(Action::Exec(Exec { success: vec![0, 2], ..exec }));
-    let exec = writer.exec(show, Output::File(places.plan_json.clone()));
-    writer.push(Action::Exec(exec));
+    if asked.approved.is_none() {
+        writer.step("plan", &plan);
+        let exec = writer.exec(plan, Output::Log);
+        // With `-detailed-exitcode` 2 means changes, a success.
+        writer.push(Action::Exec(Exec { success: vec![0, 2], ..exec }));
+        let exec = writer.exec(show, Output::File(places.plan_json.clone()));
+        writer.push(Action::Exec(exec));
+    }
     writer.push(Action::Accept(Accept {
         plan: places.plan.clone(),
         workspace: target.workspace.clone().unwrap_or_else(|| "default".to_owned()),
         json: places.plan_json.clone(),
         end_without_changes: asked.kind.applies(),
         count_drift: asked.kind == RunKind::Drift,
+        expected: asked.approved.cloned(),
     }));
 }
 
@@ -362,6 +379,9 @@ fn by_atmos(tools: &Tools, target: &RunTarget, places: &Places, asked: &Asked<'_
         writer.step("apply", &apply);
         let exec = writer.exec(apply, Output::Log);
         writer.push(Action::Exec(Exec { applies: Some(places.plan.clone()), ..exec }));
+        let mut output = instance("output");
+        output.extend(words(&["--skip-init", "-json"]));
+        put_out(&mut writer, output, places, asked);
     }
     writer.script
 }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::retry::Retry;
+use crate::domain::id::Digest;
 
 /// A whole run, ready to be executed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -142,4 +143,7 @@ pub struct Accept {
     pub end_without_changes: bool,
     /// Whether what changed outside Terraform counts as a change (drift).
     pub count_drift: bool,
+    /// The digest that it must have: that of the plan that was approved.
+    #[serde(default)]
+    pub expected: Option<Digest>,
 }

@@ -41,6 +41,8 @@ pub enum Ending {
     Stale,
     /// Credentials are missing or expired, and nothing was changed.
     NeedsCredentials,
+    /// Policy or the rules of approvals stand against its plan.
+    Denied,
 }
 
 impl Ending {
@@ -55,6 +57,7 @@ impl Ending {
             Ending::Expired => RunState::Expired,
             Ending::Stale => RunState::Stale,
             Ending::NeedsCredentials => RunState::NeedsCredentials,
+            Ending::Denied => RunState::Denied,
         }
     }
 }
@@ -349,6 +352,7 @@ impl Facts {
             Ending::Stale => state == Applying,
             // The check comes before everything, and once more right before a plan is applied.
             Ending::NeedsCredentials => state != Applying,
+            Ending::Denied => state == AwaitingConfirmation,
         };
         if possible { Ok(ending.state()) } else { Err(self.not_now("ended like this")) }
     }

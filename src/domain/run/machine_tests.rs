@@ -41,7 +41,7 @@ fn act() -> impl Strategy<Value = Act> {
 
 const KINDS: [RunKind; 6] =
     [RunKind::Plan, RunKind::Apply, RunKind::Destroy, RunKind::Workflow, RunKind::Command, RunKind::Drift];
-const ENDINGS: [Ending; 7] = [
+const ENDINGS: [Ending; 8] = [
     Ending::Succeeded,
     Ending::NoChanges,
     Ending::Failed,
@@ -49,6 +49,7 @@ const ENDINGS: [Ending; 7] = [
     Ending::Expired,
     Ending::Stale,
     Ending::NeedsCredentials,
+    Ending::Denied,
 ];
 
 fn digest(n: u8) -> Digest {

@@ -250,6 +250,9 @@ pub struct Run {
     pub findings: Vec<LogFinding>,
     /// What it stood on.
     pub stood_on: StoodOn,
+    /// The request that it is a part of.
+    #[serde(default)]
+    pub request: Option<u64>,
     /// Who asked for it.
     pub actor: String,
     /// What is different from the run it retries, one sentence each; empty where it retries none.
@@ -324,6 +327,19 @@ impl Run {
     }
 }
 
+/// Which part of a request a run is; the platform says so, nobody else can.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RequestMark {
+    /// The request's number; 0 for a preview.
+    pub number: u64,
+    /// Its revision.
+    pub revision: usize,
+    /// The worktree whose configuration counts; the estate's own where there is none.
+    pub tree: Option<String>,
+    /// The run whose plan was approved, and is applied as it is.
+    pub applies: Option<RunId>,
+}
+
 /// What somebody asks for when they ask for a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -351,6 +367,9 @@ pub struct RunRequest {
     /// Further arguments: those of `terrace atmos ARGS…`, or more for terraform.
     #[serde(default)]
     pub args: Vec<String>,
+    /// The request that it is a part of; refused from outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestMark>,
     /// Confirms ahead.
     #[serde(default)]
     pub yes: bool,
@@ -387,6 +406,7 @@ impl RunRequest {
             workflow_file: None,
             from_step: None,
             args: Vec::new(),
+            request: None,
             yes: false,
             interactive: false,
             no_wait: false,

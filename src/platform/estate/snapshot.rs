@@ -21,6 +21,7 @@ pub struct Snapshot {
     estate: Arc<Estate>,
     settings: Settings,
     teams: Teams,
+    gates: bool,
     allocation: AllocationRules,
     workflows: Vec<(String, String, Workflow)>,
     diagnostics: Vec<Diagnostic>,
@@ -53,9 +54,11 @@ impl Snapshot {
             diagnostics.push(*problem);
             AllocationRules::default()
         });
+        // Also a file that cannot be read puts gates in force: nobody passes them then.
+        let gates = files.kind(&estate.root().join(teams::FILE)).is_some();
         let workflows =
             workflow::list(estate.root(), &Configuration::workflows(estate.as_ref()), files, &mut diagnostics);
-        Self { estate, settings, teams, allocation, workflows, diagnostics, needs, trusted, revision, loaded_at }
+        Self { estate, settings, teams, gates, allocation, workflows, diagnostics, needs, trusted, revision, loaded_at }
     }
 
     /// Returns what Atmos says.
@@ -86,6 +89,12 @@ impl Snapshot {
     #[must_use]
     pub fn rates(&self) -> &[Rate] {
         &self.allocation.rates
+    }
+
+    /// Tells whether gates are in force: approvals start with `platform/teams.yaml`.
+    #[must_use]
+    pub fn has_gates(&self) -> bool {
+        self.gates
     }
 
     /// Returns the workflows by file and in its order: file (relative to the workflows folder), name, workflow.

@@ -1,6 +1,6 @@
 //! Asks the bundle: each rule under the clock, and no answer that would be a silent yes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, mpsc};
@@ -78,10 +78,24 @@ impl Bundle {
     fn ask(&self, gate: Gate, input: &Value, limit: Duration) -> Said {
         let deadline = Instant::now() + limit;
         let mut said = Said::default();
+        // Groups of one dialect see the same document, which is large: it is made once.
+        let mut documents: BTreeMap<Dialect, regorus::Value> = BTreeMap::new();
         for group in &self.groups {
-            if group.entries.iter().any(|entry| entry.gate == gate) {
-                ask_group(group, gate, input, deadline, limit, &mut said);
+            if !group.entries.iter().any(|entry| entry.gate == gate) {
+                continue;
             }
+            let document = match documents.get(&group.dialect) {
+                Some(document) => document.clone(),
+                None => match serde_json::from_value::<regorus::Value>(dialect::input(group.dialect, input)) {
+                    Ok(document) => documents.entry(group.dialect).or_insert(document).clone(),
+                    Err(error) => {
+                        let message = format!("the input could not be handed to policy: {error}");
+                        said.findings.push(failure("policy-failed", message, None, "the whole bundle"));
+                        continue;
+                    }
+                },
+            };
+            ask_group(group, gate, document, deadline, limit, &mut said);
         }
         said
     }
@@ -106,23 +120,19 @@ impl Bundle {
     }
 }
 
-fn ask_group(group: &Group, gate: Gate, input: &Value, deadline: Instant, limit: Duration, said: &mut Said) {
+fn ask_group(group: &Group, gate: Gate, document: regorus::Value, deadline: Instant, limit: Duration, said: &mut Said) {
     let mut engine = group.engine.clone();
-    let document = dialect::input(group.dialect, input);
-    let document = match serde_json::from_value::<regorus::Value>(document) {
-        Ok(document) => document,
-        Err(error) => {
-            let message = format!("the input could not be handed to policy: {error}");
-            said.findings.push(failure("policy-failed", message, None, "the whole bundle"));
-            return;
-        }
-    };
     engine.set_input(document);
     let entries: Vec<&EntryPoint> = group.entries.iter().filter(|entry| entry.gate == gate).collect();
+    let together = together(&mut engine, &entries, deadline);
+    let mut eval = |entry: &EntryPoint| match together.as_ref().and_then(|all| value_in(all, entry)) {
+        Some(value) => Ok(value),
+        None => eval(&mut engine, entry, deadline, limit),
+    };
     let mut exempt = BTreeSet::new();
     let mut reviews = (false, false);
     for entry in entries.iter().filter(|entry| entry.meaning == Meaning::Exception) {
-        match eval(&mut engine, entry, deadline, limit) {
+        match eval(entry) {
             Ok(value) => exempt.extend(answer::exceptions(&value)),
             Err(finding) => said.findings.push(*finding),
         }
@@ -131,7 +141,7 @@ fn ask_group(group: &Group, gate: Gate, input: &Value, deadline: Instant, limit:
         if entry.meaning == Meaning::Exception {
             continue;
         }
-        let value = match eval(&mut engine, entry, deadline, limit) {
+        let value = match eval(entry) {
             Ok(value) => value,
             Err(finding) => {
                 said.findings.push(*finding);
@@ -173,6 +183,59 @@ fn ask_group(group: &Group, gate: Gate, input: &Value, deadline: Instant, limit:
     {
         answer::review(entry, reviews, &mut said.findings, &mut said.approvals);
     }
+}
+
+/// Asks all packages of these rules at once, so that what they share is evaluated once; by package.
+///
+/// `None` where anything in them fails: then each rule is asked alone, and the one that fails says so itself.
+fn together(
+    engine: &mut Engine,
+    entries: &[&EntryPoint],
+    deadline: Instant,
+) -> Option<BTreeMap<String, regorus::Value>> {
+    let mut packages: Vec<&str> = entries.iter().map(|entry| package(entry)).collect();
+    packages.sort_unstable();
+    packages.dedup();
+    // What lies below `data.terrace.plan` is one document.
+    if let Some(first) = packages.first().copied()
+        && let Some(common) = first.strip_prefix("data.terrace.").and_then(|rest| rest.split('.').next())
+    {
+        let common = &first[.."data.terrace.".len() + common.len()];
+        if packages
+            .iter()
+            .all(|package| package.strip_prefix(common).is_some_and(|r| r.is_empty() || r.starts_with('.')))
+        {
+            packages = vec![common];
+        }
+    }
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() || packages.iter().any(|package| package.contains(['"', '['])) {
+        return None;
+    }
+    engine.set_execution_timer_config(ExecutionTimerConfig {
+        limit: left,
+        check_interval: NonZeroU32::MIN.saturating_add(63),
+    });
+    let mut all = BTreeMap::new();
+    for package in packages {
+        let found = engine.eval_query(package.to_owned(), false).ok()?;
+        let value = found.result.first()?.expressions.first()?.value.clone();
+        all.insert(package.to_owned(), value);
+    }
+    Some(all)
+}
+
+/// Returns the package of a rule: `data.terrace.plan` of `data.terrace.plan.deny`.
+fn package(entry: &EntryPoint) -> &str {
+    entry.path.rsplit_once('.').map_or(entry.path.as_str(), |(package, _)| package)
+}
+
+/// Finds a rule's answer in the documents that were evaluated together.
+fn value_in(all: &BTreeMap<String, regorus::Value>, entry: &EntryPoint) -> Option<regorus::Value> {
+    all.iter().find_map(|(package, value)| {
+        let rest = entry.path.strip_prefix(package.as_str())?.strip_prefix('.')?;
+        Some(rest.split('.').fold(value.clone(), |value, part| value[part].clone()))
+    })
 }
 
 /// Asks one rule; an answer that cannot be had is a denial.

@@ -1,6 +1,7 @@
 //! Takes requests for runs: checks them, starts their supervisors, queues them.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -100,6 +101,9 @@ impl RunService {
             }
             let doing = "cannot make the run's folder";
             folder.create().map_err(RunError::io(doing))?;
+            if let Some(planned) = request.request.as_ref().and_then(|mark| mark.applies) {
+                self.take_plan(planned, &folder)?;
+            }
             noted.keep(&folder).map_err(RunError::io(doing))?;
             folder.keep_leaves(&work.leaves).map_err(RunError::io(doing))?;
             env.insert("TERRACE_RUN".to_owned(), id.to_string());
@@ -121,6 +125,30 @@ impl RunService {
         }
         (run.resolves, run.set, run.after) = (draft.resolves, draft.set, draft.after);
         Ok(KeptRun { run, request, locks: work.locks, taken: 0, parallel: draft.parallel })
+    }
+
+    /// Lays the plan of another run into a run's folder; a plan is used once.
+    fn take_plan(&self, planned: RunId, folder: &RunFolder) -> Result<(), RunError> {
+        let from = self.inner.folder(planned);
+        let doing = "cannot take the approved plan";
+        std::fs::copy(from.plan_json(), folder.plan_json()).map_err(RunError::io(doing))?;
+        std::fs::copy(from.plan(), folder.plan()).map_err(RunError::io(doing))?;
+        Ok(())
+    }
+
+    /// Returns where a run's plan lies as JSON.
+    pub(crate) fn plan_json(&self, id: RunId) -> PathBuf {
+        self.inner.folder(id).plan_json()
+    }
+
+    /// Returns where a run's plan lies as Terraform wrote it.
+    pub(crate) fn plan_file(&self, id: RunId) -> PathBuf {
+        self.inner.folder(id).plan()
+    }
+
+    /// Returns where Terraform's outputs lie after the apply of an approved plan.
+    pub(crate) fn outputs_file(&self, id: RunId) -> PathBuf {
+        self.inner.folder(id).outputs()
     }
 
     /// Terraform's own lock is not taken from a run of ours that lives.
@@ -156,8 +184,23 @@ impl RunService {
         noted: &Noted,
         copy: Option<&str>,
     ) -> Result<Work, RunError> {
-        let (request, folder, noted) = (request.clone(), self.inner.folder(id), noted.clone());
-        let current = self.inner.configurations.current().await?;
+        let (mut request, folder, noted) = (request.clone(), self.inner.folder(id), noted.clone());
+        let current = match request.request.as_ref().and_then(|mark| mark.tree.as_deref()) {
+            Some(tree) => self.inner.configurations.of_branch(tree).await?,
+            None => self.inner.configurations.current().await?,
+        };
+        let approved = match request.request.as_ref().and_then(|mark| mark.applies) {
+            Some(planned) => {
+                let run = self.inner.store.run(&RunRef::Id(planned)).await?.run;
+                let none = || RunError::invalid(format!("run #{} has made no plan that could be applied", run.number));
+                Some(run.plan_digest.clone().ok_or_else(none)?)
+            }
+            None => None,
+        };
+        // Where gates are in force, a yes given ahead waits until the plan was looked at; what was approved was.
+        if approved.is_none() && request.yes && self.inner.configurations.has_gates().await {
+            request.yes = false;
+        }
         let copied = request.commit.is_some() || copy.is_some();
         let configuration: Arc<dyn Configuration> = match (&request.commit, copy) {
             (Some(named), _) => {
@@ -183,6 +226,7 @@ impl RunService {
                 copied,
                 variables: &noted.variables,
                 credentials: &settings.credentials,
+                approved: approved.as_ref(),
             };
             ground.prepare(&request)
         })
@@ -331,6 +375,7 @@ fn new_run(id: RunId, actor: &Actor, request: &RunRequest, work: &Work) -> Run {
         steps: work.steps(),
         findings: Vec::new(),
         stood_on: work.stood_on.clone(),
+        request: request.request.as_ref().map(|mark| mark.number).filter(|number| *number > 0),
         actor: actor.name.clone(),
         differs: Vec::new(),
         ways: Vec::new(),

@@ -18,7 +18,7 @@ use super::service::{RunService, save};
 use super::takeover::{self, Telling};
 use crate::domain::id::{RunId, RunRef};
 use crate::domain::run::lock::LockKey;
-use crate::domain::run::{Run, RunState, WayOn};
+use crate::domain::run::{Run, RunKind, RunState, WayOn};
 use crate::platform::PlatformError;
 use crate::platform::audit::Actor;
 use crate::platform::store::KeptRun;
@@ -128,6 +128,9 @@ impl RunService {
         if state != before {
             self.inner.wake.notify_one();
         }
+        if state == RunState::AwaitingConfirmation && kept.request.yes && kept.run.confirmed_by.is_none() {
+            tokio::spawn(self.clone().pass_gate(id));
+        }
         if state.is_end() && gone {
             self.clean_up(kept.run).await?;
         }
@@ -182,6 +185,9 @@ impl RunService {
     async fn take_back(&self, kept: KeptRun) {
         let id = kept.run.id;
         self.attend(id).await;
+        if kept.run.state == RunState::AwaitingConfirmation && kept.request.yes && kept.run.confirmed_by.is_none() {
+            tokio::spawn(self.clone().pass_gate(id));
+        }
         let folder = self.inner.folder(id);
         let started = journal::read(&folder.journal(), 0)
             .is_ok_and(|entries| entries.iter().any(|entry| matches!(entry.note, Note::Started { .. })));
@@ -233,7 +239,9 @@ impl RunService {
 fn tidy(root: &Path, folder: &RunFolder, run: &Run) -> Option<PathBuf> {
     drop(std::fs::remove_dir_all(folder.data()));
     drop(std::fs::remove_file(folder.path().join("control.sock")));
-    if run.state != RunState::Unknown {
+    // The plan of a request waits for its approval; the request removes it.
+    let waits = run.kind == RunKind::Plan && run.request.is_some();
+    if run.state != RunState::Unknown && !waits {
         // It holds secrets in clear, and is used once: in its own run.
         drop(std::fs::remove_file(folder.plan()));
     }

@@ -7,8 +7,10 @@ use async_trait::async_trait;
 
 use super::error::RunError;
 use crate::atmos::{AtmosError, Estate, RunTarget};
+use crate::domain::run::Run;
 use crate::domain::run::since::Leaf;
 use crate::domain::stack::{Dependency, Diagnostic, ExplainedValue, InstanceSummary, Severity};
+use crate::platform::audit::Actor;
 
 /// One resolved configuration.
 pub trait Configuration: Send + Sync {
@@ -46,6 +48,22 @@ pub trait Configurations: Send + Sync {
 
     /// Returns the configuration of the files at another root: a working copy.
     async fn at(&self, root: &Path) -> Result<Arc<dyn Configuration>, RunError>;
+
+    /// Tells whether gates are in force, so that a yes given ahead waits for the plan.
+    async fn has_gates(&self) -> bool {
+        false
+    }
+
+    /// Says whether a person may let a run apply its plan, which lies there as JSON.
+    async fn may_apply(&self, actor: &Actor, run: &Run, plan: &Path) -> Result<(), RunError> {
+        let _ = (actor, run, plan);
+        Ok(())
+    }
+
+    /// Returns the configuration of a request's worktree.
+    async fn of_branch(&self, tree: &str) -> Result<Arc<dyn Configuration>, RunError> {
+        Err(RunError::invalid(format!("there is no worktree '{tree}'")))
+    }
 }
 
 impl Configuration for Estate {

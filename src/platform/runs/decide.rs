@@ -9,8 +9,8 @@ use super::protocol::Ask;
 use super::service::{RunService, save};
 use super::takeover::{self, Telling};
 use crate::domain::id::{Digest, RunRef};
-use crate::domain::run::Run;
 use crate::domain::run::machine::{Happening, Refusal};
+use crate::domain::run::{Run, RunState};
 use crate::platform::audit::Actor;
 
 impl RunService {
@@ -20,7 +20,11 @@ impl RunService {
     ///
     /// Where it does not wait for a yes, or its plan is another.
     pub async fn confirm(&self, actor: &Actor, which: &RunRef, digest: Option<&Digest>) -> Result<Run, RunError> {
-        let id = self.inner.store.run(which).await?.run.id;
+        let before = self.inner.store.run(which).await?.run;
+        let id = before.id;
+        if before.state == RunState::AwaitingConfirmation {
+            self.check_gate(actor, &before).await?;
+        }
         let mut tx = self.inner.store.begin().await?;
         let mut kept = tx.run(id).await?;
         let read = kept.run.version;

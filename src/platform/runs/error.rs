@@ -31,6 +31,16 @@ pub enum RunError {
         /// What to do.
         hint: Option<String>,
     },
+    /// Policy or the rules of approvals say no.
+    #[error("{message}")]
+    Denied {
+        /// A stable code in kebab case.
+        code: &'static str,
+        /// Why.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
     /// The run's supervisor did not do what it was asked.
     #[error("the run's supervisor: {0}")]
     Supervisor(String),
@@ -66,6 +76,7 @@ impl RunError {
             Self::Circle(_) => "dependency-circle",
             Self::WouldWait(_) => "lock-held",
             Self::Invalid { .. } => "invalid-run",
+            Self::Denied { code, .. } => code,
             Self::Supervisor(_) => "supervisor",
             Self::Io { .. } => "io",
         }
@@ -79,7 +90,7 @@ impl RunError {
             Self::Atmos(error) => error.hint.clone(),
             Self::WouldWait(_) => Some("without --no-wait the run waits its turn".to_owned()),
             Self::Refused(Refusal::OtherPlan { .. }) => Some("look at the plan again, and confirm that one".to_owned()),
-            Self::Invalid { hint, .. } => hint.clone(),
+            Self::Invalid { hint, .. } | Self::Denied { hint, .. } => hint.clone(),
             Self::Supervisor(_) => Some("`terrace runs show` says where the run stands".to_owned()),
             _ => None,
         }

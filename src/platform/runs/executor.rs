@@ -61,7 +61,7 @@ impl RunService {
                         changed = true;
                     }
                 },
-                RunState::AwaitingConfirmation if kept.run.confirmed_by.is_some() && !kept.request.yes => {
+                RunState::AwaitingConfirmation if kept.run.confirmed_by.is_some() => {
                     if let Some(key) = self.let_apply(kept).await? {
                         pass.reserve(&key, kept.run.number);
                     }
@@ -256,7 +256,7 @@ impl RunService {
     }
 
     /// Ends a run that never began, and sends its supervisor home.
-    async fn end_before(&self, id: RunId, ending: Ending, why: &str) -> Result<(), RunError> {
+    pub(super) async fn end_before(&self, id: RunId, ending: Ending, why: &str) -> Result<(), RunError> {
         let mut tx = self.inner.store.begin().await?;
         let mut kept = tx.run(id).await?;
         let read = kept.run.version;

@@ -97,6 +97,12 @@ impl RunFolder {
         self.path.join("tools.json")
     }
 
+    /// Returns what Terraform put out after the apply of an approved plan; it is removed once it was read.
+    #[must_use]
+    pub fn outputs(&self) -> PathBuf {
+        self.path.join("outputs.json")
+    }
+
     /// Returns the resolved configuration that the run stands on.
     #[must_use]
     pub fn configuration(&self) -> PathBuf {

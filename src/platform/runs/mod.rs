@@ -14,6 +14,7 @@ pub mod error;
 mod executor;
 pub mod findings;
 pub mod folder;
+mod gate;
 mod git;
 mod hand;
 pub mod journal;

@@ -32,6 +32,15 @@ impl RunService {
                     .then(|| format!("terrace runs resolve {}", before.run.number)),
             });
         }
+        if let Some(mark) = &before.request.request {
+            return Err(RunError::Invalid {
+                message: format!(
+                    "run #{} is a part of request #{}, which goes on by itself",
+                    before.run.number, mark.number
+                ),
+                hint: Some(format!("terrace request show {}", mark.number)),
+            });
+        }
         // A yes ahead was said to that run, and is not said again by itself.
         let request = RunRequest { env, set_env, yes, ..before.request };
         let draft = Draft { request, retry_of: Some(Box::new(before.run)), ..Draft::default() };

@@ -75,6 +75,8 @@ pub(super) struct Ground<'a> {
     pub(super) variables: &'a BTreeSet<String>,
     /// The checks of credentials.
     pub(super) credentials: &'a [CredentialsCheck],
+    /// The digest of an approved plan that is applied as it is.
+    pub(super) approved: Option<&'a Digest>,
 }
 
 impl Ground<'_> {
@@ -97,6 +99,7 @@ impl Ground<'_> {
             root: self.configuration.root().to_owned(),
             plan: self.folder.plan(),
             plan_json: self.folder.plan_json(),
+            outputs: self.folder.outputs(),
             data: self.folder.data(),
             cache: self.cache.to_owned(),
             copied: self.copied,
@@ -124,6 +127,7 @@ impl Ground<'_> {
             kind: request.kind,
             args: &request.args,
             yes: request.yes,
+            approved: self.approved,
             seconds: self.seconds,
             tracked: &|path| tracked.contains(path),
         };

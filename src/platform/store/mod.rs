@@ -31,6 +31,7 @@ mod cost;
 mod delivery;
 mod recommend;
 mod record;
+mod request;
 mod run;
 pub mod sqlite;
 mod token;
@@ -51,6 +52,7 @@ pub use cost::{ChargeSum, Closed, Closing, CostReads, CostWrites, DaySum, KeptIm
 pub use delivery::{DeliveryReads, DeliveryWrites};
 pub use recommend::{Decided, RecommendReads, RecommendWrites};
 pub use record::{AuditQuery, EventQuery, KeyFingerprint, Order, RecordReads, RecordWrites, Remembered};
+pub use request::{RequestQuery, RequestReads, RequestWrites};
 pub use run::{HeldLock, KeptRun, RunCount, RunQuery, RunReads, RunWrites};
 pub use token::{KeptToken, TokenReads, TokenWrites};
 
@@ -109,7 +111,17 @@ pub struct Committed {
 /// A database that keeps what happened, shared by all services.
 #[async_trait]
 pub trait Store:
-    Debug + Send + Sync + RecordReads + RunReads + CostReads + BudgetReads + RecommendReads + TokenReads + DeliveryReads
+    Debug
+    + Send
+    + Sync
+    + RecordReads
+    + RunReads
+    + CostReads
+    + BudgetReads
+    + RecommendReads
+    + TokenReads
+    + DeliveryReads
+    + RequestReads
 {
     /// Begins a transaction and takes the write lock; waits for others to finish theirs.
     async fn begin(&self) -> Result<Box<dyn Tx>, PlatformError>;
@@ -127,7 +139,15 @@ pub trait Store:
 /// One transaction under the write lock; dropped without a commit, it undoes everything.
 #[async_trait]
 pub trait Tx:
-    Send + RecordWrites + RunWrites + CostWrites + BudgetWrites + RecommendWrites + TokenWrites + DeliveryWrites
+    Send
+    + RecordWrites
+    + RunWrites
+    + CostWrites
+    + BudgetWrites
+    + RecommendWrites
+    + TokenWrites
+    + DeliveryWrites
+    + RequestWrites
 {
     /// Commits rows, events and audit records as one, then rings the bell.
     async fn commit(self: Box<Self>, change: Change) -> Result<Committed, PlatformError>;

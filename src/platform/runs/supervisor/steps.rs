@@ -293,6 +293,13 @@ impl Host {
             ));
         }
         let digest = planfile::digest(&accept.plan).map_err(|error| format!("cannot read the plan file: {error}"))?;
+        if let Some(expected) = accept.expected.as_ref().filter(|expected| **expected != digest) {
+            return Err(format!(
+                "the plan file is not the one that was approved ({} instead of {}): nothing was applied",
+                digest.short(),
+                expected.short()
+            ));
+        }
         let facts = planfile::facts(&accept.json).map_err(|error| error.to_string())?;
         let changes = facts.changes || (accept.count_drift && facts.drifted);
         self.accepted = Some(Accepted { digest: digest.clone(), workspace: workspace.clone(), changes });

@@ -9,6 +9,7 @@ mod delivery;
 mod open;
 mod recommend;
 mod record;
+mod request;
 mod run;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,521 @@
+//! `terrace request`: asks for things, follows what was asked, decides.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::output::{self, Paint, Table, plain};
+use super::{Context, Exit, Failure, Outcome, ask, local, run};
+use crate::api::client::Client;
+use crate::api::types::{NewRequest, Preview, PreviewRequest, RequestWord, SubmitRequest};
+use crate::domain::golden_path::{FileChange, InstanceAction};
+use crate::domain::money::Money;
+use crate::domain::policy::Outcome as Decision;
+use crate::domain::request::{Price, Request, RequestKind, RequestState, Wish};
+use crate::domain::run::RunKind;
+use crate::domain::stack::InstanceRef;
+
+/// How often is looked whether a request has come to rest.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Asks for things: something new from a golden path, a change, an apply, an end
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  terrace list golden-paths
+  terrace request new postgres-database --set name=fares --set stack=plat-ue2-dev --set team=orders --dry-run
+  terrace request new --change orders-db -s plat-ue2-prod --set vars.size=medium --reason 'quiet season'
+  terrace request new --retire session-cache -s plat-ue2-dev
+  terrace request approve 57")]
+pub(crate) struct Ask {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Asks for something; with --dry-run it only says what it would come to
+    New(New),
+    /// Shows a request: what it asks for, what it costs, what policy says, who said what
+    Show {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Lists requests, newest first
+    List {
+        /// Only those in this state, such as `pending_approval`
+        #[arg(long, value_parser = state)]
+        state: Option<RequestState>,
+        /// How many at most
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Sends a draft, or one that came back
+    Submit {
+        #[command(flatten)]
+        which: Which,
+        /// Leaves at once
+        #[arg(long)]
+        detach: bool,
+    },
+    /// Writes a new revision and sends it
+    Revise {
+        #[command(flatten)]
+        which: Which,
+        /// What to change in it: KEY=VALUE
+        #[arg(long = "set", value_name = "KEY=VALUE", value_parser = run::variable, required = true)]
+        set: Vec<(String, String)>,
+        /// Leaves at once
+        #[arg(long)]
+        detach: bool,
+    },
+    /// Agrees to a request; where that is enough, exactly what was shown is applied
+    Approve {
+        #[command(flatten)]
+        which: Which,
+        /// What you have to say about it
+        #[arg(long)]
+        reason: Option<String>,
+        /// Answers the question ahead
+        #[arg(long)]
+        yes: bool,
+        /// Leaves at once
+        #[arg(long)]
+        detach: bool,
+    },
+    /// Refuses a request
+    Reject {
+        #[command(flatten)]
+        which: Which,
+        /// Why
+        #[arg(long)]
+        reason: String,
+    },
+    /// Takes a request back
+    Withdraw {
+        #[command(flatten)]
+        which: Which,
+    },
+    /// Says something about a request
+    Comment {
+        #[command(flatten)]
+        which: Which,
+        /// What
+        text: String,
+    },
+    /// Says how long requests took from being sent to being usable
+    Times,
+}
+
+/// One request.
+#[derive(Debug, clap::Args)]
+struct Which {
+    /// The request's number
+    #[arg(value_name = "NUMBER", value_parser = number)]
+    number: u64,
+}
+
+#[derive(Debug, clap::Args)]
+struct New {
+    /// The golden path
+    #[arg(required_unless_present_any = ["change", "retire", "apply", "destroy", "from"], conflicts_with_all = ["change", "retire", "apply", "destroy"])]
+    name: Option<String>,
+    /// Changes values of this component
+    #[arg(long, value_name = "COMPONENT", group = "instance", requires = "stack")]
+    change: Option<String>,
+    /// Ends this component, and removes its configuration
+    #[arg(long, value_name = "COMPONENT", group = "instance", requires = "stack")]
+    retire: Option<String>,
+    /// Applies this component as it is configured
+    #[arg(long, value_name = "COMPONENT", group = "instance", requires = "stack")]
+    apply: Option<String>,
+    /// Destroys what this component deployed
+    #[arg(long, value_name = "COMPONENT", group = "instance", requires = "stack")]
+    destroy: Option<String>,
+    /// The component's stack
+    #[arg(short, long)]
+    stack: Option<String>,
+    /// An input of the golden path, or a value: KEY=VALUE
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = run::variable)]
+    set: Vec<(String, String)>,
+    /// Takes the inputs from a YAML or JSON file; --set comes after it
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+    /// Why it is needed, for those who decide
+    #[arg(long)]
+    reason: Option<String>,
+    /// One line that says what it is
+    #[arg(long)]
+    title: Option<String>,
+    /// Sends nothing: shows the files, the price and the verdict
+    #[arg(long)]
+    dry_run: bool,
+    /// Keeps it without sending it
+    #[arg(long, conflicts_with = "dry_run")]
+    draft: bool,
+    /// Leaves at once
+    #[arg(long, conflicts_with = "dry_run")]
+    detach: bool,
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    let bare = text.strip_prefix('#').unwrap_or(text);
+    bare.parse().map_err(|_| format!("'{text}' is no request's number (such as 57)"))
+}
+
+fn state(text: &str) -> Result<RequestState, String> {
+    serde_json::from_value(Value::from(text))
+        .map_err(|_| format!("'{text}' is no state of a request, such as draft, checking, pending_approval, fulfilled"))
+}
+
+impl Ask {
+    pub(crate) fn execute(self, context: &Context) -> Outcome {
+        super::wait(async {
+            match self.what {
+                What::New(new) => new.execute(context).await,
+                What::Show { which } => {
+                    let request = client(context).await?.show_request(which.number).await.map_err(Failure::from)?;
+                    print(context, &request)?;
+                    Ok(Exit::Done)
+                }
+                What::List { state, limit } => list(context, &client(context).await?, state, limit).await,
+                What::Submit { which, detach } => {
+                    let client = client(context).await?;
+                    let with = SubmitRequest { env: run::surroundings() };
+                    let request = client.submit_request(which.number, &with).await.map_err(Failure::from)?;
+                    see_through(context, &client, request, detach).await
+                }
+                What::Revise { which, set, detach } => revise(context, which.number, set, detach).await,
+                What::Approve { which, reason, yes, detach } => {
+                    approve(context, which.number, reason, yes, detach).await
+                }
+                What::Reject { which, reason } => {
+                    let word = RequestWord { reason: Some(reason), ..RequestWord::default() };
+                    let request = client(context).await?.reject_request(which.number, &word).await;
+                    print(context, &request.map_err(Failure::from)?)?;
+                    Ok(Exit::Done)
+                }
+                What::Withdraw { which } => {
+                    let request = client(context).await?.withdraw_request(which.number).await;
+                    print(context, &request.map_err(Failure::from)?)?;
+                    Ok(Exit::Done)
+                }
+                What::Comment { which, text } => {
+                    let request = client(context).await?.comment_request(which.number, &text).await;
+                    print(context, &request.map_err(Failure::from)?)?;
+                    Ok(Exit::Done)
+                }
+                What::Times => times(context, &client(context).await?).await,
+            }
+        })
+    }
+}
+
+async fn client(context: &Context) -> Result<Client, Failure> {
+    local::client(context).await
+}
+
+impl New {
+    /// Puts together what is asked for.
+    async fn wish(&self, client: &Client) -> Result<Wish, Failure> {
+        let mut inputs = Map::new();
+        if let Some(file) = &self.from {
+            let text = std::fs::read_to_string(file)
+                .map_err(|error| Failure::usage(format!("cannot read {}: {error}", file.display())))?;
+            let read: Value =
+                serde_yaml::from_str(&text).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
+            match read {
+                Value::Object(map) => inputs = map,
+                Value::Null => {}
+                _ => return Err(Failure::usage(format!("{} holds no map of inputs", file.display()))),
+            }
+        }
+        let (kind, component) = match self {
+            New { change: Some(component), .. } => (RequestKind::Change, Some(component)),
+            New { retire: Some(component), .. } => (RequestKind::Retire, Some(component)),
+            New { apply: Some(component), .. } | New { destroy: Some(component), .. } => {
+                (RequestKind::Run, Some(component))
+            }
+            _ => (RequestKind::Provision, None),
+        };
+        let golden_path = match (kind, &self.name, inputs.get("golden_path")) {
+            (RequestKind::Provision, Some(name), _) => Some(name.clone()),
+            (RequestKind::Provision, None, Some(Value::String(name))) => Some(name.clone()),
+            (RequestKind::Provision, None, _) => {
+                return Err(Failure::usage("which golden path?").hint("`terrace list golden-paths` names them"));
+            }
+            _ => None,
+        };
+        inputs.shift_remove("golden_path");
+        let form = match &golden_path {
+            Some(name) => Some(client.golden_path(name).await?),
+            None => None,
+        };
+        for (key, text) in &self.set {
+            let value = match &form {
+                Some(form) => form.typed(key, text),
+                None => serde_yaml::from_str(text).unwrap_or_else(|_| Value::from(text.as_str())),
+            };
+            inputs.insert(key.clone(), value);
+        }
+        let instance = match (component, &self.stack) {
+            (Some(component), Some(stack)) => Some(InstanceRef { component: component.clone(), stack: stack.clone() }),
+            _ => None,
+        };
+        let run = match self {
+            New { apply: Some(_), .. } => Some(RunKind::Apply),
+            New { destroy: Some(_), .. } => Some(RunKind::Destroy),
+            _ => None,
+        };
+        Ok(Wish { kind, title: self.title.clone(), golden_path, instance, inputs, run, reason: self.reason.clone() })
+    }
+
+    async fn execute(self, context: &Context) -> Outcome {
+        let client = client(context).await?;
+        let wish = self.wish(&client).await?;
+        if self.dry_run {
+            let asked = PreviewRequest { wish, plan: true, env: run::surroundings() };
+            let preview = client.preview_request(&asked).await.map_err(Failure::from)?;
+            output::print(context, &preview, |out, paint| write_preview(out, paint, &preview))?;
+            let denied = preview.verdict.as_ref().is_some_and(|verdict| verdict.outcome == Decision::Deny);
+            return Ok(match (preview.problems.is_empty(), denied) {
+                (false, _) => Exit::Usage,
+                (true, true) => Exit::Denied,
+                (true, false) => Exit::Done,
+            });
+        }
+        let asked = NewRequest { wish, draft: self.draft, env: run::surroundings() };
+        let request = client.new_request(&asked).await.map_err(Failure::from)?;
+        see_through(context, &client, request, self.detach || self.draft).await
+    }
+}
+
+async fn revise(context: &Context, number: u64, set: Vec<(String, String)>, detach: bool) -> Outcome {
+    let client = client(context).await?;
+    let request = client.show_request(number).await.map_err(Failure::from)?;
+    let mut wish = request
+        .wish()
+        .cloned()
+        .ok_or_else(|| Failure::failed(format!("request #{number} has no revision to begin with")))?;
+    let form = match &wish.golden_path {
+        Some(name) => Some(client.golden_path(name).await.map_err(Failure::from)?),
+        None => None,
+    };
+    for (key, text) in set {
+        let value = match &form {
+            Some(form) => form.typed(&key, &text),
+            None => serde_yaml::from_str(&text).unwrap_or_else(|_| Value::from(text.as_str())),
+        };
+        wish.inputs.insert(key, value);
+    }
+    client.revise_request(number, &wish).await.map_err(Failure::from)?;
+    let with = SubmitRequest { env: run::surroundings() };
+    let request = client.submit_request(number, &with).await.map_err(Failure::from)?;
+    see_through(context, &client, request, detach).await
+}
+
+async fn approve(context: &Context, number: u64, reason: Option<String>, yes: bool, detach: bool) -> Outcome {
+    ask::need_an_answer(yes, "request approve")?;
+    let client = client(context).await?;
+    let request = client.show_request(number).await.map_err(Failure::from)?;
+    if !yes {
+        write(&mut io::stderr().lock(), context.paint_stderr(), &request)?;
+        if !ask::yes(context, "Agree to exactly this?")? {
+            return Ok(Exit::Failed);
+        }
+    }
+    let digest = request.check.as_ref().map(|check| check.binding.digest());
+    let word = RequestWord { digest, reason, env: run::surroundings() };
+    let request = client.approve_request(number, &word).await.map_err(Failure::from)?;
+    see_through(context, &client, request, detach).await
+}
+
+/// Waits until a request has come to rest, and says how.
+async fn see_through(context: &Context, client: &Client, request: Request, detach: bool) -> Outcome {
+    let mut request = request;
+    let mut told = None;
+    while !detach && request.state.is_under_way() {
+        if told != Some(request.state) {
+            writeln!(io::stderr().lock(), "request #{}: {}", request.number, request.state)?;
+            told = Some(request.state);
+        }
+        tokio::time::sleep(LOOK).await;
+        request = client.show_request(request.number).await.map_err(Failure::from)?;
+    }
+    print(context, &request)?;
+    let denied = request.check.as_ref().is_some_and(|check| check.verdict.outcome == Decision::Deny);
+    Ok(match request.state {
+        RequestState::NeedsChanges if denied => Exit::Denied,
+        RequestState::Rejected => Exit::Denied,
+        RequestState::NeedsChanges | RequestState::Failed | RequestState::Expired => Exit::Failed,
+        _ => Exit::Done,
+    })
+}
+
+/// Prints the newest requests.
+pub(crate) async fn list(context: &Context, client: &Client, state: Option<RequestState>, limit: u32) -> Outcome {
+    let requests = client.requests(state, limit).await.map_err(Failure::from)?;
+    let mut table = Table::new(&[">#", "state", "kind", "requester", "price", "title"]);
+    for request in &requests {
+        let price = request.check.as_ref().and_then(|check| check.price.as_ref());
+        table.row(vec![
+            request.number.to_string(),
+            request.state.to_string(),
+            request.kind.to_string(),
+            request.requester.clone(),
+            price.map(|price| money(&price.delta)).unwrap_or_default(),
+            request.title.clone(),
+        ]);
+    }
+    output::print(context, &requests, |out, paint| table.write(out, paint, "no requests"))?;
+    Ok(Exit::Done)
+}
+
+/// Prints the golden paths with what they ask for.
+pub(crate) async fn golden_paths(context: &Context, client: &Client) -> Outcome {
+    let paths = client.golden_paths().await.map_err(Failure::from)?;
+    let mut table = Table::new(&["golden path", "title", "owner", "asks for"]);
+    for path in &paths {
+        let asks: Vec<String> = path
+            .properties()
+            .map(|(name, _)| if path.requires(name) { name.to_owned() } else { format!("[{name}]") })
+            .collect();
+        table.row(vec![path.name.clone(), path.title.clone(), path.owner.clone().unwrap_or_default(), asks.join(" ")]);
+    }
+    output::print(context, &paths, |out, paint| table.write(out, paint, "no golden paths"))?;
+    Ok(Exit::Done)
+}
+
+async fn times(context: &Context, client: &Client) -> Outcome {
+    let times = client.request_times().await.map_err(Failure::from)?;
+    let shown =
+        |seconds: Option<u64>| seconds.map_or_else(|| "-".to_owned(), |s| format!("{} min {} s", s / 60, s % 60));
+    output::print(context, &times, |out, _| {
+        writeln!(out, "{} fulfilled", times.fulfilled)?;
+        writeln!(out, "from sent to usable       p50 {}  p90 {}", shown(times.p50_seconds), shown(times.p90_seconds))?;
+        let (p50, p90) = (times.p50_seconds_without_waiting, times.p90_seconds_without_waiting);
+        writeln!(out, "without waiting for people p50 {}  p90 {}", shown(p50), shown(p90))
+    })?;
+    Ok(Exit::Done)
+}
+
+fn print(context: &Context, request: &Request) -> color_eyre::Result<()> {
+    output::print(context, request, |out, paint| write(out, paint, request))?;
+    Ok(())
+}
+
+fn money(money: &Money) -> String {
+    let least = if money.unknown.is_empty() { "" } else { "at least " };
+    match &money.amount {
+        Some(amount) => format!("{least}{amount} {}", money.currency),
+        None => "unknown".to_owned(),
+    }
+}
+
+fn write_price(out: &mut dyn Write, price: Option<&Price>, unknown: &[String]) -> io::Result<()> {
+    match price {
+        Some(price) => writeln!(
+            out,
+            "price    {} a month ({} before, {} after)",
+            money(&price.delta),
+            money(&price.before),
+            money(&price.after)
+        )?,
+        None if unknown.is_empty() => writeln!(out, "price    nothing is planned, so nothing is priced")?,
+        None => writeln!(out, "price    unknown")?,
+    }
+    unknown.iter().try_for_each(|why| writeln!(out, "         unknown: {}", plain(why)))
+}
+
+fn write_files(out: &mut dyn Write, paint: Paint, files: &[FileChange]) -> io::Result<()> {
+    for line in files.iter().flat_map(|file| file.diff.lines()) {
+        let line = plain(line);
+        let line = match line.chars().next() {
+            Some('+') => paint.good(line),
+            Some('-') => paint.error(line),
+            Some('@') => paint.dim(line),
+            _ => line,
+        };
+        writeln!(out, "  {line}")?;
+    }
+    Ok(())
+}
+
+fn mark(action: InstanceAction) -> char {
+    match action {
+        InstanceAction::Create => '+',
+        InstanceAction::Change => '~',
+        InstanceAction::Remove => '-',
+    }
+}
+
+fn write_preview(out: &mut dyn Write, paint: Paint, preview: &Preview) -> io::Result<()> {
+    for problem in &preview.problems {
+        writeln!(out, "{} {}", paint.error("✗"), plain(&problem.message))?;
+    }
+    if !preview.problems.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "{}", paint.bold(plain(&preview.title)))?;
+    for one in &preview.instances {
+        writeln!(out, "  {} {}", mark(one.action), one.instance)?;
+    }
+    write_files(out, paint, &preview.files)?;
+    write_price(out, preview.price.as_ref(), &preview.unknown)?;
+    if let Some(verdict) = &preview.verdict {
+        super::policy::write_verdict(out, paint, verdict)?;
+    }
+    writeln!(out, "{}", paint.dim("nothing was sent"))
+}
+
+fn write(out: &mut dyn Write, paint: Paint, request: &Request) -> io::Result<()> {
+    let number = format!("#{}", request.number);
+    writeln!(out, "{} {}  {}", paint.bold(number), plain(&request.title), paint.hint(request.state))?;
+    writeln!(out, "{} by {}, revision {}", request.kind, plain(&request.requester), request.revision())?;
+    if let Some(why) = request.wish().and_then(|wish| wish.reason.as_deref()) {
+        writeln!(out, "why      {}", plain(why))?;
+    }
+    if let Some(reason) = &request.reason {
+        writeln!(out, "reason   {}", paint.warning(plain(reason)))?;
+    }
+    if let Some(check) = &request.check {
+        for plan in &check.plans {
+            let action =
+                check.instances.iter().find(|one| one.instance == plan.instance).map_or('~', |one| mark(one.action));
+            let sum = &plan.summary;
+            writeln!(
+                out,
+                "  {action} {}  plan #{}: {} to add, {} to change, {} to destroy",
+                plan.instance, plan.number, sum.add, sum.change, sum.destroy
+            )?;
+        }
+        write_files(out, paint, &check.files)?;
+        let unknown: Vec<String> = check.price.as_ref().map(|price| price.after.unknown.clone()).unwrap_or_default();
+        write_price(out, check.price.as_ref(), &unknown)?;
+        super::policy::write_verdict(out, paint, &check.verdict)?;
+    }
+    for decision in &request.decisions {
+        let word = if decision.approved { paint.good("agreed") } else { paint.error("refused") };
+        let own = if decision.self_attested { " (self-attested)" } else { "" };
+        let void = decision.voided.as_ref().map(|why| format!(", counts no more: {}", plain(why))).unwrap_or_default();
+        let why = decision.reason.as_ref().map(|why| format!(": {}", plain(why))).unwrap_or_default();
+        writeln!(out, "{} {word}{own}{why}{void}", plain(&decision.actor))?;
+    }
+    for comment in &request.comments {
+        writeln!(out, "{}: {}", plain(&comment.actor), plain(&comment.text))?;
+    }
+    for output in &request.outputs {
+        let value = match (&output.read_it, &output.value) {
+            (Some(how), _) => format!("(sensitive) {how}"),
+            (None, Value::String(text)) => text.clone(),
+            (None, value) => value.to_string(),
+        };
+        writeln!(out, "{}  {} = {}", output.instance, plain(&output.name), plain(&value))?;
+    }
+    if let Some(next) = &request.next {
+        writeln!(out, "{} {next}", paint.hint("next:"))?;
+    }
+    Ok(())
+}

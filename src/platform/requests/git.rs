@@ -1,0 +1,278 @@
+//! What requests do with Git: a branch and a worktree of their own, one commit, a merge.
+//!
+//! Owns every command of Git that writes. Each is refused with a sentence where the repository does not allow it, and
+//! whatever fails leaves the branch that people work on as it was.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::error::RequestError;
+use crate::platform::golden_paths::Changes;
+
+/// The estate's repository.
+#[derive(Debug, Clone)]
+pub(super) struct Repository {
+    root: PathBuf,
+}
+
+/// Who writes a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Author {
+    pub(super) name: String,
+    pub(super) email: String,
+}
+
+/// How a merge ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Merged {
+    /// The main branch holds it now: the commit at its tip.
+    Done(String),
+    /// It cannot be merged as it is.
+    Conflict(String),
+}
+
+impl Repository {
+    pub(super) fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    fn run(&self, folder: &Path, arguments: &[&str]) -> Result<String, String> {
+        let mut command = Command::new("git");
+        command.arg("-C").arg(folder).args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]);
+        command.args(["-c", "commit.gpgSign=false", "-c", "merge.renames=true"]).args(arguments);
+        command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_EDITOR", "true").env("LC_ALL", "C");
+        // The requester's words never steer another repository.
+        for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
+            command.env_remove(name);
+        }
+        let output = command.output().map_err(|error| format!("git cannot be started: {error}"))?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let text = String::from_utf8_lossy(&output.stderr);
+        let text = if text.trim().is_empty() { String::from_utf8_lossy(&output.stdout) } else { text };
+        Err(text.trim().to_owned())
+    }
+
+    fn ask(&self, arguments: &[&str]) -> Result<String, String> {
+        self.run(&self.root, arguments).map(|text| text.trim().to_owned())
+    }
+
+    /// Returns the main branch and its tip: the branch that is checked out.
+    ///
+    /// # Errors
+    ///
+    /// No repository, a bare or shallow one, no commit yet, no branch checked out, a merge or rebase under way.
+    pub(super) fn main(&self) -> Result<(String, String), RequestError> {
+        let none = |_| {
+            let hint = "git init, and commit what is there: a request becomes a commit";
+            RequestError::git("git-none", "the estate is in no Git repository", Some(hint))
+        };
+        if self.ask(&["rev-parse", "--is-bare-repository"]).map_err(none)? == "true" {
+            let hint = "open a clone of it that has files";
+            return Err(RequestError::git("git-bare", "the estate's repository is bare: it has no files", Some(hint)));
+        }
+        let top = self.ask(&["rev-parse", "--show-toplevel"]).map_err(none)?;
+        let same = Path::new(&top).canonicalize().ok() == self.root.canonicalize().ok();
+        if !same {
+            let message = format!("the estate is a folder of the repository {top}, not its root");
+            return Err(RequestError::git(
+                "git-below",
+                message,
+                Some("requests need a repository of the estate's own"),
+            ));
+        }
+        if self.ask(&["rev-parse", "--is-shallow-repository"]).is_ok_and(|answer| answer == "true") {
+            let message = "the estate's repository is a shallow clone, which cannot be merged into";
+            return Err(RequestError::git("git-shallow", message, Some("git fetch --unshallow")));
+        }
+        let branch = self.ask(&["symbolic-ref", "--quiet", "--short", "HEAD"]).map_err(|_| {
+            let message = "no branch is checked out in the estate (a detached HEAD), so there is none to merge into";
+            RequestError::git("git-detached", message, Some("git switch main"))
+        })?;
+        let tip = self.ask(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).map_err(|_| {
+            RequestError::git("git-unborn", "the estate has no commit yet", Some("git add -A && git commit"))
+        })?;
+        for (file, what) in [("MERGE_HEAD", "merge"), ("rebase-merge", "rebase"), ("CHERRY_PICK_HEAD", "cherry-pick")] {
+            let path = self.ask(&["rev-parse", "--git-path", file]).unwrap_or_default();
+            if !path.is_empty() && self.root.join(path).exists() {
+                let message = format!("a {what} is under way in the estate");
+                let hint = format!("finish it first: git {what} --continue, or --abort");
+                return Err(RequestError::git("git-busy", message, Some(&hint)));
+            }
+        }
+        Ok((branch, tip))
+    }
+
+    /// Returns those of the paths whose files differ from the last commit.
+    pub(super) fn dirty(&self, paths: &[String]) -> Result<Vec<String>, RequestError> {
+        if paths.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut arguments = vec!["status", "--porcelain", "-z", "--untracked-files=normal", "--no-renames", "--"];
+        arguments.extend(paths.iter().map(String::as_str));
+        let failed = |why| RequestError::git("git-failed", format!("git status failed: {why}"), None);
+        let text = self.run(&self.root, &arguments).map_err(failed)?;
+        Ok(text.split('\0').filter_map(|line| line.get(3..)).map(str::to_owned).collect())
+    }
+
+    /// Returns the name and address that the repository gives to commits; made from the name where it has none.
+    pub(super) fn author(&self, name: &str, is_owner: bool) -> Author {
+        let configured = |key: &str| self.ask(&["config", "--get", key]).ok().filter(|text| !text.is_empty());
+        let own = is_owner.then(|| Some((configured("user.name")?, configured("user.email")?))).flatten();
+        let (name, email) = own.unwrap_or_else(|| (name.to_owned(), format!("{name}@localhost")));
+        Author { name, email }
+    }
+
+    /// Makes (or makes again) a branch at a commit with a worktree of its own, and commits the changes there.
+    ///
+    /// # Errors
+    ///
+    /// A worktree that is locked, or another failure of Git; the branch is then without the commit.
+    pub(super) fn commit(
+        &self,
+        tree: &Path,
+        (branch, base): (&str, &str),
+        changes: &Changes,
+        author: &Author,
+        message: &str,
+    ) -> Result<String, RequestError> {
+        let failed = |why: String| match why {
+            why if why.contains("is locked") || why.contains("already checked out") || why.contains("already used") => {
+                RequestError::git(
+                    "git-locked",
+                    format!("the worktree of {branch} is locked or in use: {why}"),
+                    Some("git worktree list shows it, git worktree unlock frees it"),
+                )
+            }
+            why if why.contains("index.lock") || why.contains(".lock': File exists") => RequestError::git(
+                "git-locked",
+                format!("another Git command holds a lock: {why}"),
+                Some("wait for it to end; where none runs, remove the lock file"),
+            ),
+            why => RequestError::git("git-failed", format!("Git could not commit: {why}"), None),
+        };
+        self.discard(tree);
+        if let Some(above) = tree.parent() {
+            std::fs::create_dir_all(above).map_err(|error| failed(error.to_string()))?;
+        }
+        let place = tree.display().to_string();
+        self.ask(&["worktree", "add", "--quiet", "-B", branch, &place, base]).map_err(failed)?;
+        let committed = (|| {
+            write(tree, changes)?;
+            let mut add = vec!["add", "--all", "--force", "--"];
+            add.extend(changes.files().map(|change| change.path.as_str()));
+            self.run(tree, &add)?;
+            let (name, email) = (format!("user.name={}", author.name), format!("user.email={}", author.email));
+            self.run(tree, &["-c", &name, "-c", &email, "commit", "--quiet", "--no-verify", "-m", message])?;
+            self.run(tree, &["rev-parse", "HEAD"]).map(|text| text.trim().to_owned())
+        })();
+        committed.map_err(|why| {
+            self.discard(tree);
+            failed(why)
+        })
+    }
+
+    /// Lays changes out in a worktree without a branch and without a commit.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repository::main`]; where Git or the disk fails, and nothing is left behind then.
+    pub(super) fn lay_out(&self, tree: &Path, changes: &Changes) -> Result<(), RequestError> {
+        let (_, tip) = self.main()?;
+        let failed =
+            |why: String| RequestError::git("git-failed", format!("Git could not make a worktree: {why}"), None);
+        if let Some(above) = tree.parent() {
+            std::fs::create_dir_all(above).map_err(|error| failed(error.to_string()))?;
+        }
+        self.ask(&["worktree", "add", "--quiet", "--detach", &tree.display().to_string(), &tip]).map_err(failed)?;
+        write(tree, changes).map_err(|why| {
+            self.discard(tree);
+            failed(why)
+        })
+    }
+
+    /// Removes a worktree; the branch stays.
+    pub(super) fn discard(&self, tree: &Path) {
+        // What is not there need not go.
+        drop(self.ask(&["worktree", "remove", "--force", &tree.display().to_string()]));
+        drop(std::fs::remove_dir_all(tree));
+        drop(self.ask(&["worktree", "prune"]));
+    }
+
+    /// Removes a branch that nobody needs any more.
+    pub(super) fn forget(&self, branch: &str) {
+        drop(self.ask(&["branch", "--quiet", "-D", branch]));
+    }
+
+    /// Returns the tip of a branch.
+    pub(super) fn tip(&self, branch: &str) -> Option<String> {
+        self.ask(&["rev-parse", "--verify", "--quiet", &format!("refs/heads/{branch}^{{commit}}")]).ok()
+    }
+
+    /// Says what a commit conflicts with; `None` where it can be merged.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repository::main`].
+    pub(super) fn conflict(&self, commit: &str) -> Result<Option<String>, RequestError> {
+        self.main()?;
+        match self.ask(&["merge-tree", "--write-tree", "--name-only", "--no-messages", "HEAD", commit]) {
+            Ok(_) => Ok(None),
+            Err(why) if why.contains("usage:") || why.contains("unknown option") => Ok(None),
+            Err(why) => {
+                let files: Vec<&str> = why.lines().skip(1).filter(|line| !line.is_empty()).collect();
+                Ok(Some(format!("it conflicts with what was changed meanwhile in {}", files.join(", "))))
+            }
+        }
+    }
+
+    /// Brings a commit to the branch that is checked out: forward where that is enough, else by a merge commit.
+    ///
+    /// # Errors
+    ///
+    /// As [`Repository::main`]; files that differ from the last commit and would be overwritten.
+    pub(super) fn merge(&self, commit: &str, author: &Author, message: &str) -> Result<Merged, RequestError> {
+        let (_, tip) = self.main()?;
+        if self.ask(&["merge-base", "--is-ancestor", commit, "HEAD"]).is_ok() {
+            return Ok(Merged::Done(tip));
+        }
+        if self.ask(&["merge", "--quiet", "--ff-only", commit]).is_ok() {
+            return self.main().map(|(_, tip)| Merged::Done(tip));
+        }
+        let (name, email) = (format!("user.name={}", author.name), format!("user.email={}", author.email));
+        let merged =
+            self.ask(&["-c", &name, "-c", &email, "merge", "--quiet", "--no-ff", "--no-verify", "-m", message, commit]);
+        match merged {
+            Ok(_) => self.main().map(|(_, tip)| Merged::Done(tip)),
+            Err(why) => {
+                let conflicts = self.ask(&["diff", "--name-only", "--diff-filter=U"]).unwrap_or_default();
+                drop(self.ask(&["merge", "--abort"]));
+                let conflicts: Vec<&str> = conflicts.lines().collect();
+                Ok(Merged::Conflict(if conflicts.is_empty() {
+                    format!("Git could not merge it: {}", why.lines().next().unwrap_or_default())
+                } else {
+                    format!("it conflicts with what was changed meanwhile in {}", conflicts.join(", "))
+                }))
+            }
+        }
+    }
+}
+
+/// Writes the changes into a worktree.
+fn write(tree: &Path, changes: &Changes) -> Result<(), String> {
+    for change in changes.files() {
+        let path = tree.join(&change.path);
+        let failed = |error: std::io::Error| format!("{}: {error}", change.path);
+        match &change.after {
+            Some(text) => {
+                if let Some(folder) = path.parent() {
+                    std::fs::create_dir_all(folder).map_err(failed)?;
+                }
+                std::fs::write(&path, text).map_err(failed)?;
+            }
+            None => std::fs::remove_file(&path).map_err(failed)?,
+        }
+    }
+    Ok(())
+}
