@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn what_is_no_sarif_is_refused() {
-        for (text, why) in [("x", "no JSON"), ("{}", "version ''"), ("{\"version\": \"2.1.0\"}", "no runs")] {
+        for (text, why) in [("x", "no JSON"), ("{}", "version is ''"), ("{\"version\": \"2.1.0\"}", "no runs")] {
             let error = read_sarif(text.as_bytes()).unwrap_err();
             assert!(error.to_string().contains(why), "{error}");
         }

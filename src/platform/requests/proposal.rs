@@ -189,7 +189,8 @@ fn path(text: &str) -> Vec<PathSegment> {
     let (mut parts, mut part, mut quoted, mut was_quoted) = (Vec::new(), String::new(), false, false);
     let mut end = |part: &mut String, was_quoted: &mut bool| {
         let text = std::mem::take(part);
-        let index = text.parse().ok().filter(|_| !std::mem::take(was_quoted));
+        let quoted = std::mem::take(was_quoted);
+        let index = text.parse().ok().filter(|_| !quoted);
         parts.push(index.map_or(PathSegment::Key(text), PathSegment::Index));
     };
     for c in text.chars() {
