@@ -17,7 +17,13 @@ use crate::platform::estimates::{self, EstimateRequest};
 /// What has no price is listed as unknown and makes the total an "at least". Prices come from the estate's
 /// platform/prices.yaml and platform/prices/*.csv, then from --infracost, then from the book in this program.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: terraform show -json tfplan > plan.json && terrace estimate --plan plan.json")]
+#[command(
+    override_usage = "terrace estimate COMPONENT -s STACK\n       terrace estimate --plan FILE [--usage FILE]\n       terrace estimate --all",
+    after_help = "\
+Examples:
+  terrace estimate orders-db -s plat-ue2-prod
+  terraform show -json tfplan > plan.json && terrace estimate --plan plan.json"
+)]
 pub(crate) struct Estimate {
     /// The component; it is planned now, on the platform
     #[arg(requires = "stack", required_unless_present_any = ["plan", "all"], conflicts_with_all = ["plan", "all"])]

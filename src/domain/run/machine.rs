@@ -72,6 +72,10 @@ pub enum Happening {
         /// The digest of the plan file.
         digest: Digest,
     },
+    /// The yes was given ahead, and gates are in force: the plan is looked at before it counts.
+    CheckBegun,
+    /// It could not be looked at: a person says yes, or not.
+    CheckGivenUp,
     /// A person (or `--yes`, ahead) said yes to exactly this plan.
     Confirmed {
         /// The digest that was shown.
@@ -301,7 +305,7 @@ impl Facts {
     }
 
     fn target(&self, happening: &Happening) -> Result<RunState, Refusal> {
-        use RunState::{Applying, AwaitingConfirmation, Planning, Queued, Running, Unknown};
+        use RunState::{Applying, AwaitingConfirmation, Checking, Planning, Queued, Running, Unknown};
         if let (Happening::Resolved { done }, Unknown) = (happening, self.state) {
             return Ok(if *done { RunState::Succeeded } else { RunState::Failed });
         }
@@ -315,7 +319,9 @@ impl Facts {
             (Happening::Started, Queued) => Ok(if self.kind.plans() { Planning } else { Running }),
             (Happening::Planned { .. }, Planning) if self.kind.applies() => Ok(AwaitingConfirmation),
             (Happening::Planned { .. }, Planning) => Ok(Planning),
-            (Happening::Confirmed { digest }, AwaitingConfirmation) => {
+            (Happening::CheckBegun, AwaitingConfirmation) if self.confirmed.is_none() => Ok(Checking),
+            (Happening::CheckGivenUp, Checking) => Ok(AwaitingConfirmation),
+            (Happening::Confirmed { digest }, AwaitingConfirmation | Checking) => {
                 same(self.plan.as_ref(), digest)?;
                 Ok(AwaitingConfirmation)
             }
@@ -334,6 +340,7 @@ impl Facts {
             (Happening::Lost, _) => Ok(RunState::Failed),
             (Happening::Started, _) => Err(self.not_now("started")),
             (Happening::Planned { .. }, _) => Err(self.not_now("planned")),
+            (Happening::CheckBegun | Happening::CheckGivenUp, _) => Err(self.not_now("checked")),
             (Happening::Confirmed { .. }, _) => Err(self.not_now("confirmed")),
             (Happening::Applying { .. }, _) => Err(self.not_now("applied")),
             (Happening::Resolved { .. }, _) => Err(self.not_now("resolved: only an unknown one can")),
@@ -342,17 +349,17 @@ impl Facts {
 
     /// An ending is believed only where it can be true.
     fn ended(&self, ending: Ending, state: RunState) -> Result<RunState, Refusal> {
-        use RunState::{Applying, AwaitingConfirmation, Planning, Queued};
+        use RunState::{Applying, AwaitingConfirmation, Checking, Planning, Queued};
         let possible = match ending {
             Ending::Failed | Ending::Canceled => true,
             Ending::Succeeded if self.kind.applies() => state == Applying,
             Ending::Succeeded => !matches!(state, Queued),
             Ending::NoChanges => state == Planning,
-            Ending::Expired => matches!(state, AwaitingConfirmation | Queued),
+            Ending::Expired => matches!(state, AwaitingConfirmation | Checking | Queued),
             Ending::Stale => state == Applying,
             // The check comes before everything, and once more right before a plan is applied.
             Ending::NeedsCredentials => state != Applying,
-            Ending::Denied => state == AwaitingConfirmation,
+            Ending::Denied => matches!(state, AwaitingConfirmation | Checking),
         };
         if possible { Ok(ending.state()) } else { Err(self.not_now("ended like this")) }
     }
@@ -376,6 +383,8 @@ fn verb(happening: &Happening, to: RunState) -> &'static str {
     match happening {
         Happening::Started => "started",
         Happening::Planned { .. } => "planned",
+        Happening::CheckBegun => "checking",
+        Happening::CheckGivenUp => "check_given_up",
         Happening::Confirmed { .. } => "confirmed",
         Happening::Applying { .. } => "applying",
         Happening::CancelAsked if to.is_end() => "canceled",

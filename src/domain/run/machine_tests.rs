@@ -13,6 +13,7 @@ use crate::domain::id::Digest;
 enum Act {
     Start,
     Plan(u8),
+    Check(bool),
     Confirm(u8),
     Apply(u8),
     Cancel,
@@ -28,10 +29,11 @@ fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         3 => Just(Act::Start),
         3 => (0..3u8).prop_map(Act::Plan),
+        2 => any::<bool>().prop_map(Act::Check),
         3 => (0..3u8).prop_map(Act::Confirm),
         3 => (0..3u8).prop_map(Act::Apply),
         1 => Just(Act::Cancel),
-        3 => (0..7u8).prop_map(Act::End),
+        3 => (0..8u8).prop_map(Act::End),
         1 => Just(Act::KillSupervisor),
         1 => Just(Act::KillPlatform),
         1 => any::<bool>().prop_map(Act::Resolve),
@@ -163,6 +165,8 @@ proptest! {
             let happening = match act {
                 Act::Start => Happening::Started,
                 Act::Plan(n) => Happening::Planned { digest: digest(n) },
+                Act::Check(true) => Happening::CheckBegun,
+                Act::Check(false) => Happening::CheckGivenUp,
                 Act::Confirm(n) => Happening::Confirmed { digest: digest(n) },
                 Act::Apply(n) => Happening::Applying { digest: digest(n) },
                 Act::Cancel => Happening::CancelAsked,
@@ -227,6 +231,26 @@ fn the_way_of_an_apply() {
     assert_eq!(facts.state, RunState::Succeeded);
     assert_eq!(seen["planned"], RunState::AwaitingConfirmation);
     assert_eq!(seen["applying"], RunState::Applying);
+}
+
+#[test]
+fn a_yes_that_was_given_ahead_counts_once_the_plan_was_looked_at() {
+    let checking = Facts {
+        kind: RunKind::Apply,
+        state: RunState::Checking,
+        changes: true,
+        plan: Some(digest(1)),
+        confirmed: None,
+        cancel_asked: false,
+    };
+    let to = |facts: &Facts, happening: Happening| facts.after(&happening).map(|transition| transition.to);
+    assert_eq!(to(&checking, Happening::Confirmed { digest: digest(1) }), Ok(RunState::AwaitingConfirmation));
+    assert!(to(&checking, Happening::Confirmed { digest: digest(2) }).is_err());
+    assert!(to(&checking, Happening::Applying { digest: digest(1) }).is_err());
+    assert_eq!(to(&checking, Happening::Ended(Ending::Denied)), Ok(RunState::Denied));
+    assert_eq!(to(&checking, Happening::CheckGivenUp), Ok(RunState::AwaitingConfirmation));
+    let confirmed = Facts { state: RunState::AwaitingConfirmation, confirmed: Some(digest(1)), ..checking };
+    assert!(to(&confirmed, Happening::CheckBegun).is_err(), "what was confirmed is not looked at again");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::accept::blocking;
 use super::copy;
@@ -18,6 +19,7 @@ use super::service::{RunService, save};
 use super::takeover::{self, Telling};
 use crate::domain::id::{RunId, RunRef};
 use crate::domain::run::lock::LockKey;
+use crate::domain::run::machine::Happening;
 use crate::domain::run::{Run, RunKind, RunState, WayOn};
 use crate::platform::PlatformError;
 use crate::platform::audit::Actor;
@@ -85,6 +87,10 @@ impl RunService {
         if new.is_ok_and(|new| new.iter().any(|entry| matches!(entry.note, Note::Planned { .. }))) {
             mask_plan(&folder).await;
         }
+        // What a request applies was looked at before people agreed to it.
+        let agreed = known.request.request.as_ref().is_some_and(|mark| mark.applies.is_some());
+        let ahead = known.request.yes && known.run.kind.applies() && !agreed;
+        let ahead = ahead && self.inner.configurations.has_gates().await;
         let mut tx = self.inner.store.begin().await?;
         let mut kept = tx.run(id).await?;
         let (read, before) = (kept.run.version, kept.run.state);
@@ -113,14 +119,23 @@ impl RunService {
         if gone && !kept.run.state.is_end() {
             takeover::lose(&mut kept.run, Timestamp::now(), &folder, &mut telling);
         }
+        let waits = kept.run.state == RunState::AwaitingConfirmation && kept.run.confirmed_by.is_none();
+        if ahead
+            && waits
+            && kept.request.yes
+            && let Some(transition) = takeover::step(&mut kept.run, &Happening::CheckBegun)
+        {
+            kept.run.version += 1;
+            telling.transition(&kept.run, transition, json!({"plan": kept.run.plan_digest}));
+        }
         let state = kept.run.state;
         if state.is_end() && !before.is_end() {
             kept.run.ways = self.ways(&kept.run).await?;
         }
         let held = state.holds(kept.run.kind);
         let keeps_folder = held.folder
-            || (state == RunState::AwaitingConfirmation && kept.run.confirmed_by.is_some())
-            || (state == RunState::AwaitingConfirmation && kept.request.yes);
+            || state == RunState::Checking
+            || (state == RunState::AwaitingConfirmation && (kept.run.confirmed_by.is_some() || kept.request.yes));
         let free: Vec<LockKey> =
             kept.locks.iter().filter(|key| if key.is_state() { !held.state } else { !keeps_folder }).cloned().collect();
         tx.release_locks(id, &free).await?;
@@ -128,7 +143,7 @@ impl RunService {
         if state != before {
             self.inner.wake.notify_one();
         }
-        if state == RunState::AwaitingConfirmation && kept.request.yes && kept.run.confirmed_by.is_none() {
+        if state == RunState::Checking && before != state {
             tokio::spawn(self.clone().pass_gate(id));
         }
         if state.is_end() && gone {
@@ -185,7 +200,7 @@ impl RunService {
     async fn take_back(&self, kept: KeptRun) {
         let id = kept.run.id;
         self.attend(id).await;
-        if kept.run.state == RunState::AwaitingConfirmation && kept.request.yes && kept.run.confirmed_by.is_none() {
+        if kept.run.state == RunState::Checking {
             tokio::spawn(self.clone().pass_gate(id));
         }
         let folder = self.inner.folder(id);

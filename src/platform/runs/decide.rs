@@ -22,7 +22,7 @@ impl RunService {
     pub async fn confirm(&self, actor: &Actor, which: &RunRef, digest: Option<&Digest>) -> Result<Run, RunError> {
         let before = self.inner.store.run(which).await?.run;
         let id = before.id;
-        if before.state == RunState::AwaitingConfirmation {
+        if matches!(before.state, RunState::AwaitingConfirmation | RunState::Checking) {
             self.check_gate(actor, &before).await?;
         }
         let mut tx = self.inner.store.begin().await?;
@@ -31,6 +31,7 @@ impl RunService {
         let digest = digest.or(kept.run.plan_digest.as_ref()).cloned().ok_or(Refusal::NotConfirmed)?;
         let transition = kept.run.facts().after(&Happening::Confirmed { digest: digest.clone() })?;
         if kept.run.confirmed_by.is_none() {
+            kept.run.state = transition.to;
             kept.run.confirmed_by = Some(actor.name.clone());
             kept.run.expires_at = None;
             kept.run.next = None;

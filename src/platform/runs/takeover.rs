@@ -190,7 +190,7 @@ fn end(
         run.findings = look(place, run, entry.at);
     }
     let found = |code: &str| run.findings.iter().any(|finding: &LogFinding| finding.code == code);
-    let before_change = matches!(run.state, RunState::Planning | RunState::AwaitingConfirmation);
+    let before_change = matches!(run.state, RunState::Planning | RunState::AwaitingConfirmation | RunState::Checking);
     let ending = match outcome {
         Outcome::Succeeded => Ending::Succeeded,
         Outcome::NoChanges => Ending::NoChanges,
