@@ -19,12 +19,13 @@ pub(crate) struct Cost {
 /// What to do with billed cost.
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Imports a FOCUS export (1.0 to 1.2): CSV, plain or gzip
+    /// Imports a FOCUS export (1.0 to 1.2) or an AWS Cost and Usage Report: CSV, plain or gzip
     ///
     /// The same file a second time, or one that overlaps, changes nothing that is there. A file that contradicts a
     /// bill (another amount for the same charge at the same time) is a correction: for its provider, account and
-    /// billing period, it takes the place of everything from its first to its last day. Rows that cannot be read are
-    /// refused and listed; a file that ends in the middle, lacks columns or has two currencies is refused whole.
+    /// billing period, it takes the place of everything from its first to its last day. So does a newer version of the
+    /// same file: its name, no day fewer, most of the same rows. Rows that cannot be read are refused and listed; a file
+    /// that ends in the middle, lacks columns or has two currencies is refused whole.
     Import(Import),
     /// Lists the days on which a service cost far more than expected, with what caused it
     Anomalies,
@@ -63,6 +64,11 @@ impl Cost {
         list(paint.warning("warning:"), &report.warnings, 0)?;
         if let Some(before) = report.imported_before {
             writeln!(err, "this very file was imported at {before}; nothing was changed")?;
+        }
+        if report.lacking > 0 {
+            let hint = paint.hint("hint:");
+            writeln!(err, "on its days the bills have {} rows that the file has not; they stay", report.lacking)?;
+            writeln!(err, "{hint} where the file is all there is for its days, add --replace")?;
         }
         drop(err);
         output::print(context, &report, |out, _| write(out, &report))?;

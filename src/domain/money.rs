@@ -207,8 +207,23 @@ impl FromStr for Exact {
             b'+' => (false, 1),
             _ => (false, 0),
         };
-        let (mut mantissa, mut scale, mut digits, mut point) = (0i128, 0i64, 0u32, false);
+        let (mut scale, mut digits, mut point) = (0i64, 0u32, false);
         let mut exponent = 0i64;
+        // Nearly every amount has at most 18 digits, which fit a machine word: a bill has millions of them.
+        let mut small = 0u64;
+        while digits < 18 && index < bytes.len() {
+            match bytes[index] {
+                digit @ b'0'..=b'9' => {
+                    small = small * 10 + u64::from(digit - b'0');
+                    digits += 1;
+                    scale += i64::from(point);
+                }
+                b'.' if !point => point = true,
+                _ => break,
+            }
+            index += 1;
+        }
+        let mut mantissa = i128::from(small);
         while index < bytes.len() {
             match bytes[index] {
                 digit @ b'0'..=b'9' => {

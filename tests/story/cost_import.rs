@@ -116,6 +116,59 @@ fn twice_is_once_and_a_correction_takes_its_days() {
 }
 
 #[test]
+fn a_newer_version_of_an_export_replaces_it_and_a_part_does_not() {
+    let bills = Bills::new();
+    let text = fixture();
+    let lines: Vec<&str> = text.lines().collect();
+    let without = |part: &str| lines.iter().filter(|line| !line.contains(part)).copied().collect::<Vec<_>>().join("\n");
+    bills.import(&bills.file("october.csv", &text));
+    // another file that only lacks a row might be a part of the bill: nothing is lost, and the report says so
+    let part = bills.import(&bills.file("part.csv", without("a credit for support")));
+    assert_eq!((bills.counts(&part), &part["lacking"]), ([11, 0, 11, 0], &json!(1)));
+
+    let bills = Bills::new();
+    bills.import(&bills.file("october.csv", &text));
+    // the same export, written anew: what it lacks is gone, and tags that changed are not billed twice
+    let newer = without("a credit for support").replacen("\"\"payments\"\"", "\"\"orders\"\"", 1);
+    let report = bills.import(&bills.file("october.csv", newer));
+    assert_eq!((bills.counts(&report), &report["removed"]), ([11, 0, 10, 1], &json!(1)), "{report}");
+    let after = bills.0.terrace(&["budget", "report", "--period", "2026", "--format", "json"]).succeeds();
+    let after: Value = serde_json::from_str(&after.out).expect("JSON");
+    assert_eq!(after["total"]["billed"]["amount"], report["total"]);
+    // one of the same name that has few of its rows is no version of it
+    let few = [lines[0], lines[1], lines[lines.len() - 1]].join("\n");
+    assert_eq!(bills.import(&bills.file("october.csv", few))["removed"], Value::Null);
+}
+
+#[test]
+fn an_aws_cost_and_usage_report_is_read_as_focus() {
+    let bills = Bills::new();
+    let header = "bill/PayerAccountId,bill/BillingPeriodStartDate,lineItem/LineItemType,lineItem/UsageStartDate,\
+                  lineItem/UsageEndDate,lineItem/UnblendedCost,lineItem/CurrencyCode,lineItem/ProductCode,\
+                  savingsPlan/SavingsPlanEffectiveCost,resourceTags/user:team";
+    let row = |kind: &str, cost: &str, effective: &str| {
+        format!(
+            "1,2026-10-01T00:00:00Z,{kind},2026-10-02T00:00:00Z,2026-10-02T01:00:00Z,{cost},USD,AmazonEC2,{effective},orders"
+        )
+    };
+    let rows = [
+        header.to_owned(),
+        row("SavingsPlanCoveredUsage", "1.0000000001", "0.70"),
+        row("SavingsPlanNegation", "-1.0000000001", ""),
+        row("SavingsPlanRecurringFee", "0.70", ""),
+        row("Tax", "0.05", ""),
+        row("Usage", "much", ""),
+    ];
+    let report = bills.import(&bills.file("cur.csv", rows.join("\n")));
+    assert_eq!((bills.counts(&report), report["total"].as_str()), ([5, 4, 0, 0], Some("0.7500000000")), "{report}");
+    assert_eq!(report["refused"][0]["line"], 6);
+    let text = bills.0.terrace(&["budget", "report", "--period", "2026-10", "--by", "team,kind", "--format", "json"]);
+    let report: Value = serde_json::from_str(&text.succeeds().out).expect("JSON");
+    assert_eq!(report["groups"][0]["key"], "orders", "{report}");
+    assert_eq!(report["total"]["effective"]["amount"], "0.75", "{report}");
+}
+
+#[test]
 fn gzip_is_read_and_one_that_ends_in_the_middle_is_refused_whole() {
     let bills = Bills::new();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());

@@ -69,7 +69,17 @@ fn read(rest: &mut &[u8]) -> Result<BillLine, Damaged> {
     Ok(BillLine { start, seconds, billed, effective, list, contracted, quantity })
 }
 
-fn unsigned(mut number: u128, out: &mut Vec<u8>) {
+fn unsigned(number: u128, out: &mut Vec<u8>) {
+    let Ok(mut small) = u64::try_from(number) else { return large(number, out) };
+    while small >= 0x80 {
+        out.push(0x80 | u8::try_from(small & 0x7f).unwrap_or_default());
+        small >>= 7;
+    }
+    out.push(u8::try_from(small).unwrap_or_default());
+}
+
+/// Appends what a machine word does not hold.
+fn large(mut number: u128, out: &mut Vec<u8>) {
     while number >= 0x80 {
         out.push(0x80 | u8::try_from(number & 0x7f).unwrap_or_default());
         number >>= 7;
@@ -78,6 +88,14 @@ fn unsigned(mut number: u128, out: &mut Vec<u8>) {
 }
 
 fn take_unsigned(rest: &mut &[u8]) -> Result<u128, Damaged> {
+    let mut small = 0u64;
+    for (at, byte) in rest.iter().take(9).enumerate() {
+        small |= u64::from(byte & 0x7f) << (at * 7);
+        if byte & 0x80 == 0 {
+            *rest = &rest[at + 1..];
+            return Ok(u128::from(small));
+        }
+    }
     let mut number = 0u128;
     for shift in (0..128).step_by(7) {
         let (byte, after) = rest.split_first().ok_or(Damaged)?;

@@ -100,7 +100,8 @@ impl Focus {
         let first = names.first().cloned().unwrap_or_default();
         let cur = |name: &String| name.starts_with("lineItem/") || name.starts_with("line_item_");
         let hint = if names.iter().any(cur) {
-            "it looks like an AWS Cost and Usage Report; let AWS Data Exports write \"FOCUS with AWS columns\""
+            "it looks like an AWS Cost and Usage Report, and lacks bill/PayerAccountId, lineItem/LineItemType, \
+             lineItem/UsageStartDate or lineItem/UnblendedCost"
         } else if names.len() == 1 && (first.contains(';') || first.contains('\t')) {
             "cells must be parted by commas"
         } else {
@@ -407,7 +408,7 @@ mod tests {
         let error = focus("a,b").unwrap_err();
         assert!(error.to_string().contains("it has no column BilledCost, EffectiveCost"), "{error}");
         let cur = focus("lineItem/UnblendedCost,bill/PayerAccountId").unwrap_err();
-        assert!(cur.hint.contains("FOCUS with AWS columns"));
+        assert!(cur.hint.contains("bill/PayerAccountId"));
         assert!(focus("BilledCost;EffectiveCost").unwrap_err().hint.contains("commas"));
     }
 

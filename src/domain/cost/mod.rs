@@ -1,9 +1,10 @@
 //! What was billed: charges, their lines, and what an import of them says.
 //!
 //! Owns the shape of a bill line, how lines of a day are packed and compared ([`cell`]), and how a FOCUS export is read
-//! ([`focus`]). Leaves who pays for it to [`crate::domain::allocation`] and files to `platform::costs`.
+//! ([`focus`]), an AWS Cost and Usage Report too ([`cur`]). Leaves who pays for it to [`crate::domain::allocation`] and files to `platform::costs`.
 
 pub mod cell;
+pub mod cur;
 pub mod focus;
 
 use std::collections::BTreeMap;
@@ -238,6 +239,9 @@ pub struct ImportReport {
     /// Rows that a corrected export no longer has.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub removed: u64,
+    /// Rows that the bills keep on the file's days although the file has them not: it was taken for a part of them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lacking: u64,
     /// Rows that were not taken; the first thousand, see `refused_more`.
     pub refused: Vec<RowNote>,
     /// How many more were not taken.

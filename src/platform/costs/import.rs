@@ -36,6 +36,14 @@ pub struct ImportRequest {
     pub replace: bool,
 }
 
+impl ImportRequest {
+    /// Returns the name by which a newer version of the file is known; empty where it has none.
+    fn source(&self) -> &str {
+        let name = self.name.strip_suffix(".gz").unwrap_or(&self.name);
+        if name == "-" { "" } else { name }
+    }
+}
+
 impl CostService {
     /// Imports a FOCUS export, plain or gzip.
     ///
@@ -158,6 +166,7 @@ impl CostService {
             unchanged: parsed.taken,
             replaced: 0,
             removed: 0,
+            lacking: 0,
             refused: parsed.refused,
             refused_more: parsed.refused_more,
             warnings: parsed.warnings,
@@ -173,16 +182,17 @@ impl CostService {
             tx.commit_bookkeeping().await?;
             return Ok(report);
         }
-        let settled = tx.settle_costs(request.replace).await?;
+        let settled = tx.settle_costs(request.source(), request.replace).await?;
         report.added = settled.added;
         report.unchanged = settled.unchanged;
         report.replaced = settled.replaced;
         report.removed = settled.removed;
+        report.lacking = settled.lacking;
         let now = Timestamp::now();
         let id = tx.keep_cost_import(&digest, &request.name, &actor.name, now, &report).await?.to_string();
         let facts = json!({
             "file": request.name, "sha256": digest, "rows": report.rows, "added": report.added,
-            "unchanged": report.unchanged, "replaced": report.replaced, "removed": report.removed,
+            "unchanged": report.unchanged, "replaced": report.replaced, "removed": report.removed, "lacking": report.lacking,
             "refused": report.refused.len() as u64 + report.refused_more, "currency": report.currency,
             "total": report.total, "unallocated": report.unallocated,
         });

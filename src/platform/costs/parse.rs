@@ -1,4 +1,4 @@
-//! Reading a FOCUS export in a stream: rows become cells (charge and day) within bounded memory.
+//! Reading a FOCUS export (or an AWS Cost and Usage Report) in a stream: rows become cells (charge and day) within bounded memory.
 //!
 //! Lines are packed into one buffer as they come; when it is full, or the file ends, they are sorted and handed on.
 
@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
 
 use super::import::by_provider;
+use crate::domain::cost::cur::Cur;
 use crate::domain::cost::focus::Focus;
 use crate::domain::cost::{Bill, RowNote, cell};
 use crate::domain::money::{Currency, Exact};
@@ -82,9 +83,11 @@ pub(super) fn parse(
     match start {
         [] => Err(unusable("cost-file-empty", "the file is empty", Some(EXPORT))),
         [0x1f, 0x8b, ..] => read(MultiGzDecoder::new(input), batches),
-        [b'P', b'A', b'R', b'1', ..] => {
-            Err(unusable("cost-file-format", "this is a Parquet file", Some("export CSV, plain or gzip")))
-        }
+        [b'P', b'A', b'R', b'1', ..] => Err(unusable(
+            "cost-file-format",
+            "this is a Parquet file",
+            Some("export CSV, plain or gzip, or turn it: duckdb -c \"copy 'bill.parquet' to 'bill.csv'\""),
+        )),
         [b'P', b'K', 3, 4, ..] => {
             Err(unusable("cost-file-format", "this is a zip archive", Some("unpack it, and import the CSV in it")))
         }
@@ -120,16 +123,26 @@ fn read(input: impl Read, batches: &mpsc::Sender<Batch>) -> Result<Parsed, Platf
         return Err(unusable("cost-file-empty", "the file is empty", Some(EXPORT)));
     }
     let width = record.len();
+    let report = Cur::of(&record);
+    let mut translated = ByteRecord::new();
+    if report.is_some() {
+        record = Cur::header();
+    }
     let focus = Focus::of(&record).map_err(|error| unusable("cost-columns", error.to_string(), Some(&error.hint)))?;
     let mut stager = Stager::default();
     let (mut refused, mut refused_more, mut rows) = (Vec::new(), 0u64, 0u64);
     while reader.read_byte_record(&mut record).map_err(failed)? {
         rows += 1;
         let line = record.position().map_or(rows + 1, csv::Position::line);
-        let taken = if record.len() == width {
-            stager.take(&focus, &record, line)
-        } else {
-            Err(Refused::Row(format!("it has {} cells, and the header has {width}", record.len())))
+        let taken = match &report {
+            _ if record.len() != width => {
+                Err(Refused::Row(format!("it has {} cells, and the header has {width}", record.len())))
+            }
+            None => stager.take(&focus, &record, line),
+            Some(report) => report
+                .row(&record, &mut translated)
+                .map_err(Refused::Row)
+                .and_then(|()| stager.take(&focus, &translated, line)),
         };
         match taken {
             Ok(()) => {}

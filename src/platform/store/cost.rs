@@ -41,6 +41,8 @@ pub struct Settled {
     pub replaced: u64,
     /// Lines that are gone.
     pub removed: u64,
+    /// Lines that the bills keep on the file's days although the file has them not.
+    pub lacking: u64,
 }
 
 /// The sum of a charge in a bill.
@@ -160,8 +162,10 @@ pub trait CostWrites {
     /// Makes staged cells part of the bills.
     ///
     /// Where they contradict a bill they are a correction and take the place of everything that the bill has on their
-    /// days, from the first to the last; `whole` says that they are one in any case. Else they are added to it.
-    async fn settle_costs(&mut self, whole: bool) -> Result<Settled, PlatformError>;
+    /// days, from the first to the last; `whole` says that they are one in any case, and so does a file that is a newer
+    /// version of the only one that the bill's rows came from: the same name, no day fewer, most of the same rows. Else
+    /// they are added to it.
+    async fn settle_costs(&mut self, name: &str, whole: bool) -> Result<Settled, PlatformError>;
 
     /// Keeps what an import did; returns its number.
     async fn keep_cost_import(

@@ -229,14 +229,16 @@ impl CostWrites for SqliteTx {
         Ok(())
     }
 
-    async fn settle_costs(&mut self, whole: bool) -> Result<Settled, PlatformError> {
+    async fn settle_costs(&mut self, name: &str, whole: bool) -> Result<Settled, PlatformError> {
         let sql = "select s.bill, min(day), max(day), max(part) = 0, sum(lines), \
                    exists (select 1 from cost_days d where d.bill = s.bill) from cost_staged s group by s.bill";
         let bills = sqlx::query(sql).fetch_all(self.connection()).await.map_err(|e| self.error(e))?;
         let mut settled = Settled::default();
         for row in &bills {
             let bill: i64 = row.get(0);
+            let days: (i32, i32) = (row.get(1), row.get(2));
             let (single, lines, known): (bool, i64, bool) = (row.get(3), row.get(4), row.get(5));
+            let newer = known && !whole && self.is_newer_version(bill, name, days).await?;
             if single && !known {
                 let sql = "insert into cost_days (bill, charge, day, lines, billed, effective, rows) \
                            select bill, charge, day, lines, billed, effective, rows from cost_staged where bill = ? \
@@ -244,9 +246,10 @@ impl CostWrites for SqliteTx {
                 sqlx::query(sql).bind(bill).execute(self.connection()).await.map_err(|e| self.error(e))?;
                 settled.added += lines.unsigned_abs();
                 self.add_up(bill).await?;
-                continue;
+            } else {
+                self.settle_bill(bill, days, (whole, newer), &mut settled).await?;
             }
-            self.settle_bill(bill, (row.get(1), row.get(2)), whole, &mut settled).await?;
+            self.note_source(bill, name, days).await?;
         }
         self.clear_staged_costs().await?;
         Ok(settled)
@@ -284,6 +287,10 @@ impl CostWrites for SqliteTx {
     }
 }
 
+/// The cells that a bill has between two days, and its file has not.
+const ABSENT: &str = "from cost_days as d where d.bill = ? and d.day between ? and ? and not exists \
+                      (select 1 from cost_staged s where s.bill = d.bill and s.charge = d.charge and s.day = d.day)";
+
 /// A staged cell beside the one that is kept.
 struct Pair {
     charge: i64,
@@ -298,29 +305,34 @@ impl SqliteTx {
         &mut self,
         bill: i64,
         days: (i32, i32),
-        whole: bool,
+        (whole, newer): (bool, bool),
         settled: &mut Settled,
     ) -> Result<(), PlatformError> {
-        let (mut only_new, mut only_old, mut contradicts) = (0u64, 0u64, whole);
+        let (mut both, mut only_new, mut only_old, mut contradicts) = (0u64, 0u64, 0u64, whole);
         let mut after = Some((i64::MIN, 0));
         while let Some(place) = after {
             let (pairs, next) = self.pairs(bill, place).await?;
             for pair in &pairs {
                 let found = compare(pair)?;
-                settled.unchanged += found.both;
+                both += found.both;
                 only_new += found.only_new;
                 only_old += found.only_old;
                 contradicts |= found.contradicts;
             }
             after = next;
         }
+        settled.unchanged += both;
+        let absent = self.count_absent(bill, days).await?;
+        contradicts |= newer && both > only_old + absent;
+        only_old += absent;
         if contradicts {
-            only_old += self.remove_absent(bill, days).await?;
+            self.remove_absent(bill, days).await?;
             settled.replaced += only_new.min(only_old);
             settled.added += only_new.saturating_sub(only_old);
             settled.removed += only_old.saturating_sub(only_new);
         } else {
             settled.added += only_new;
+            settled.lacking += only_old;
         }
         if only_new == 0 && (only_old == 0 || !contradicts) {
             return Ok(());
@@ -380,17 +392,34 @@ impl SqliteTx {
         }
     }
 
-    /// Removes what a bill has between two days and its correction has not; returns how many lines that were.
-    async fn remove_absent(&mut self, bill: i64, (first, last): (i32, i32)) -> Result<u64, PlatformError> {
-        let absent = "from cost_days as d where d.bill = ? and d.day between ? and ? and not exists \
-                      (select 1 from cost_staged s where s.bill = d.bill and s.charge = d.charge and s.day = d.day)";
-        let sql = format!("select coalesce(sum(d.lines), 0) {absent}");
+    /// Says whether a file is a newer version of the only one that a bill's rows came from: its name, and no day fewer.
+    async fn is_newer_version(&mut self, bill: i64, name: &str, days: (i32, i32)) -> Result<bool, PlatformError> {
+        let sql =
+            "select count(*), sum(name = ? and first_day >= ? and last_day <= ?) from cost_sources where bill = ?";
+        let query = sqlx::query(sql).bind(name).bind(days.0).bind(days.1).bind(bill);
+        let row = query.fetch_one(self.connection()).await.map_err(|e| self.error(e))?;
+        Ok(!name.is_empty() && row.get::<i64, _>(0) == 1 && row.get::<Option<i64>, _>(1) == Some(1))
+    }
+
+    /// Notes that rows of a bill came from a file.
+    async fn note_source(&mut self, bill: i64, name: &str, (first, last): (i32, i32)) -> Result<(), PlatformError> {
+        let sql = "insert into cost_sources (bill, name, first_day, last_day) values (?, ?, ?, ?) on conflict do update \
+                   set first_day = min(first_day, excluded.first_day), last_day = max(last_day, excluded.last_day)";
+        let query = sqlx::query(sql).bind(bill).bind(name).bind(first).bind(last);
+        query.execute(self.connection()).await.map(drop).map_err(|e| self.error(e))
+    }
+
+    /// Counts the lines that a bill has between two days on cells that the file has not.
+    async fn count_absent(&mut self, bill: i64, (first, last): (i32, i32)) -> Result<u64, PlatformError> {
+        let sql = format!("select coalesce(sum(d.lines), 0) {ABSENT}");
         let query = sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(sql)).bind(bill).bind(first).bind(last);
-        let lines = query.fetch_one(self.connection()).await.map_err(|e| self.error(e))?;
-        let sql = format!("delete {absent}");
-        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(bill).bind(first).bind(last);
-        query.execute(self.connection()).await.map_err(|e| self.error(e))?;
-        Ok(lines.unsigned_abs())
+        Ok(query.fetch_one(self.connection()).await.map_err(|e| self.error(e))?.unsigned_abs())
+    }
+
+    /// Removes what a bill has between two days and its correction has not.
+    async fn remove_absent(&mut self, bill: i64, (first, last): (i32, i32)) -> Result<(), PlatformError> {
+        let query = sqlx::query(sqlx::AssertSqlSafe(format!("delete {ABSENT}"))).bind(bill).bind(first).bind(last);
+        query.execute(self.connection()).await.map(drop).map_err(|e| self.error(e))
     }
 
     async fn put_day(&mut self, bill: i64, pair: &Pair, rows: &[u8]) -> Result<(), PlatformError> {
