@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::output::{self, Paint, Table, plain};
 use super::{Context, Exit, Failure, Format, Outcome, ask, local};
 use crate::api::types::BillLines;
-use crate::domain::budget::{Figures, Level};
+use crate::domain::budget::{BudgetParts, Figures, Level};
 use crate::domain::money::{Money, grouped};
 use crate::domain::showback::{self, Group, Report};
 
@@ -23,6 +23,8 @@ enum What {
     List(List),
     /// Shows one budget with all it has
     Show(Show),
+    /// Shows what committed and reserved of a budget are made of: live instances, and what is approved and not yet live
+    Parts(Parts),
     /// Reports what was billed in a period: exact sums at each level, what nobody pays for first
     Report(ReportArguments),
     /// Shows the lines of the bill behind a charge of a report --by charge
@@ -71,6 +73,12 @@ struct Show {
 }
 
 #[derive(Debug, clap::Args)]
+struct Parts {
+    /// The budget's name
+    name: String,
+}
+
+#[derive(Debug, clap::Args)]
 struct Lines {
     /// The charge's number, as a report --by charge shows it
     charge: i64,
@@ -103,6 +111,13 @@ impl Budget {
                         .hint(format!("there is: {}; they stand in platform/teams.yaml", known.join(", ")))
                 })?;
                 output::print(context, &found, |out, paint| write_figures(out, paint, &found))?;
+            }
+            What::Parts(parts) => {
+                let found = runtime.block_on(async {
+                    let client = local::client(context).await?;
+                    Ok::<_, Failure>(client.budget_parts(&parts.name).await?)
+                })?;
+                output::print(context, &found, |out, paint| write_parts(out, paint, &found))?;
             }
             What::Report(arguments) => {
                 let report = runtime.block_on(ask_report(context, &arguments))?;
@@ -261,6 +276,19 @@ fn write_report(out: &mut dyn Write, paint: Paint, report: &Report) -> io::Resul
         writeln!(out, "charged to {}: {cost}{} = {charged}", plain(&entry.team), rates.concat())?;
     }
     Ok(())
+}
+
+fn write_parts(out: &mut dyn Write, paint: Paint, found: &BudgetParts) -> io::Result<()> {
+    let mut table = Table::new(&["component", "stack", ">a month", ""]);
+    for claim in &found.reserved {
+        let by = format!("reserved by {}", claim.claimant);
+        table.row(vec![claim.component.clone(), claim.stack.clone(), claim.monthly.to_string(), by]);
+    }
+    for price in &found.committed {
+        let why = price.monthly.unknown.first().cloned().unwrap_or_default();
+        table.row(vec![price.component.clone(), price.stack.clone(), price.monthly.to_string(), why]);
+    }
+    table.write(out, paint, "nothing is live or reserved")
 }
 
 fn rows(groups: &[Group], depth: usize, table: &mut Table) {

@@ -19,14 +19,16 @@ pub enum Place {
     Runs,
     /// The log of a run; what is bound in [`Place::Runs`] works here too.
     Log,
+    /// The view of budgets.
+    Budgets,
     /// The view of events.
     Events,
 }
 
 impl Place {
     /// Every place, in the order in which help lists them.
-    pub const ALL: [Place; 6] =
-        [Place::Stacks, Place::Catalog, Place::Runs, Place::Log, Place::Events, Place::Anywhere];
+    pub const ALL: [Place; 7] =
+        [Place::Stacks, Place::Catalog, Place::Runs, Place::Log, Place::Budgets, Place::Events, Place::Anywhere];
 
     /// Returns the section's name in a keymap file.
     #[must_use]
@@ -37,6 +39,7 @@ impl Place {
             Place::Catalog => "catalog",
             Place::Runs => "runs",
             Place::Log => "log",
+            Place::Budgets => "budgets",
             Place::Events => "events",
         }
     }
@@ -50,6 +53,7 @@ impl Place {
             Place::Catalog => &[Place::Catalog, Place::Anywhere],
             Place::Runs => &[Place::Runs, Place::Anywhere],
             Place::Log => &[Place::Log, Place::Runs, Place::Anywhere],
+            Place::Budgets => &[Place::Budgets, Place::Anywhere],
             Place::Events => &[Place::Events, Place::Anywhere],
         }
     }
@@ -151,6 +155,13 @@ actions! {
     Times           "times"            "Show when each line came, its number, or neither"       [Runs] Screen enabled::has_log;
     NextStep        "next-step"        "Go to the next step in the log"                         [Runs] Screen enabled::has_log;
     Save            "save"             "Save the whole log to a file"                           [Runs] Screen enabled::has_log;
+    // Budgets.
+    Unallocated     "unallocated"      "What nobody pays for, why, and the edit that fixes it"  [Budgets] Screen enabled::has_budgets;
+    Savings         "savings"          "What could be saved"                                    [Budgets] Screen enabled::has_budgets;
+    Accept          "accept"           "Say that a suggestion will be done"                     [Budgets] Changes enabled::on_recommendation;
+    Dismiss         "dismiss"          "Say why a suggestion will not be done"                  [Budgets] Changes enabled::on_recommendation;
+    Snooze          "snooze"           "Put a suggestion off until a day"                       [Budgets] Changes enabled::on_recommendation;
+    Export          "export"           "Write the month's report to a file"                     [Budgets] Screen enabled::has_budgets;
     // Anywhere.
     Filter          "filter"           "Filter the list"                                        [Anywhere] Screen enabled::always;
     NextMatch       "next-match"       "Go to the next match"                                   [Anywhere] Screen enabled::always;

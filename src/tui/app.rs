@@ -324,7 +324,7 @@ impl App {
             (View::Catalog, _) => Place::Catalog,
             (View::Runs, Focus::List) => Place::Runs,
             (View::Runs, Focus::Detail) => Place::Log,
-            (View::Budgets, _) => Place::Anywhere,
+            (View::Budgets, _) => Place::Budgets,
             (View::Events, _) => Place::Events,
         }
     }

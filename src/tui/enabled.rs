@@ -110,6 +110,17 @@ pub fn has_command(app: &App) -> Enabled {
     when(app.command().is_some(), "there is no command for this")
 }
 
+/// Where budgets have come.
+pub fn has_budgets(app: &App) -> Enabled {
+    when(app.budgets.list.value.is_some(), "the budgets have not come yet")
+}
+
+/// On a suggestion that is not decided on.
+pub fn on_recommendation(app: &App) -> Enabled {
+    live(app)?;
+    when(super::panes::budgets::recommendation(app).is_some(), "select a suggestion: v lists them")
+}
+
 /// In views with tabs.
 pub fn has_tabs(app: &App) -> Enabled {
     when(!matches!(app.view, View::Runs | View::Budgets), "there are no tabs here")

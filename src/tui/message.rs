@@ -9,13 +9,14 @@ use crossterm::event::{KeyEvent, MouseEvent};
 use jiff::Timestamp;
 use ratatui::text::Line;
 
-use crate::api::types::Trust;
+use crate::api::types::{BillLines, Trust};
 use crate::domain::audit::AuditRecord;
-use crate::domain::budget::Figures;
+use crate::domain::budget::{BudgetParts, Figures};
 use crate::domain::comparison::Affected;
+use crate::domain::estimate::Estimate;
 use crate::domain::event::Event;
 use crate::domain::id::{Digest, RunId, RunRef};
-use crate::domain::recommend::Recommendation;
+use crate::domain::recommend::{DecisionWord, Recommendation};
 use crate::domain::run::since::Since;
 use crate::domain::run::{Run, RunRequest, SetRequest};
 use crate::domain::service::Service;
@@ -113,6 +114,39 @@ pub struct BudgetCard {
     pub report: Report,
     /// What could be saved, the largest first.
     pub recommendations: Vec<Recommendation>,
+}
+
+/// What a figure of a budget opens into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Look {
+    /// The instances and reservations behind what a budget promises.
+    Parts(String),
+    /// The resources and cost components of a live instance: component and stack.
+    Instance(String, String),
+    /// The bill of a period, narrowed by dimensions and their values, by the next dimension.
+    Bill {
+        /// The period.
+        period: String,
+        /// What it is narrowed by, outermost first.
+        only: Vec<(&'static str, String)>,
+        /// By what it is added up.
+        by: &'static str,
+    },
+    /// The lines of a charge in a period.
+    Lines(String, i64),
+}
+
+/// The answer to a [`Look`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Level {
+    /// What a budget promises.
+    Parts(BudgetParts),
+    /// A live instance.
+    Instance(Box<Estimate>),
+    /// A part of a bill.
+    Bill(Box<Report>),
+    /// Lines of a bill.
+    Lines(Box<BillLines>),
 }
 
 /// A leaf that a search found.
@@ -220,6 +254,8 @@ pub enum Answer {
     Events(Outcome<Vec<Event>>),
     /// Budgets, this month's bill, recommendations.
     Budgets(Outcome<Box<BudgetCard>>),
+    /// What a figure opens into.
+    Looked(Look, Outcome<Level>),
     /// The newest audit records, newest first.
     Audit(Outcome<Vec<AuditRecord>>),
     /// Something asked for was done; says what.
@@ -258,6 +294,12 @@ pub enum Effect {
     FollowLog(RunId, u64),
     /// Ask for a part of a log again: run, offset, length.
     FetchLog(RunId, u64, u64),
+    /// Ask what a figure opens into.
+    Look(Look),
+    /// Decide on a recommendation: its id, the word, the reason, until when.
+    Decide(String, DecisionWord, Option<String>, Option<String>),
+    /// Write the report of a period to a file: text, CSV, HTML or JSON by its name.
+    Export(String, PathBuf),
     /// Search every key and value.
     Search(String),
     /// Ask what a change since a Git reference reaches.

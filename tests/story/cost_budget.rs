@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use terrace::domain::budget::{Claim, Level};
-use terrace::domain::money::{Currency, Money};
+use terrace::domain::money::{Currency, Exact, Money};
 
 use super::support::home::Home;
 
@@ -71,6 +71,11 @@ fn live_instances_are_priced_by_their_state_and_count_against_the_budget() {
     let missing = home.terrace(&["budget", "show", "wbe"]);
     assert!(missing.exit == 2 && missing.err.contains("there is: web, a year of web"), "{missing:?}");
 
+    let parts = json_of(&home, &["budget", "parts", "web"]);
+    assert_eq!(parts["committed"].as_array().map(Vec::len), Some(1), "{parts}");
+    assert_eq!(parts["committed"][0]["monthly"], cache["monthly"]);
+    assert_eq!(home.terrace(&["budget", "parts", "wbe"]).exit, 2);
+
     // a change of the state is seen at once, and one that cannot be read is counted
     home.write(STATE, "{");
     let broken = json_of(&home, &["budget", "list"]);
@@ -135,6 +140,18 @@ async fn of_two_that_fit_only_one_by_one_the_second_is_refused() {
         by_budget(&refused).reason,
         "committed 575.64 + reserved 300.00 + this 300.00 = 1,175.64 of 1,000.00 USD a month (117.5 %)"
     );
+    // each level adds up to the one above it
+    let parts = served.client.budget_parts("web").await.expect("parts");
+    assert_eq!(parts.reserved[0].claimant, "request/1");
+    let estimate = served.client.instance_estimate("cache", "dev").await.expect("an estimate");
+    assert_eq!(Some(&estimate.after), parts.committed.first().map(|price| &price.monthly));
+    let resources = Exact::sum(estimate.resources.iter().filter_map(|resource| resource.monthly.amount));
+    assert_eq!(resources, estimate.after.amount);
+    for resource in &estimate.resources {
+        let components = Exact::sum(resource.components.iter().filter_map(|part| part.monthly.amount));
+        assert_eq!(components, resource.monthly.amount, "{}", resource.address);
+    }
+    assert!(served.client.instance_estimate("network", "dev").await.is_err(), "nothing of it is live");
     let figures = served.client.budgets(None).await.expect("budgets");
     assert_eq!(figures[0].reserved.amount, Some("300.00".parse().expect("an amount")));
     let mut tx = served.platform.store("budgets").expect("a store").begin().await.expect("a transaction");

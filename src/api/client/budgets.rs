@@ -1,8 +1,9 @@
 //! Budgets, and reports over what was billed.
 
-use super::{Client, ClientError};
+use super::{Client, ClientError, segment};
 use crate::api::types::{BillLines, ClosingRequest};
-use crate::domain::budget::{Figures, InstancePrice};
+use crate::domain::budget::{BudgetParts, Figures, InstancePrice};
+use crate::domain::estimate::Estimate;
 use crate::domain::showback::Report;
 
 impl Client {
@@ -14,6 +15,24 @@ impl Client {
     /// A period that is none.
     pub async fn budgets(&self, period: Option<&str>) -> Result<Vec<Figures>, ClientError> {
         self.get("/budgets", &[("period", period)]).await
+    }
+
+    /// Shows what committed and reserved of a budget are made of.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such budget.
+    pub async fn budget_parts(&self, name: &str) -> Result<BudgetParts, ClientError> {
+        self.get(&format!("/budgets/{}/parts", segment(name)), &[]).await
+    }
+
+    /// Shows what the price of a live instance is made of.
+    ///
+    /// # Errors
+    ///
+    /// Where its state is not known.
+    pub async fn instance_estimate(&self, component: &str, stack: &str) -> Result<Estimate, ClientError> {
+        self.get("/cost/instances/estimate", &[("component", Some(component)), ("stack", Some(stack))]).await
     }
 
     /// Lists what each instance costs a month, by its state.

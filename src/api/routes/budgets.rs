@@ -9,10 +9,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::auth::{Admin, Viewer};
-use crate::api::extract::{Json, Query};
+use crate::api::extract::{Json, Path, Query};
 use crate::api::types::{BillLines, ClosingRequest};
 use crate::api::{AppState, Problem};
-use crate::domain::budget::{Figures, InstancePrice};
+use crate::domain::budget::{BudgetParts, Figures, InstancePrice};
+use crate::domain::estimate::Estimate;
 use crate::domain::money::Currency;
 use crate::domain::period::{Period, PeriodKind};
 use crate::domain::showback::{Dimension, Report, ReportQuery};
@@ -24,7 +25,9 @@ const LINES: usize = 10_000;
 pub(super) fn router() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(budgets))
+        .routes(routes!(budget_parts))
         .routes(routes!(instance_prices))
+        .routes(routes!(instance_estimate))
         .routes(routes!(cost_report))
         .routes(routes!(cost_lines))
         .routes(routes!(close_month))
@@ -51,6 +54,44 @@ async fn budgets(
     let budgets = state.platform.budgets()?;
     let snapshot = state.snapshot().await?;
     Ok(Json(budgets.figures(&snapshot, period.first()).await?))
+}
+
+/// Shows what committed and reserved of a budget are made of: live instances, and what is approved and not yet live.
+#[utoipa::path(get, path = "/budgets/{name}/parts", tag = "cost",
+    params(("name" = String, Path, description = "The budget's name")),
+    responses((status = 200, description = "Its parts", body = BudgetParts)))]
+async fn budget_parts(
+    _: Viewer,
+    State(state): State<AppState>,
+    Path(name): Path<String>,
+) -> Result<Json<BudgetParts>, Problem> {
+    let budgets = state.platform.budgets()?;
+    let snapshot = state.snapshot().await?;
+    Ok(Json(budgets.parts(&snapshot, &name).await?))
+}
+
+/// Which instance.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct WhichInstance {
+    /// The component.
+    component: String,
+    /// The stack.
+    stack: String,
+}
+
+/// Shows what the price of a live instance is made of: its resources and their cost components.
+#[utoipa::path(get, path = "/cost/instances/estimate", tag = "cost", params(WhichInstance),
+    responses((status = 200, description = "The estimate of what is live", body = Estimate)))]
+async fn instance_estimate(
+    _: Viewer,
+    State(state): State<AppState>,
+    Query(which): Query<WhichInstance>,
+) -> Result<Json<Estimate>, Problem> {
+    let budgets = state.platform.budgets()?;
+    let snapshot = state.snapshot().await?;
+    Ok(Json(budgets.estimate(&snapshot, &which.component, &which.stack)?))
 }
 
 /// Lists what each instance costs a month, by its state; what has no price says why.

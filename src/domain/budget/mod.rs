@@ -116,6 +116,11 @@ pub struct Figures {
     /// The forecast's method and its error in the backtest, in percent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
+    /// What it cost on each of the last days that are billed, at most thirty, the newest last. Shared cost counts for
+    /// each day by the share that the team has of the month, so these are estimates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub trend: Vec<Exact>,
     /// How many instances have no price, or none for a part.
     pub unpriced: u32,
     /// What is promised (committed and reserved) of the budget, in percent; `None` for a budget of zero.
@@ -144,6 +149,15 @@ pub struct InstancePrice {
     /// As of when.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub as_of: Option<jiff::Timestamp>,
+}
+
+/// What the promised figures of a budget are made of, a month.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BudgetParts {
+    /// Each live instance with its price, the dearest first; what has no price comes before them.
+    pub committed: Vec<InstancePrice>,
+    /// What is approved and not yet live.
+    pub reserved: Vec<Claim>,
 }
 
 /// Returns so many percent of an amount as a number, one digit behind the point; `None` of zero.

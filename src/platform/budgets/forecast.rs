@@ -14,6 +14,8 @@ use crate::platform::costs::Ledger;
 use crate::platform::estate::Snapshot;
 use crate::platform::store::DaySum;
 
+/// How many days a trend has at most.
+const TREND: usize = 30;
 /// How many months before a period are looked at.
 const HISTORY: usize = 4;
 
@@ -32,6 +34,8 @@ pub(super) struct Ahead {
     pub(super) high: Exact,
     pub(super) method: &'static str,
     pub(super) error: Option<f64>,
+    /// The last days that are billed, the newest last.
+    pub(super) trend: Vec<Exact>,
 }
 
 /// Says whether a row counts for a budget.
@@ -141,7 +145,10 @@ impl BudgetService {
         let left = usize::try_from(end - 1 - to.max(first - 1)).unwrap_or_default();
         let Some(ahead) = forecast(&series, left) else { return Ok(None) };
         let money = |value: f64| format!("{value:.2}").parse::<Exact>().map_err(|_| too_long());
+        let trend =
+            series[series.len().saturating_sub(TREND)..].iter().map(|day| money(*day)).collect::<Result<_, _>>()?;
         Ok(Some(Ahead {
+            trend,
             end: money(so_far + ahead.sum)?,
             low: money(so_far + ahead.sum - ahead.half)?,
             high: money(so_far + ahead.sum + ahead.half)?,

@@ -23,8 +23,10 @@ use super::costs::{CostService, Priced};
 use super::estate::Snapshot;
 use super::store::{Store, Tx};
 use crate::domain::budget::{
-    Claim, Figures, InstancePrice, Judged, Level, Promised, Verdict, judge, judge_quota, level, percent, times,
+    BudgetParts, Claim, Figures, InstancePrice, Judged, Level, Promised, Verdict, judge, judge_quota, level, percent,
+    times,
 };
+use crate::domain::estimate::Estimate;
 use crate::domain::money::{Exact, Money};
 use crate::domain::period::Period;
 
@@ -91,6 +93,7 @@ impl BudgetService {
         if !promised.unknown.is_empty() {
             committed.unknown.push(format!("{} instances have no price", promised.unknown.len()));
         }
+        let trend = ahead.as_ref().map(|ahead| ahead.trend.clone()).unwrap_or_default();
         let (forecast, interval, method) = match ahead {
             Some(ahead) => {
                 let error =
@@ -114,10 +117,43 @@ impl BudgetService {
             forecast,
             interval,
             method,
+            trend,
             unpriced: u32::try_from(promised.unknown.len()).unwrap_or(u32::MAX),
             promised_percent: percent(sum, whole),
             level: level(budget, largest),
         })
+    }
+
+    /// Returns what the promised figures of a budget are made of.
+    ///
+    /// # Errors
+    ///
+    /// A budget that is not there.
+    pub async fn parts(&self, snapshot: &Snapshot, name: &str) -> Result<BudgetParts, PlatformError> {
+        let scoped = snapshot.teams().budgets().iter().find(|scoped| scoped.budget.name == name);
+        let scoped = scoped.ok_or_else(|| PlatformError::NotFound { what: format!("budget '{name}'") })?;
+        let priced = self.costs.priced(snapshot)?;
+        let mut committed: Vec<InstancePrice> =
+            live(scoped, &priced).filter(|price| price.from != "none").cloned().collect();
+        committed.sort_by(|a, b| match (a.monthly.amount, b.monthly.amount) {
+            (Some(a), Some(b)) => b.cmp(&a),
+            (a, b) => a.is_some().cmp(&b.is_some()),
+        });
+        let reserved = self.store.budget_reservations().await?;
+        let reserved = reserved.into_iter().filter(|claim| counts(scoped, claim)).collect();
+        Ok(BudgetParts { committed, reserved })
+    }
+
+    /// Returns the estimate behind the price of an instance: its resources and their cost components.
+    ///
+    /// # Errors
+    ///
+    /// An instance that is not there, or whose state is not known.
+    pub fn estimate(&self, snapshot: &Snapshot, component: &str, stack: &str) -> Result<Estimate, PlatformError> {
+        let priced = self.costs.priced(snapshot)?;
+        let found = priced.into_iter().find(|one| one.price.component == component && one.price.stack == stack);
+        let found = found.and_then(|priced| priced.estimate);
+        found.ok_or_else(|| PlatformError::NotFound { what: format!("a state of {component}@{stack}") })
     }
 
     /// Returns the verdict on a claim as things are: for a form, before anything is sent.
@@ -171,6 +207,18 @@ fn too_long() -> PlatformError {
     }
 }
 
+/// Returns the instances that count for a budget.
+fn live<'a>(scoped: &'a ScopedBudget, priced: &'a [Priced]) -> impl Iterator<Item = &'a InstancePrice> {
+    let own =
+        priced.iter().map(|priced| &priced.price).filter(|price| price.team.as_ref() == Some(&scoped.budget.team));
+    own.filter(|price| scoped.holds(Some(&price.component), Some(&price.stack)))
+}
+
+/// Says whether a claim counts for a budget.
+fn counts(scoped: &ScopedBudget, claim: &Claim) -> bool {
+    claim.team == scoped.budget.team && scoped.holds(Some(&claim.component), Some(&claim.stack))
+}
+
 /// Adds up what stands against a budget, a month; the claimant's own reservation does not count against it.
 fn promised(
     scoped: &ScopedBudget,
@@ -180,8 +228,7 @@ fn promised(
 ) -> Result<Promised, PlatformError> {
     let budget = &scoped.budget;
     let mut promised = Promised::default();
-    let own = priced.iter().map(|priced| &priced.price).filter(|price| price.team.as_deref() == Some(&budget.team));
-    for price in own.filter(|price| scoped.holds(Some(&price.component), Some(&price.stack))) {
+    for price in live(scoped, priced) {
         let other = price.monthly.currency != budget.amount.currency;
         let amount = price.monthly.amount.filter(|amount| !other || amount.is_zero());
         promised.committed = promised.committed.checked_add(amount.unwrap_or_default()).ok_or_else(too_long)?;
@@ -189,9 +236,8 @@ fn promised(
             promised.unknown.push(format!("{}@{}", price.component, price.stack));
         }
     }
-    let theirs =
-        reservations.iter().filter(|claim| claim.team == budget.team && Some(claim.claimant.as_str()) != claimant);
-    for claim in theirs.filter(|claim| scoped.holds(Some(&claim.component), Some(&claim.stack))) {
+    let theirs = reservations.iter().filter(|claim| Some(claim.claimant.as_str()) != claimant);
+    for claim in theirs.filter(|claim| counts(scoped, claim)) {
         if claim.monthly.currency == budget.amount.currency {
             let amount = claim.monthly.amount.unwrap_or_default();
             promised.reserved = promised.reserved.checked_add(amount).ok_or_else(too_long)?;

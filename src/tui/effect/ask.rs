@@ -9,12 +9,14 @@ use futures::{FutureExt as _, StreamExt as _, TryFutureExt as _, TryStreamExt as
 use tokio::io::AsyncWriteExt as _;
 
 use crate::api::client::{Client, ClientError};
-use crate::api::types::{self, PlatformCard, Resolution, RetryRequest};
+use crate::api::types::{self, DecisionRequest, PlatformCard, Resolution, RetryRequest};
 use crate::domain::event::Event;
 use crate::domain::id::RunId;
+use crate::domain::recommend::DecisionWord;
 use crate::domain::run::environment;
+use crate::domain::showback;
 use crate::domain::stack::PathSegment;
-use crate::tui::message::{Answer, BudgetCard, Card, Effect, Fact, Hit, Outcome, Trouble, WorkflowCard};
+use crate::tui::message::{Answer, BudgetCard, Card, Effect, Fact, Hit, Level, Look, Outcome, Trouble, WorkflowCard};
 use crate::tui::widgets::{highlight, text};
 
 use super::{Connection, Platform};
@@ -166,6 +168,20 @@ async fn answer(client: &Client, effect: Effect) -> Option<Answer> {
                 None => Answer::Started(told(outcome).map(|run| vec![run])),
             }
         }
+        Effect::Look(look) => {
+            let level = told(level(client, &look).await);
+            Answer::Looked(look, level)
+        }
+        Effect::Decide(id, word, reason, until) => {
+            match client.decide_recommendation(&id, &DecisionRequest { word, reason, until }).await {
+                Ok(decided) => Answer::Done(format!("{}: {}", word_of(word), decided.title)),
+                Err(e) => Answer::Failed(trouble(&e)),
+            }
+        }
+        Effect::Export(period, path) => match export(client, &period, &path).await {
+            Ok(()) => Answer::Done(format!("the report of {period} is in {}", path.display())),
+            Err(trouble) => Answer::Failed(trouble),
+        },
         Effect::Cancel(run) => changed(client.cancel(run_ref(run)).await),
         Effect::Confirm(run, digest) => changed(client.confirm(run_ref(run), digest).await),
         Effect::Input(run, line) => match client.input(run_ref(run), line).await {
@@ -230,6 +246,51 @@ async fn budgets(client: &Client) -> Result<Box<BudgetCard>, ClientError> {
         report: client.cost_report(None, "team,service", None, &[]).await?,
         recommendations: client.recommendations().await?,
     }))
+}
+
+async fn level(client: &Client, look: &Look) -> Result<Level, ClientError> {
+    Ok(match look {
+        Look::Parts(budget) => Level::Parts(client.budget_parts(budget).await?),
+        Look::Instance(component, stack) => {
+            Level::Instance(Box::new(client.instance_estimate(component, stack).await?))
+        }
+        Look::Bill { period, only, by } => {
+            let only: Vec<(&str, &str)> = only.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            Level::Bill(Box::new(client.cost_report(Some(period), by, None, &only).await?))
+        }
+        Look::Lines(period, charge) => Level::Lines(Box::new(client.cost_lines(Some(period), *charge).await?)),
+    })
+}
+
+fn word_of(word: DecisionWord) -> &'static str {
+    match word {
+        DecisionWord::Accepted => "accepted",
+        DecisionWord::Dismissed => "dismissed",
+        DecisionWord::Snoozed => "put off",
+    }
+}
+
+/// Writes the report of a period to a file that is not there yet, in the form that its name asks for.
+async fn export(client: &Client, period: &str, path: &Path) -> Outcome<()> {
+    let report = told(client.cost_report(Some(period), "team,stage,service", None, &[]).await)?;
+    let text = match path.extension().and_then(std::ffi::OsStr::to_str) {
+        Some("html") => showback::html(&report),
+        Some("csv") => showback::csv(&report),
+        Some("json") => serde_json::to_string_pretty(&report).unwrap_or_default(),
+        _ => {
+            return Err(Trouble {
+                hint: Some("name it .html, .csv or .json".to_owned()),
+                ..own(format!("{} says no form", path.display()))
+            });
+        }
+    };
+    let cannot = |e: std::io::Error| Trouble {
+        hint: (e.kind() == std::io::ErrorKind::AlreadyExists).then(|| "name another file".to_owned()),
+        ..own(format!("{} cannot be written: {e}", path.display()))
+    };
+    let mut file = tokio::fs::File::options().write(true).create_new(true).open(path).await.map_err(cannot)?;
+    file.write_all(text.as_bytes()).await.map_err(cannot)?;
+    file.sync_all().await.map_err(cannot)
 }
 
 fn card(card: PlatformCard) -> Card {

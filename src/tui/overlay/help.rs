@@ -42,6 +42,7 @@ fn heading(place: Place) -> &'static str {
         Place::Catalog => "In the catalog",
         Place::Runs => "On a run",
         Place::Log => "In the log",
+        Place::Budgets => "In budgets",
         Place::Events => "In events",
     }
 }

@@ -31,6 +31,12 @@ pub enum PromptKind {
     Type(RunId),
     /// An Atmos command.
     Command,
+    /// Why a recommendation is dismissed, by its id.
+    Dismiss(String),
+    /// Until which day a recommendation is put off, by its id.
+    Snooze(String),
+    /// Where the report of a period is written.
+    Export(String),
     /// The stack a workflow runs on, by the workflow's place in the list.
     WorkflowStack(usize),
 }
@@ -48,6 +54,9 @@ impl PromptKind {
             PromptKind::Affected => "affected since Git ref",
             PromptKind::Type(_) => "type into the run",
             PromptKind::Command => "atmos",
+            PromptKind::Dismiss(_) => "dismiss, because",
+            PromptKind::Snooze(_) => "put off until",
+            PromptKind::Export(_) => "write to (.html, .csv, .json)",
             PromptKind::WorkflowStack(_) => "on stack",
         }
     }

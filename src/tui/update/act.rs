@@ -7,7 +7,7 @@ use crate::tui::memory::Gutter;
 use crate::tui::message::{Effect, Fact};
 use crate::tui::overlay::{Overlay, Picker, Prompt, PromptKind};
 use crate::tui::panes::runs::seek::{Search, Seek};
-use crate::tui::panes::{catalog, stacks};
+use crate::tui::panes::{budgets, catalog, stacks};
 use crate::tui::widgets::list::Cursor;
 
 use super::{asking, navigate, start};
@@ -90,6 +90,25 @@ pub(super) fn act(app: &mut App, action: Action) -> Vec<Effect> {
                 prompt(app, PromptKind::Save(id), &format!("run-{number}.log"));
             }
         }
+        Action::Unallocated => budgets::show(app, budgets::Item::Unallocated),
+        Action::Savings => budgets::show(app, budgets::Item::Savings),
+        Action::Accept => return start::accept(app),
+        Action::Dismiss | Action::Snooze => {
+            let Some(id) = budgets::recommendation(app).map(|one| one.id.clone()) else { return Vec::new() };
+            if action == Action::Dismiss {
+                prompt(app, PromptKind::Dismiss(id), "");
+            } else {
+                let today = app.now.to_zoned(app.zone.clone()).date();
+                let later = today.checked_add(jiff::Span::new().months(1)).unwrap_or(today);
+                prompt(app, PromptKind::Snooze(id), &later.to_string());
+            }
+        }
+        Action::Export => {
+            if let Some(period) = app.budgets.list.value.as_ref().map(|card| card.report.period.clone()) {
+                let name = format!("costs-{period}.html");
+                prompt(app, PromptKind::Export(period), &name);
+            }
+        }
         Action::Filter => filter(app),
         Action::NextMatch | Action::PreviousMatch => {
             let down = action == Action::NextMatch;
@@ -117,6 +136,12 @@ pub(super) fn act(app: &mut App, action: Action) -> Vec<Effect> {
         Action::Open => return open(app),
         Action::Up => navigate::step(app, -1),
         Action::Down => navigate::step(app, 1),
+        Action::Left if app.view == View::Budgets && app.focus == Focus::Detail && budgets::is_deep(app) => {
+            return budgets::higher(app).map(Effect::Look).into_iter().collect();
+        }
+        Action::Right if app.view == View::Budgets && app.focus == Focus::Detail => {
+            return budgets::deeper(app).map(Effect::Look).into_iter().collect();
+        }
         Action::Left => navigate::left(app),
         Action::Right => navigate::right(app),
         Action::PageUp => navigate::step(app, -navigate::page(app)),
@@ -169,6 +194,9 @@ pub(super) fn act(app: &mut App, action: Action) -> Vec<Effect> {
         }
         Action::Redraw => return vec![Effect::Redraw],
         Action::Suspend => return vec![Effect::Suspend],
+        Action::Back if app.view == View::Budgets && app.focus == Focus::Detail && budgets::is_deep(app) => {
+            return budgets::higher(app).map(Effect::Look).into_iter().collect();
+        }
         Action::Back => back(app),
         Action::Leave => return vec![Effect::Remember(Box::new(app.memory())), Effect::Leave],
         Action::Interrupt => {
@@ -270,6 +298,7 @@ fn open(app: &mut App) -> Vec<Effect> {
             };
         }
         (_, Focus::List) => app.focus = Focus::Detail,
+        (View::Budgets, Focus::Detail) => return budgets::deeper(app).map(Effect::Look).into_iter().collect(),
         (View::Runs, Focus::Detail) => {}
         (_, Focus::Detail) => {
             let Some(row) = app.detail_row() else { return Vec::new() };

@@ -219,6 +219,13 @@ pub(super) fn take(app: &mut App, answer: Answer) -> Vec<Effect> {
         Answer::Budgets(card) => {
             app.budgets.list.take(card, now);
             app.budgets.arrange();
+            return app.budgets.look().cloned().map(Effect::Look).into_iter().collect();
+        }
+        Answer::Looked(look, level) => {
+            // What was asked for before one went on is not what is shown.
+            if app.budgets.look() == Some(&look) {
+                app.budgets.level.take(level, now);
+            }
         }
         Answer::Done(what) => app.say(what),
         Answer::Resumed => return vec![Effect::Redraw],

@@ -125,7 +125,7 @@ pub(super) fn selected(app: &mut App) {
             }
         }
         View::Runs => app.runs.selected = app.runs.items.get(app.runs.cursor.at).cloned(),
-        View::Budgets => app.budgets.detail = Cursor::default(),
+        View::Budgets => app.budgets.leave(),
         View::Events => {
             // The first row follows the stream.
             app.events.selected = match app.events.cursor.at {

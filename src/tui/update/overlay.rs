@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use crate::domain::recommend::DecisionWord;
 use crate::tui::app::{App, Focus, Marked, View};
 use crate::tui::commands;
 use crate::tui::message::{Effect, InstanceKey};
@@ -324,6 +325,24 @@ fn submit(app: &mut App) -> Vec<Effect> {
         },
         PromptKind::Ref => start::compare_ref(app, &text),
         PromptKind::Affected => start::affected(app, &text),
+        PromptKind::Dismiss(id) => match text.trim() {
+            "" => {
+                app.complain("a suggestion is dismissed with a reason");
+                Vec::new()
+            }
+            reason => vec![Effect::Decide(id, DecisionWord::Dismissed, Some(reason.to_owned()), None)],
+        },
+        PromptKind::Snooze(id) => match text.trim().parse::<jiff::civil::Date>() {
+            Ok(until) => vec![Effect::Decide(id, DecisionWord::Snoozed, None, Some(until.to_string()))],
+            Err(_) => {
+                app.complain(format!("'{}' is no day; such as 2027-01-31", text.trim()));
+                Vec::new()
+            }
+        },
+        PromptKind::Export(period) => match text.trim() {
+            "" => Vec::new(),
+            path => vec![Effect::Export(period, PathBuf::from(path))],
+        },
         PromptKind::Type(id) => vec![Effect::Input(id, format!("{text}\n"))],
         PromptKind::Command | PromptKind::WorkflowStack(_) => Vec::new(),
     }

@@ -1,10 +1,12 @@
 //! What changes the world: each asks first, and says what is at stake.
 
+use crate::domain::recommend::DecisionWord;
 use crate::domain::run::{Run, RunKind, RunState, SetRequest};
 use crate::tui::app::{App, Kept, Marked};
 use crate::tui::commands;
 use crate::tui::message::{Effect, InstanceKey, Sides};
 use crate::tui::overlay::{Dialog, Overlay, Picker, PickerKind};
+use crate::tui::panes::budgets;
 use crate::tui::panes::runs::{kind_name, plan_text, subject};
 use crate::tui::panes::stacks::diff::Comparison;
 use crate::tui::panes::stacks::{Tab, tree::Of};
@@ -82,6 +84,20 @@ pub(super) fn plan(app: &mut App) -> Vec<Effect> {
             ask(app, dialog)
         }
     }
+}
+
+/// Asks whether a suggestion is to be done.
+pub(super) fn accept(app: &mut App) -> Vec<Effect> {
+    let Some(one) = budgets::recommendation(app).cloned() else { return Vec::new() };
+    let effects = vec![Effect::Decide(one.id.clone(), DecisionWord::Accepted, None, None)];
+    let mut dialog = Dialog::new("Accept a suggestion", "accept it", effects);
+    dialog.line(format!("{} in {}", one.component, one.stack), Meaning::Strong);
+    dialog.line(one.title.clone(), Meaning::Text);
+    dialog.line(format!("saves {} a month", one.saving), Meaning::Text);
+    dialog.line("", Meaning::Text);
+    dialog.line(one.edit.clone(), Meaning::Text);
+    dialog.command = Some(format!("terrace recommend accept {}", one.id));
+    ask(app, dialog)
 }
 
 /// Asks whether to apply.

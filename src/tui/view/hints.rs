@@ -76,6 +76,17 @@ fn wanted(place: Place) -> &'static [(Action, &'static str)] {
             (Save, "save"),
             (Retry, "retry"),
         ],
+        Place::Budgets => &[
+            (Open, "open"),
+            (Unallocated, "unallocated"),
+            (Savings, "to save"),
+            (Accept, "accept"),
+            (Dismiss, "dismiss"),
+            (Snooze, "put off"),
+            (Export, "export"),
+            (Filter, "filter"),
+            (CopyCommand, "copy command"),
+        ],
         Place::Events => {
             &[(Open, "open the run"), (Filter, "filter"), (NextTab, "live/audit"), (CopyCommand, "copy command")]
         }
