@@ -27,7 +27,7 @@ pub(crate) fn yes(context: &Context, question: &str) -> std::io::Result<bool> {
     Ok(is_yes(&answer))
 }
 
-/// Asks for a yes while other things go on; `None` where the person leaves with ctrl-c.
+/// Asks for a yes while other things go on; `None` where the person leaves: with ctrl-c, or because the terminal is gone.
 ///
 /// The question stays on the terminal where nobody waits for its answer any more.
 pub(crate) async fn later(context: &Context, question: &str) -> Option<bool> {
@@ -35,12 +35,12 @@ pub(crate) async fn later(context: &Context, question: &str) -> Option<bool> {
     let (answered, answer) = tokio::sync::oneshot::channel();
     // A thread of its own: a read of the terminal cannot be taken back, and nothing waits for this one.
     std::thread::spawn(move || {
-        let answer = prompted(&prompt).is_ok_and(|answer| is_yes(&answer));
+        let answer = prompted(&prompt).ok().flatten().map(|answer| is_yes(&answer));
         // Nobody waits for it where the person left.
         let _ = answered.send(answer);
     });
     tokio::select! {
-        answer = answer => Some(answer.unwrap_or(false)),
+        answer = answer => answer.unwrap_or_default(),
         _ = tokio::signal::ctrl_c() => {
             eprintln!();
             None
@@ -53,17 +53,19 @@ fn is_yes(answer: &str) -> bool {
 }
 
 fn line(context: &Context, question: &str) -> std::io::Result<String> {
-    prompted(&context.paint_stderr().bold(question))
+    Ok(prompted(&context.paint_stderr().bold(question))?.unwrap_or_default())
 }
 
-/// Prompts on standard error and reads a line; nobody is kept from writing there meanwhile.
-fn prompted(prompt: &str) -> std::io::Result<String> {
+/// Prompts on standard error and reads a line, `None` at the end of the input; nobody is kept from writing there
+/// meanwhile.
+fn prompted(prompt: &str) -> std::io::Result<Option<String>> {
     let mut err = std::io::stderr();
     write!(err, "{prompt}")?;
     err.flush()?;
     let mut answer = String::new();
     if std::io::stdin().read_line(&mut answer)? == 0 {
         writeln!(err)?;
+        return Ok(None);
     }
-    Ok(answer.trim().to_owned())
+    Ok(Some(answer.trim().to_owned()))
 }

@@ -17,8 +17,11 @@ use crate::platform::paths::Paths;
 use crate::platform::settings::Settings;
 use crate::platform::{Platform, PlatformError, singleton};
 
-/// A platform that has not said within this time that it is ready, or has not answered, is not going to.
+/// A platform that has not answered within this time is not going to.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// A platform that was started and has not said within this time that it is ready is not going to be: a new database
+/// on a busy disk takes its time.
+const READY: Duration = Duration::from_secs(60);
 /// How often is looked whether another process has ended.
 const LOOK: Duration = Duration::from_millis(5);
 /// A log of the platform process beyond this is put aside when the next one begins.
@@ -204,7 +207,7 @@ pub(crate) async fn connect(root: &Path) -> Result<Client, Failure> {
             Err(error) => return Err(error.into()),
         }
         start(root, &paths).await?;
-        if began.elapsed() > PATIENCE {
+        if began.elapsed() > READY {
             return Err(Failure::unreachable("the platform process starts and is gone again before it can be asked")
                 .hint(format!("its log is {}", paths.log().display())));
         }
@@ -245,9 +248,9 @@ async fn start(root: &Path, paths: &Paths) -> Result<(), Failure> {
     let mut line = String::new();
     if let Some(out) = child.stdout.take() {
         let mut out = BufReader::new(out);
-        let read = tokio::time::timeout(PATIENCE, out.read_line(&mut line)).await;
+        let read = tokio::time::timeout(READY, out.read_line(&mut line)).await;
         read.map_err(|_| {
-            Failure::unreachable(format!("the platform process has not become ready within {} s", PATIENCE.as_secs()))
+            Failure::unreachable(format!("the platform process has not become ready within {} s", READY.as_secs()))
                 .hint(format!("its log is {}", paths.log().display()))
         })?
         .map_err(cannot)?;

@@ -23,7 +23,7 @@ use crate::platform::{Platform, session};
 /// How long the platform goes on when nobody is connected and nothing is due.
 const IDLE_SECONDS: u64 = 600;
 /// How long another one that starts at the same time is waited for.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(45);
 
 /// Runs the platform process of the estate; the dashboard and the commands start it by themselves
 #[derive(Debug, clap::Args)]

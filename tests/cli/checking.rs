@@ -57,7 +57,7 @@ fn watching_lists_again_when_a_file_changes() {
     let began = Instant::now();
     let next = said.next().unwrap().unwrap();
     assert!(next.starts_with("1 error"), "{next}");
-    assert!(began.elapsed() < Duration::from_secs(20));
+    assert!(began.elapsed() < Duration::from_secs(60));
     child.kill().unwrap();
     child.wait().unwrap();
 }

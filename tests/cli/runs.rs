@@ -106,6 +106,13 @@ fn a_run_that_waits_is_canceled_and_asked_for_again() {
     assert_eq!(run(&home, &again)["retry_of"], id.as_str());
     home.at(&demo, &["runs", "cancel", &again]).succeeds();
     home.wait_for(&again, "canceled");
+    // Where nobody is there to answer, the end of the input is no answer: the plan waits for one.
+    let left = home.at(&demo, &["runs", "retry", &again]).succeeds().says("waits for a yes: terrace runs confirm");
+    assert!(left.out.contains("Plan:"), "{}", left.out);
+    let waits = home.at(&demo, &["list", "runs", "--format", "json"]).succeeds().json()[0]["id"].clone();
+    assert_eq!(run(&home, waits.as_str().unwrap())["state"], "awaiting_confirmation");
+    home.at(&demo, &["runs", "cancel", waits.as_str().unwrap()]).succeeds();
+    home.wait_for(waits.as_str().unwrap(), "canceled");
 }
 
 #[test]

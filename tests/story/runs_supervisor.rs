@@ -1,13 +1,11 @@
 //! The supervisor alone, without a platform: it needs nobody.
 
-use std::time::{Duration, Instant};
-
 use terrace::atmos::driver::script::{Action, Output};
 use terrace::platform::runs::journal::{Note, Outcome};
 use terrace::platform::runs::log::LogReader;
-use terrace::platform::runs::protocol::{Ask, Say};
+use terrace::platform::runs::protocol::{Ask, Patience, Say};
 
-use crate::support::host::{Host, end, eventually, shell};
+use crate::support::host::{Host, IMPATIENT, end, eventually, shell};
 
 #[test]
 fn both_outputs_come_in_order_byte_for_byte() {
@@ -108,7 +106,7 @@ fn a_process_that_ignores_interrupts_is_killed_and_each_signal_is_noted() {
 
 #[test]
 fn an_interrupt_lets_a_command_finish_its_work() {
-    let mut host = Host::start();
+    let mut host = Host::start_with(Patience { interrupt: 60_000, ..IMPATIENT });
     let script = shell(
         &host.work(),
         &["trap 'echo saving; exit 1' INT; echo begun; while :; do sleep 0.02; done", "echo never"],
@@ -131,12 +129,18 @@ fn a_waiting_run_is_canceled_without_having_begun() {
 
 #[test]
 fn what_a_child_writes_after_its_parent_ended_is_kept() {
-    let mut host = Host::start();
-    let begin = Instant::now();
-    // The first writes within the patience of a step, the second long after the run has ended.
-    let entries = host.run(&["(sleep 0.1; echo late) & echo early", "(sleep 1.2; echo later) & echo end"]);
+    // The first writes within the patience of a step, the second when the run has ended long ago.
+    let mut host = Host::start_with(Patience { linger: 3_000, ..IMPATIENT });
+    let later = "(while [ ! -e ended ]; do sleep 0.05; done; echo later) & echo end";
+    let script = shell(&host.work(), &["(sleep 0.1; echo late) & echo early", later]);
+    host.begin(script);
+    eventually("the run ends", || {
+        host.entries().iter().any(|entry| matches!(entry.note, Note::Ended { .. })).then_some(())
+    });
+    assert_eq!(host.log(), b"early\nlate\nend\n");
+    std::fs::write(host.work().join("ended"), "").expect("written");
+    let entries = host.finish();
     assert_eq!(end(&entries).0, Outcome::Succeeded);
-    assert!(begin.elapsed() > Duration::from_millis(1_200));
     assert_eq!(host.log(), b"early\nlate\nend\nlater\n");
     assert!(entries.iter().any(|entry| matches!(entry.note, Note::LeftBehind { step: 1, .. })));
     assert!(matches!(entries.last().expect("some").note, Note::Drained { log_bytes: 21, .. }), "{entries:#?}");
@@ -198,7 +202,8 @@ fn a_line_of_50_mb_and_much_output_stay_whole() {
 fn a_full_disk_loses_only_what_it_does_not_take_and_says_so() {
     // A limit on the size of files stands for the full disk: writes fail beyond 1 MiB. It stays below what fits in the
     // binary's own needs.
-    let mut host = Host::start_by(&["sh", "-c", r#"ulimit -f 1024; exec "$0" "$@""#, env!("CARGO_BIN_EXE_terrace")]);
+    let mut host =
+        Host::start_by(&["sh", "-c", r#"ulimit -f 1024; exec "$0" "$@""#, env!("CARGO_BIN_EXE_terrace")], IMPATIENT);
     let entries = host.run(&["head -c 3000000 /dev/zero | tr '\\0' x | fold -w 99; echo; echo done > done"]);
     assert_eq!(end(&entries).0, Outcome::Succeeded, "the run goes on");
     assert!(host.work().join("done").exists());

@@ -192,11 +192,12 @@ async fn a_lost_supervisor_makes_an_apply_unknown_and_a_person_settles_it() {
     }
     let world = World::new();
     let platform = world.platform().await;
-    let run = platform.create(yes(RunKind::Apply, "slow", "dev")).await;
+    let run = platform.create(yes(RunKind::Apply, "gated", "dev")).await;
     let run = platform.until(&run, RunState::Applying).await;
     kill_supervisor(&world, &run);
     let run = platform.end(&run).await;
     assert_eq!(run.state, RunState::Unknown, "{run:#?}");
+    world.write("components/terraform/gated/go", "");
     assert_eq!(platform.store.run_locks().await.expect("locks").len(), 1, "it keeps its state");
     assert!(
         platform
@@ -206,10 +207,10 @@ async fn a_lost_supervisor_makes_an_apply_unknown_and_a_person_settles_it() {
             .is_err()
     );
 
-    let waits = platform.create(request(RunKind::Apply, "slow", "dev")).await;
+    let waits = platform.create(request(RunKind::Apply, "gated", "dev")).await;
     let waits = platform.wait(&waits, "to wait", |run| run.waiting_for.is_some()).await;
     assert!(waits.waiting_for.as_deref().is_some_and(|why| why.contains("terrace runs resolve")), "{waits:#?}");
-    let refused = crate::support::platform::request(RunKind::Apply, "slow", "dev");
+    let refused = crate::support::platform::request(RunKind::Apply, "gated", "dev");
     let refused = terrace::domain::run::RunRequest { no_wait: true, ..refused };
     assert!(matches!(platform.runs.create(&alice(), refused, None).await, Err(RunError::WouldWait(_))));
 
@@ -253,8 +254,8 @@ async fn canceling_an_apply_lets_terraform_save_its_state() {
     }
     let world = World::new();
     let platform = world.platform().await;
-    let run = platform.create(yes(RunKind::Apply, "slow", "dev")).await;
-    platform.wait(&run, "beats", |_| world.root().join("components/terraform/slow/beats").exists()).await;
+    let run = platform.create(yes(RunKind::Apply, "gated", "dev")).await;
+    platform.wait(&run, "beats", |_| world.root().join("components/terraform/gated/beats").exists()).await;
     platform.runs.cancel(&alice(), &RunRef::Id(run.id)).await.expect("asked");
     let run = platform.end(&run).await;
     assert_eq!(run.state, RunState::Canceled, "{run:#?}");
@@ -262,7 +263,7 @@ async fn canceling_an_apply_lets_terraform_save_its_state() {
     assert!(log.contains("Interrupt received"), "{log}");
     assert!(platform.store.run_locks().await.expect("locks").is_empty());
     assert!(
-        !world.root().join("components/terraform/slow/terraform.tfstate.d/dev/.terraform.tfstate.lock.info").exists()
+        !world.root().join("components/terraform/gated/terraform.tfstate.d/dev/.terraform.tfstate.lock.info").exists()
     );
 }
 

@@ -123,7 +123,7 @@ pub(crate) async fn start(context: &Context, options: &Options, request: RunRequ
     if request.interactive {
         return typed_into(context, client, run).await;
     }
-    see_through(context, client, run, options).await
+    see_through(context, client, run, options, request.yes).await
 }
 
 /// Follows a run that has a terminal, and types into it.
@@ -152,8 +152,10 @@ async fn typed_into(context: &Context, client: Client, run: Run) -> Outcome {
     }
 }
 
-/// Follows a run to its end, or leaves it where that was asked for.
-pub(crate) async fn see_through(context: &Context, client: Client, run: Run, options: &Options) -> Outcome {
+/// Follows a run to its end, or leaves it where that was asked for; `yes` where its plan is confirmed already, or ahead.
+///
+/// A plan that waits is asked about where somebody is there to answer, and else left to wait.
+pub(crate) async fn see_through(context: &Context, client: Client, run: Run, options: &Options, yes: bool) -> Outcome {
     let teller = Teller::new(context);
     teller.began(&run);
     if options.detach {
@@ -164,9 +166,9 @@ pub(crate) async fn see_through(context: &Context, client: Client, run: Run, opt
     let sink = Sink::of_run(context, options.raw);
     let mut follower = Follower::new(context, client, run, sink, teller).await?;
     loop {
-        match follower.follow(true).await? {
-            End::Waiting(run) => decide(context, &mut follower, &run).await?,
-            End::Left(run) => {
+        match follower.follow(!yes).await? {
+            End::Waiting(run) if ask::somebody_is_there() => decide(context, &mut follower, &run).await?,
+            End::Left(run) | End::Waiting(run) => {
                 follower.finish()?.way_back(&run);
                 return Ok(Exit::Done);
             }

@@ -33,10 +33,10 @@ pub(crate) async fn start(context: &Context, options: &Options, request: SetRequ
         eprintln!("they go on without you; come back with {}", paint.hint(format!("terrace runs show {}", set.id)));
         return Ok(Exit::Done);
     }
-    follow(context, client, set).await
+    follow(context, client, set, request.yes).await
 }
 
-async fn follow(context: &Context, mut client: Client, mut set: RunSet) -> Outcome {
+async fn follow(context: &Context, mut client: Client, mut set: RunSet, yes: bool) -> Outcome {
     let mut tellers: HashMap<RunId, Teller> = HashMap::new();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let newest = client.recent_events(1).await.map_err(Failure::from)?;
@@ -60,7 +60,7 @@ async fn follow(context: &Context, mut client: Client, mut set: RunSet) -> Outco
             if ended_now {
                 teller.ended(run);
             }
-            if asks.is_none() && run.state == RunState::AwaitingConfirmation && run.confirmed_by.is_none() {
+            if !yes && asks.is_none() && run.state == RunState::AwaitingConfirmation && run.confirmed_by.is_none() {
                 asks = Some(run.clone());
             }
         }

@@ -39,7 +39,7 @@ impl Retry {
         for difference in &run.differs {
             eprintln!("since #{}: {}", self.which.id, output::plain(difference));
         }
-        run::see_through(context, client, run, &self.options).await
+        run::see_through(context, client, run, &self.options, self.yes).await
     }
 }
 
@@ -61,7 +61,7 @@ impl UnlockLock {
         let client = local::client(context).await?;
         let unlock = Unlock { lock: self.lock, env: run::surroundings() };
         let run = client.unlock(self.which.id, &unlock).await.map_err(Failure::from)?;
-        run::see_through(context, client, run, &run::Options::detached(self.detach)).await
+        run::see_through(context, client, run, &run::Options::detached(self.detach), false).await
     }
 }
 
@@ -87,7 +87,7 @@ impl Confirm {
         let client = local::client(context).await?;
         let run = client.confirm(self.which.id, self.plan).await.map_err(Failure::from)?;
         let options = run::Options::detached(self.detach);
-        run::see_through(context, client, run, &options).await
+        run::see_through(context, client, run, &options, true).await
     }
 }
 
@@ -124,6 +124,6 @@ impl Resolve {
             return Ok(Exit::Done);
         }
         eprintln!("a refresh-only plan looks at what is there; then say --done or --not-done");
-        run::see_through(context, client, run, &run::Options::detached(self.detach)).await
+        run::see_through(context, client, run, &run::Options::detached(self.detach), false).await
     }
 }

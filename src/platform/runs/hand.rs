@@ -15,7 +15,7 @@ use super::folder::RunFolder;
 use super::protocol::{Ask, Hello, Progress, Say};
 
 /// How long a supervisor may take to get ready, or to answer.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A question on its way to a supervisor.
 type Question = (Ask, oneshot::Sender<Result<(), RunError>>);

@@ -85,8 +85,11 @@ pub(super) fn step(run: &mut Run, happening: &Happening) -> Option<Transition> {
     }
 }
 
-/// Takes one entry over.
-pub(super) fn take(run: &mut Run, entry: &Entry, place: &RunFolder, root: &str, telling: &mut Telling) {
+/// Takes one entry over; `ahead` where the yes was given with the request.
+///
+/// A yes given ahead is taken together with the plan: between the two nobody may find a plan that seems to wait, and
+/// decide on it.
+pub(super) fn take(run: &mut Run, entry: &Entry, place: &RunFolder, root: &str, ahead: bool, telling: &mut Telling) {
     match &entry.note {
         Note::Ready { .. } | Note::Drained { .. } => {}
         Note::Started { .. } => run.started_at = Some(run.started_at.unwrap_or(entry.at)),
@@ -121,6 +124,9 @@ pub(super) fn take(run: &mut Run, entry: &Entry, place: &RunFolder, root: &str, 
             {
                 run.version += 1;
                 telling.transition(run, transition, json!({"plan": digest, "summary": summary}));
+                if ahead {
+                    confirm_ahead(run, digest, telling);
+                }
             } else {
                 telling.observed(run, "planned");
             }
@@ -131,14 +137,7 @@ pub(super) fn take(run: &mut Run, entry: &Entry, place: &RunFolder, root: &str, 
             run.next = Some(format!("terrace runs confirm {}", run.number));
             telling.observed(run, "awaiting_confirmation");
         }
-        Note::Confirmed { digest, .. } => {
-            if run.confirmed_by.is_none()
-                && let Some(transition) = step(run, &Happening::Confirmed { digest: digest.clone() })
-            {
-                run.confirmed_by = Some(run.actor.clone());
-                telling.transition(run, transition, json!({"plan": digest, "ahead": true}));
-            }
-        }
+        Note::Confirmed { digest, .. } => confirm_ahead(run, digest, telling),
         Note::Applying { digest } => {
             if let Some(transition) = step(run, &Happening::Applying { digest: digest.clone() }) {
                 run.expires_at = None;
@@ -166,6 +165,17 @@ pub(super) fn take(run: &mut Run, entry: &Entry, place: &RunFolder, root: &str, 
     if let Note::Drained { log_bytes, log_lines, log_lost } = &entry.note {
         (run.log_bytes, run.log_lines, run.log_lost) = (*log_bytes, *log_lines, *log_lost);
         telling.observed(run, "log_drained");
+    }
+}
+
+/// Takes the yes that was given with the request, once.
+fn confirm_ahead(run: &mut Run, digest: &Digest, telling: &mut Telling) {
+    if run.confirmed_by.is_none()
+        && let Some(transition) = step(run, &Happening::Confirmed { digest: digest.clone() })
+    {
+        run.confirmed_by = Some(run.actor.clone());
+        run.version += 1;
+        telling.transition(run, transition, json!({"plan": digest, "ahead": true}));
     }
 }
 
@@ -281,4 +291,55 @@ fn look(folder: &RunFolder, run: &Run, now: Timestamp) -> Vec<LogFinding> {
     let newlines = memchr::memchr_iter(b'\n', &text).count() as u64;
     let first = run.log_lines.saturating_sub(newlines + u64::from(text.last() != Some(&b'\n'))) + 1;
     findings::find(&text, first, run, now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::run::PlanSummary;
+
+    fn run(kind: &str, state: &str) -> Run {
+        let text = json!({
+            "id": "01M84H4N2YJJBVF6ZJAY11Y66H", "number": 1, "kind": kind, "state": state, "version": 1,
+            "driver": "terraform", "command": "terrace apply a -s b", "commands": [], "component": "a", "stack": "b",
+            "waiting_for": null, "reason": null, "next": null, "exit_code": null, "summary": null,
+            "plan_digest": null, "steps": [], "findings": [], "stood_on": {"commit": null, "dirty": false,
+            "tree_digest": null, "config_digest": null, "tools": []}, "actor": "alice", "retry_of": null,
+            "set": null, "after": [], "resolves": null, "workspace": null, "confirmed_by": null,
+            "cancel_asked": false, "changing_command": false, "targets": [], "log_bytes": 0, "log_lines": 0,
+            "log_lost": 0, "queued_at": "2026-11-23T09:00:00Z", "started_at": null, "expires_at": null,
+            "ended_at": null
+        });
+        serde_json::from_value(text).expect("a run")
+    }
+
+    fn taken(run: &mut Run, note: Note, ahead: bool) {
+        let (entry, place) = (Entry { at: Timestamp::UNIX_EPOCH, note }, RunFolder::new("nowhere"));
+        take(run, &entry, &place, "/", ahead, &mut Telling::new(entry.at, Actor::platform()));
+    }
+
+    #[test]
+    fn a_yes_given_ahead_is_taken_together_with_the_plan() {
+        let digest = Digest::of(b"the plan");
+        let planned = || Note::Planned {
+            digest: digest.clone(),
+            workspace: "w".to_owned(),
+            summary: PlanSummary::default(),
+            changes: true,
+        };
+        let mut asked = run("apply", "planning");
+        taken(&mut asked, planned(), false);
+        assert_eq!((asked.state, &asked.confirmed_by), (RunState::AwaitingConfirmation, &None));
+
+        let mut ahead = run("apply", "planning");
+        taken(&mut ahead, planned(), true);
+        assert_eq!((ahead.state, ahead.confirmed_by.as_deref()), (RunState::AwaitingConfirmation, Some("alice")));
+        let version = ahead.version;
+        taken(&mut ahead, Note::Confirmed { by: "ahead".to_owned(), digest: digest.clone() }, true);
+        assert_eq!(ahead.version, version, "said once");
+        taken(&mut ahead, Note::Applying { digest: Digest::of(b"another") }, true);
+        assert_eq!(ahead.state, RunState::AwaitingConfirmation, "only those very bytes");
+        taken(&mut ahead, Note::Applying { digest }, true);
+        assert_eq!(ahead.state, RunState::Applying);
+    }
 }

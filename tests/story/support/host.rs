@@ -15,6 +15,9 @@ use terrace::platform::runs::protocol::{Ask, Hello, Patience, Say};
 /// How long anything may take before a test gives up.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
+/// Little patience, for what does not end by itself.
+pub(crate) const IMPATIENT: Patience = Patience { interrupt: 400, terminate: 400, linger: 500 };
+
 /// Polls until the answer is there.
 pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begin = Instant::now();
@@ -36,8 +39,8 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    /// Starts one with little patience, by `program` (the binary, or a shell around it) and its first arguments.
-    pub(crate) fn start_by(program: &[&str]) -> Self {
+    /// Starts one by `program` (the binary, or a shell around it) and its first arguments.
+    pub(crate) fn start_by(program: &[&str], patience: Patience) -> Self {
         let temp = tempfile::tempdir().expect("temp");
         let folder = RunFolder::new(temp.path().join("run"));
         folder.create().expect("made");
@@ -53,7 +56,7 @@ impl Host {
             .expect("started");
         let env: BTreeMap<String, String> =
             std::env::vars().filter(|(name, _)| matches!(name.as_str(), "PATH" | "HOME")).collect();
-        let hello = Hello { env, patience: Patience { interrupt: 400, terminate: 400, linger: 500 } };
+        let hello = Hello { env, patience };
         let mut stdin = process.stdin.take().expect("stdin");
         stdin.write_all(&serde_json::to_vec(&hello).expect("json")).expect("said");
         drop(stdin);
@@ -63,9 +66,14 @@ impl Host {
         Self { folder, process, stream: None, _temp: temp }
     }
 
-    /// Starts one.
+    /// Starts one with little patience.
     pub(crate) fn start() -> Self {
-        Self::start_by(&[env!("CARGO_BIN_EXE_terrace")])
+        Self::start_with(IMPATIENT)
+    }
+
+    /// Starts one that is as patient as said.
+    pub(crate) fn start_with(patience: Patience) -> Self {
+        Self::start_by(&[env!("CARGO_BIN_EXE_terrace")], patience)
     }
 
     /// A folder for the commands of the run.

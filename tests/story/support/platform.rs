@@ -23,11 +23,12 @@ use terrace::platform::store::sqlite::SqliteStore;
 use super::host::DEADLINE;
 
 /// The components and stacks of the estate: `app` and `cache` share the folder `service`, `app` needs `net`.
-const INSTANCES: [(&str, &str); 6] = [
+const INSTANCES: [(&str, &str); 7] = [
     ("net", "network"),
     ("app", "service"),
     ("cache", "service"),
     ("slow", "slow"),
+    ("gated", "gated"),
     ("broken", "broken"),
     ("locked", "network"),
 ];
@@ -135,6 +136,11 @@ impl World {
             "components/terraform/slow/main.tf",
             "variable \"name\" { type = string }\nresource \"terraform_data\" \"it\" {\n  input = var.name\n  provisioner \"local-exec\" { command = \"for i in 1 2 3 4 5 6; do echo beat $i; echo beat >> ${path.module}/beats; sleep 0.1; done\" }\n}\n",
         );
+        // Changes something until the file `go` is there.
+        world.write(
+            "components/terraform/gated/main.tf",
+            "variable \"name\" { type = string }\nresource \"terraform_data\" \"it\" {\n  input = var.name\n  provisioner \"local-exec\" { command = \"echo beat >> ${path.module}/beats; while [ ! -e ${path.module}/go ]; do echo beat; sleep 0.1; done\" }\n}\n",
+        );
         world.write(
             "components/terraform/broken/main.tf",
             "variable \"name\" { type = string }\nresource \"terraform_data\" \"it\" {\n  lifecycle {\n    precondition {\n      condition     = var.name == \"\"\n      error_message = \"made to fail\"\n    }\n  }\n}\n",
@@ -202,7 +208,7 @@ async fn start_as(base: &Path, set: impl FnOnce(&mut RunSettings)) -> Platform {
     let configurations = Arc::new(Always(Arc::new(Fixed { root: base.join("estate") })));
     let mut settings = RunSettings::new(state.join("runs"), env!("CARGO_BIN_EXE_terrace").into(), base.join("cache"));
     set(&mut settings);
-    settings.patience = Patience { interrupt: 3_000, terminate: 500, linger: 500 };
+    settings.patience = Patience { interrupt: 60_000, terminate: 500, linger: 500 };
     let runs = RunService::start(Arc::clone(&store), configurations, settings).await.expect("started");
     Platform { runs, store }
 }
