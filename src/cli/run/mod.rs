@@ -152,9 +152,10 @@ async fn typed_into(context: &Context, client: Client, run: Run) -> Outcome {
     }
 }
 
-/// Follows a run to its end, or leaves it where that was asked for; `yes` where its plan is confirmed already, or ahead.
+/// Follows a run to its end, or leaves it where that was asked for; `yes` where its plan was confirmed ahead.
 ///
-/// A plan that waits is asked about where somebody is there to answer, and else left to wait.
+/// A plan that waits is asked about where somebody is there to answer, and else left to wait: that fails where the yes
+/// was given ahead, and does not count.
 pub(crate) async fn see_through(context: &Context, client: Client, run: Run, options: &Options, yes: bool) -> Outcome {
     let teller = Teller::new(context);
     teller.began(&run);
@@ -166,8 +167,13 @@ pub(crate) async fn see_through(context: &Context, client: Client, run: Run, opt
     let sink = Sink::of_run(context, options.raw);
     let mut follower = Follower::new(context, client, run, sink, teller).await?;
     loop {
-        match follower.follow(!yes).await? {
+        match follower.follow(true).await? {
             End::Waiting(run) if ask::somebody_is_there() => decide(context, &mut follower, &run).await?,
+            End::Waiting(run) if yes => {
+                let why = run.reason.clone().unwrap_or_else(|| "its plan was not confirmed ahead".to_owned());
+                follower.finish()?.way_back(&run);
+                return Err(Failure::failed(format!("#{} waits for a person: {why}", run.number)).into());
+            }
             End::Left(run) | End::Waiting(run) => {
                 follower.finish()?.way_back(&run);
                 return Ok(Exit::Done);

@@ -60,7 +60,7 @@ async fn follow(context: &Context, mut client: Client, mut set: RunSet, yes: boo
             if ended_now {
                 teller.ended(run);
             }
-            if !yes && asks.is_none() && run.state == RunState::AwaitingConfirmation && run.confirmed_by.is_none() {
+            if asks.is_none() && run.state == RunState::AwaitingConfirmation && run.confirmed_by.is_none() {
                 asks = Some(run.clone());
             }
         }
@@ -70,7 +70,8 @@ async fn follow(context: &Context, mut client: Client, mut set: RunSet, yes: boo
         if let Some(run) = asks {
             if !decide(context, &client, &run, tellers.get(&run.id)).await? {
                 eprintln!("they go on without you; come back with terrace runs show {}", set.id);
-                return Ok(Exit::Done);
+                // A yes that was given ahead does not count there.
+                return Ok(if yes { Exit::Failed } else { Exit::Done });
             }
             continue;
         }

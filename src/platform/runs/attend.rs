@@ -95,12 +95,8 @@ impl RunService {
         let mut kept = tx.run(id).await?;
         let (read, before) = (kept.run.version, kept.run.state);
         let skip = usize::try_from(kept.taken).unwrap_or(usize::MAX);
-        let read_now = journal::read(&folder.journal(), skip);
-        let mut entries = read_now.map_err(RunError::io("cannot read the run's journal"))?;
-        // What becomes of a plan is noted right behind it, and taken together with it: nobody finds it half decided.
-        if !gone {
-            entries.pop_if(|last| matches!(last.note, Note::Planned { .. }));
-        }
+        let entries = journal::read(&folder.journal(), skip).map_err(RunError::io("cannot read the run's journal"))?;
+        let entries = if gone { entries } else { takeover::whole(entries) };
         let lost = gone && !kept.run.state.is_end();
         if entries.is_empty() && !lost {
             drop(tx);
@@ -118,7 +114,7 @@ impl RunService {
             // A run that the platform ended by itself (canceled while queued) is not ended twice.
             let again = kept.run.state.is_end() && matches!(entry.note, Note::Ended { .. });
             if !again {
-                takeover::take(&mut kept.run, entry, &folder, &shown, kept.request.yes, &mut telling);
+                takeover::take(&mut kept.run, entry, &folder, &shown, &mut telling);
             }
         }
         if gone && !kept.run.state.is_end() {

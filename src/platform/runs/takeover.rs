@@ -85,11 +85,17 @@ pub(super) fn step(run: &mut Run, happening: &Happening) -> Option<Transition> {
     }
 }
 
-/// Takes one entry over; `ahead` where the yes was given with the request.
+/// Leaves out a plan of which is not noted yet what becomes of it: a yes given ahead, or the wait for one.
 ///
-/// A yes given ahead is taken together with the plan: between the two nobody may find a plan that seems to wait, and
-/// decide on it.
-pub(super) fn take(run: &mut Run, entry: &Entry, place: &RunFolder, root: &str, ahead: bool, telling: &mut Telling) {
+/// The two are noted one behind the other and taken together, so that nobody finds a plan that only seems to wait, and
+/// decides on it.
+pub(super) fn whole(mut entries: Vec<Entry>) -> Vec<Entry> {
+    entries.pop_if(|last| matches!(last.note, Note::Planned { .. }));
+    entries
+}
+
+/// Takes one entry over.
+pub(super) fn take(run: &mut Run, entry: &Entry, place: &RunFolder, root: &str, telling: &mut Telling) {
     match &entry.note {
         Note::Ready { .. } | Note::Drained { .. } => {}
         Note::Started { .. } => run.started_at = Some(run.started_at.unwrap_or(entry.at)),
@@ -124,9 +130,6 @@ pub(super) fn take(run: &mut Run, entry: &Entry, place: &RunFolder, root: &str, 
             {
                 run.version += 1;
                 telling.transition(run, transition, json!({"plan": digest, "summary": summary}));
-                if ahead {
-                    confirm_ahead(run, digest, telling);
-                }
             } else {
                 telling.observed(run, "planned");
             }
@@ -137,7 +140,15 @@ pub(super) fn take(run: &mut Run, entry: &Entry, place: &RunFolder, root: &str, 
             run.next = Some(format!("terrace runs confirm {}", run.number));
             telling.observed(run, "awaiting_confirmation");
         }
-        Note::Confirmed { digest, .. } => confirm_ahead(run, digest, telling),
+        Note::Confirmed { digest, .. } => {
+            if run.confirmed_by.is_none()
+                && let Some(transition) = step(run, &Happening::Confirmed { digest: digest.clone() })
+            {
+                run.confirmed_by = Some(run.actor.clone());
+                run.version += 1;
+                telling.transition(run, transition, json!({"plan": digest, "ahead": true}));
+            }
+        }
         Note::Applying { digest } => {
             if let Some(transition) = step(run, &Happening::Applying { digest: digest.clone() }) {
                 run.expires_at = None;
@@ -165,17 +176,6 @@ pub(super) fn take(run: &mut Run, entry: &Entry, place: &RunFolder, root: &str, 
     if let Note::Drained { log_bytes, log_lines, log_lost } = &entry.note {
         (run.log_bytes, run.log_lines, run.log_lost) = (*log_bytes, *log_lines, *log_lost);
         telling.observed(run, "log_drained");
-    }
-}
-
-/// Takes the yes that was given with the request, once.
-fn confirm_ahead(run: &mut Run, digest: &Digest, telling: &mut Telling) {
-    if run.confirmed_by.is_none()
-        && let Some(transition) = step(run, &Happening::Confirmed { digest: digest.clone() })
-    {
-        run.confirmed_by = Some(run.actor.clone());
-        run.version += 1;
-        telling.transition(run, transition, json!({"plan": digest, "ahead": true}));
     }
 }
 
@@ -313,33 +313,32 @@ mod tests {
         serde_json::from_value(text).expect("a run")
     }
 
-    fn taken(run: &mut Run, note: Note, ahead: bool) {
-        let (entry, place) = (Entry { at: Timestamp::UNIX_EPOCH, note }, RunFolder::new("nowhere"));
-        take(run, &entry, &place, "/", ahead, &mut Telling::new(entry.at, Actor::platform()));
-    }
-
     #[test]
-    fn a_yes_given_ahead_is_taken_together_with_the_plan() {
+    fn a_plan_is_taken_together_with_what_becomes_of_it() {
         let digest = Digest::of(b"the plan");
-        let planned = || Note::Planned {
+        let at = |note| Entry { at: Timestamp::UNIX_EPOCH, note };
+        let planned = at(Note::Planned {
             digest: digest.clone(),
             workspace: "w".to_owned(),
             summary: PlanSummary::default(),
             changes: true,
-        };
-        let mut asked = run("apply", "planning");
-        taken(&mut asked, planned(), false);
-        assert_eq!((asked.state, &asked.confirmed_by), (RunState::AwaitingConfirmation, &None));
+        });
+        let started = at(Note::Started { token: 1 });
+        let confirmed = at(Note::Confirmed { by: "ahead".to_owned(), digest: digest.clone() });
+        assert_eq!(whole(vec![started.clone(), planned.clone()]), std::slice::from_ref(&started), "alone it is left");
+        let all = vec![planned, confirmed];
+        assert_eq!(whole(all.clone()), all);
 
-        let mut ahead = run("apply", "planning");
-        taken(&mut ahead, planned(), true);
-        assert_eq!((ahead.state, ahead.confirmed_by.as_deref()), (RunState::AwaitingConfirmation, Some("alice")));
-        let version = ahead.version;
-        taken(&mut ahead, Note::Confirmed { by: "ahead".to_owned(), digest: digest.clone() }, true);
-        assert_eq!(ahead.version, version, "said once");
-        taken(&mut ahead, Note::Applying { digest: Digest::of(b"another") }, true);
-        assert_eq!(ahead.state, RunState::AwaitingConfirmation, "only those very bytes");
-        taken(&mut ahead, Note::Applying { digest }, true);
-        assert_eq!(ahead.state, RunState::Applying);
+        let mut run = run("apply", "planning");
+        let mut take = |entry: &Entry| {
+            let place = RunFolder::new("nowhere");
+            take(&mut run, entry, &place, "/", &mut Telling::new(entry.at, Actor::platform()));
+            (run.state, run.confirmed_by.clone())
+        };
+        assert_eq!(take(&all[0]), (RunState::AwaitingConfirmation, None));
+        assert_eq!(take(&all[1]), (RunState::AwaitingConfirmation, Some("alice".to_owned())));
+        let other = at(Note::Applying { digest: Digest::of(b"another") });
+        assert_eq!(take(&other).0, RunState::AwaitingConfirmation, "only those very bytes");
+        assert_eq!(take(&at(Note::Applying { digest })).0, RunState::Applying);
     }
 }
