@@ -185,7 +185,7 @@ fn write_line(out: &mut dyn Write, paint: Paint, line: &ComponentEstimate, width
 }
 
 /// Writes a difference with its sign.
-fn signed(money: &Money) -> String {
+pub(crate) fn signed(money: &Money) -> String {
     match money.amount {
         Some(amount) if amount.is_negative() => money.to_string(),
         Some(amount) if amount.is_zero() && money.unknown.is_empty() => money.to_string(),

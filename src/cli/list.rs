@@ -6,7 +6,7 @@ use crate::api::client::Client;
 use crate::domain::service::Attribute;
 use crate::domain::stack::InstanceSummary;
 
-/// Lists what there is: stacks, components, instances, services, workflows, teams, golden paths, requests, runs
+/// Lists what there is: stacks, components, instances, services, workflows, teams, budgets, policies, golden paths, requests, runs
 #[derive(Debug, clap::Args)]
 pub(crate) struct List {
     #[command(subcommand)]
@@ -29,6 +29,8 @@ enum What {
     Teams,
     /// Lists the budgets: committed, reserved, actual, forecast
     Budgets,
+    /// Lists the rules of policy in force
+    Policies,
     /// Lists the golden paths with what each asks for
     GoldenPaths,
     /// Lists the newest requests, newest first
@@ -77,9 +79,13 @@ struct Component {
 
 impl List {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
-        if let What::Budgets = self.what {
-            super::budget::print_list(context, None)?;
-            return Ok(Exit::Done);
+        match self.what {
+            What::Budgets => {
+                super::budget::print_list(context, None)?;
+                return Ok(Exit::Done);
+            }
+            What::Policies => return super::policy::list(context),
+            _ => {}
         }
         super::wait(async {
             if let What::Runs { limit } = self.what {
@@ -98,7 +104,7 @@ impl List {
                 What::Services => services(context, &client).await,
                 What::Workflows => workflows(context, &client).await,
                 What::Teams => teams(context, &client).await,
-                What::Runs { .. } | What::Budgets | What::Requests { .. } => Ok(()),
+                What::Runs { .. } | What::Budgets | What::Policies | What::Requests { .. } => Ok(()),
             }?;
             Ok(Exit::Done)
         })

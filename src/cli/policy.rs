@@ -71,20 +71,19 @@ struct Test {
 
 impl Policy {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
-        if let What::Findings(findings) = self.what {
-            return findings.execute(context);
-        }
-        let bundle = Arc::new(Bundle::load(&context.root()?));
+        let bundle = || Ok::<_, Failure>(Arc::new(Bundle::load(&context.root()?)));
         match self.what {
             What::Findings(findings) => findings.execute(context),
-            What::List => list(context, &bundle),
-            What::Check(check) => check.execute(context, &bundle),
-            What::Test(test) => test.execute(context, &bundle),
+            What::List => list(context),
+            What::Check(check) => check.execute(context, &bundle()?),
+            What::Test(test) => test.execute(context, &*bundle()?),
         }
     }
 }
 
-fn list(context: &Context, bundle: &Bundle) -> Outcome {
+/// Lists the rules in force.
+pub(super) fn list(context: &Context) -> Outcome {
+    let bundle = Bundle::load(&context.root()?);
     let rules = bundle.rules();
     output::print(context, &rules, |out, paint| {
         let mut table = Table::new(&["rule", "asked at", "off for", "file", "what holds"]);

@@ -1,6 +1,7 @@
 //! What the commands that start runs share: their options, how a run is asked for, and how it is seen through.
 
 mod follow;
+mod review;
 pub(crate) mod set;
 mod show;
 mod sink;
@@ -178,7 +179,15 @@ pub(crate) async fn see_through(context: &Context, client: Client, run: Run, opt
                 follower.finish()?.way_back(&run);
                 return Ok(Exit::Done);
             }
-            End::Ended(run) => return ended(context, follower, &run),
+            End::Ended(run) => {
+                let client = follower.client().clone();
+                let exit = ended(context, follower, &run)?;
+                // An apply said it before it asked.
+                if run.kind == RunKind::Plan {
+                    review::tell(&client, context.paint_stderr(), &run).await;
+                }
+                return Ok(exit);
+            }
         }
     }
 }
@@ -195,6 +204,7 @@ pub(crate) fn ended(context: &Context, follower: Follower<'_>, run: &Run) -> Out
 /// Shows what a plan would change, and where; asks; confirms or cancels.
 async fn decide(context: &Context, follower: &mut Follower<'_>, run: &Run) -> color_eyre::Result<()> {
     follower.teller().question(run);
+    review::tell(follower.client(), context.paint_stderr(), run).await;
     let Some(answer) = follower.while_unchanged(ask::later(context, &question(run))).await? else {
         // Somebody else decided, or nobody in time: what follows says which.
         return Ok(());
