@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use super::page::Page;
+pub use crate::atmos::driver::evaluate::Evaluation;
 pub use crate::platform::build::Build;
 pub use crate::platform::health::{Finding, Gravity};
 pub use crate::platform::requests::{Preview, Times};
@@ -166,6 +167,9 @@ pub struct WorkflowStep {
     pub command: Option<String>,
     /// Its stack, where it names one.
     pub stack: Option<String>,
+    /// The variables that its command reads and the workflow does not set; who starts it must have them, or give them.
+    #[serde(default)]
+    pub reads: Vec<String>,
 }
 
 /// Lines of a run's log. Bytes that are not UTF-8 are replaced; the log itself has them as they came.

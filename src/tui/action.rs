@@ -19,6 +19,10 @@ pub enum Place {
     Runs,
     /// The log of a run; what is bound in [`Place::Runs`] works here too.
     Log,
+    /// The view of requests.
+    Requests,
+    /// A form; nothing else is bound while something is filled in.
+    Form,
     /// The view of budgets.
     Budgets,
     /// The view of events.
@@ -27,8 +31,17 @@ pub enum Place {
 
 impl Place {
     /// Every place, in the order in which help lists them.
-    pub const ALL: [Place; 7] =
-        [Place::Stacks, Place::Catalog, Place::Runs, Place::Log, Place::Budgets, Place::Events, Place::Anywhere];
+    pub const ALL: [Place; 9] = [
+        Place::Stacks,
+        Place::Catalog,
+        Place::Runs,
+        Place::Log,
+        Place::Requests,
+        Place::Form,
+        Place::Budgets,
+        Place::Events,
+        Place::Anywhere,
+    ];
 
     /// Returns the section's name in a keymap file.
     #[must_use]
@@ -39,6 +52,8 @@ impl Place {
             Place::Catalog => "catalog",
             Place::Runs => "runs",
             Place::Log => "log",
+            Place::Requests => "requests",
+            Place::Form => "form",
             Place::Budgets => "budgets",
             Place::Events => "events",
         }
@@ -53,6 +68,8 @@ impl Place {
             Place::Catalog => &[Place::Catalog, Place::Anywhere],
             Place::Runs => &[Place::Runs, Place::Anywhere],
             Place::Log => &[Place::Log, Place::Runs, Place::Anywhere],
+            Place::Requests => &[Place::Requests, Place::Anywhere],
+            Place::Form => &[Place::Form],
             Place::Budgets => &[Place::Budgets, Place::Anywhere],
             Place::Events => &[Place::Events, Place::Anywhere],
         }
@@ -135,6 +152,8 @@ actions! {
     Affected        "affected"         "List what a change since a Git ref reaches"             [Stacks] Screen enabled::live;
     Trust           "trust"            "Trust the estate, so that what needs it is evaluated"   [Anywhere] Changes enabled::needs_trust;
     OnlyDifferences "only-differences" "Show all lines of a comparison, or differences only"    [Stacks] Screen enabled::comparing;
+    SideBySide      "side-by-side"     "Compare side by side, or one below the other"           [Stacks] Screen enabled::comparing;
+    Evaluate        "evaluate"         "Have Atmos evaluate templates and functions here"       [Stacks] Reads enabled::can_evaluate;
     Edit            "edit"             "Open the line in $EDITOR"                               [Stacks Catalog] Screen enabled::has_source;
     Group           "group"            "Group the list another way"                             [Stacks Catalog] Screen enabled::always;
     Abstract        "abstract"         "Show or hide abstract components"                       [Stacks] Screen enabled::always;
@@ -155,6 +174,18 @@ actions! {
     Times           "times"            "Show when each line came, its number, or neither"       [Runs] Screen enabled::has_log;
     NextStep        "next-step"        "Go to the next step in the log"                         [Runs] Screen enabled::has_log;
     Save            "save"             "Save the whole log to a file"                           [Runs] Screen enabled::has_log;
+    // Requests.
+    NewRequest      "new-request"      "Ask for something, by a golden path"                    [Anywhere] Screen enabled::can_ask;
+    Approve         "approve"          "Agree to exactly what the request shows"                [Requests] Changes enabled::can_decide;
+    Reject          "reject"           "Refuse the request, and say why"                        [Requests] Changes enabled::can_decide;
+    Comment         "comment"          "Say something about the request"                        [Requests] Changes enabled::on_request;
+    Withdraw        "withdraw"         "Take the request back"                                  [Requests] Changes enabled::can_withdraw;
+    Submit          "submit"           "Send a draft, or one that came back"                    [Requests] Changes enabled::can_submit;
+    Revise          "revise"           "Write the request anew, as its next revision"           [Requests] Screen enabled::can_revise;
+    RequestRun      "request-run"      "Go to the run that plans or carries out the request"    [Requests] Screen enabled::request_has_run;
+    Send            "send"             "Send what is filled in"                                 [Form] Changes enabled::in_form;
+    ShowFiles       "show-files"       "Show the lines that it would change"                    [Form] Screen enabled::in_form;
+    PlanNow         "plan-now"         "Plan what is filled in, for its price and verdict"      [Form] Reads enabled::in_form;
     // Budgets.
     Unallocated     "unallocated"      "What nobody pays for, why, and the edit that fixes it"  [Budgets] Screen enabled::has_budgets;
     Savings         "savings"          "What could be saved"                                    [Budgets] Screen enabled::has_budgets;
@@ -189,7 +220,7 @@ actions! {
     ViewStacks      "view-stacks"      "Stacks: configuration and where it comes from"          [Anywhere] Screen enabled::always;
     ViewCatalog     "view-catalog"     "Catalog: services, owners, inputs and outputs"          [Anywhere] Screen enabled::always;
     ViewRuns        "view-runs"        "Runs: what runs and what ran, with logs"                [Anywhere] Screen enabled::always;
-    ViewRequests    "view-requests"    "Requests"                                               [Anywhere] Reserved enabled::not_built_requests;
+    ViewRequests    "view-requests"    "Requests: what is asked for, and what waits for you"    [Anywhere] Screen enabled::always;
     ViewBudgets     "view-budgets"     "Budgets: what is spent, promised, and where it will end" [Anywhere] Screen enabled::always;
     ViewEvents      "view-events"      "Events: the live stream and the audit trail"            [Anywhere] Screen enabled::always;
     ViewHealth      "view-health"      "Health"                                                 [Anywhere] Reserved enabled::not_built_health;

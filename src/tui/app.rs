@@ -2,7 +2,7 @@
 //!
 //! Owns no way out: answers come in as messages, and what is wanted from outside leaves [`super::update`] as effects.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crokey::KeyCombination;
@@ -18,11 +18,14 @@ use super::keymap::Keymap;
 use super::memory::Memory;
 use super::message::{Card, InstanceKey, Trouble, WorkflowCard};
 use super::overlay::Overlay;
+use super::overlay::form::Draft;
 use super::panes::budgets::Budgets;
 use super::panes::catalog::Catalog;
 use super::panes::events::Events;
+use super::panes::requests::Requests;
 use super::panes::runs::Runs;
 use super::panes::stacks::Stacks;
+use super::prices::Prices;
 use super::theme::Theme;
 
 /// A view that is built.
@@ -34,6 +37,8 @@ pub enum View {
     Catalog,
     /// Runs and their logs.
     Runs,
+    /// What is asked for, and what waits for whoever looks.
+    Requests,
     /// Budgets and what is billed.
     Budgets,
     /// Events and the audit trail.
@@ -48,6 +53,7 @@ impl View {
             View::Stacks => "Stacks",
             View::Catalog => "Catalog",
             View::Runs => "Runs",
+            View::Requests => "Requests",
             View::Budgets => "Budgets",
             View::Events => "Events",
         }
@@ -166,6 +172,8 @@ impl Marked {
 pub enum Target {
     /// A run.
     Run(RunRef),
+    /// A request, by its number.
+    Request(u64),
     /// An instance: component and stack.
     Instance(String, String),
 }
@@ -205,12 +213,18 @@ pub struct App {
     pub zoomed: bool,
     /// The share of the screen that the list has, in percent.
     pub split: u16,
+    /// What live instances cost.
+    pub prices: Kept<Prices>,
     /// The view of stacks.
     pub stacks: Stacks,
     /// The view of services.
     pub catalog: Catalog,
     /// The view of runs.
     pub runs: Runs,
+    /// The view of requests.
+    pub requests: Requests,
+    /// What was filled in and not sent, by golden path and request.
+    pub drafts: BTreeMap<String, Draft>,
     /// The view of budgets.
     pub budgets: Budgets,
     /// The view of events.
@@ -286,9 +300,11 @@ impl App {
             dependencies: Kept::default(),
             workflows: Kept::default(),
             trust: Kept::default(),
+            prices: Kept::default(),
             view: match memory.view.as_str() {
                 "catalog" => View::Catalog,
                 "runs" => View::Runs,
+                "requests" => View::Requests,
                 "budgets" => View::Budgets,
                 "events" => View::Events,
                 _ => View::Stacks,
@@ -299,6 +315,8 @@ impl App {
             stacks: Stacks::from_memory(&memory),
             catalog: Catalog::from_memory(&memory),
             runs: Runs::from_memory(&memory),
+            requests: Requests::default(),
+            drafts: memory.drafts.clone(),
             budgets: Budgets::default(),
             events: Events::default(),
             marks: BTreeSet::new(),
@@ -324,6 +342,7 @@ impl App {
             (View::Catalog, _) => Place::Catalog,
             (View::Runs, Focus::List) => Place::Runs,
             (View::Runs, Focus::Detail) => Place::Log,
+            (View::Requests, _) => Place::Requests,
             (View::Budgets, _) => Place::Budgets,
             (View::Events, _) => Place::Events,
         }
@@ -361,11 +380,20 @@ impl App {
             split: self.split,
             mouse: self.mouse,
             theme: self.chose_theme.then(|| self.theme.name.clone()),
+            drafts: self.drafts.clone(),
             ..Memory::default()
         };
         self.stacks.remember(&mut memory);
         self.catalog.remember(&mut memory);
         self.runs.remember(&mut memory);
+        // What is being filled in outlives a kill too.
+        for overlay in &self.overlays {
+            if let Overlay::Form(form) = overlay
+                && form.is_touched()
+            {
+                memory.drafts.insert(super::update::draft_key(&form.path.name, form.revises), form.draft());
+            }
+        }
         memory
     }
 }

@@ -110,6 +110,9 @@ pub fn text(request: &RunRequest) -> String {
     if let Some(file) = &request.stack_file {
         words.extend(["--stack-file".into(), file.clone()]);
     }
+    for (name, value) in &request.set_env {
+        words.extend(["--env".into(), format!("{name}={value}")]);
+    }
     words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
 }
 

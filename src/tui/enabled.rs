@@ -1,5 +1,7 @@
 //! Whether an action can be done now, and if not, why not: one small function a condition, named by the table of actions.
 
+use crate::domain::request::RequestState;
+
 use super::action::Enabled;
 use super::app::{App, Focus, Link, Marked, View};
 
@@ -42,6 +44,13 @@ pub fn needs_trust(app: &App) -> Enabled {
     live(app)?;
     let needed = app.trust.value.as_ref().is_some_and(|trust| !trust.trusted && !trust.needs.is_empty());
     when(needed, "nothing here needs trust, or it has it")
+}
+
+/// On an instance that Atmos can evaluate.
+pub fn can_evaluate(app: &App) -> Enabled {
+    live(app)?;
+    when(app.view == View::Stacks && app.tree_instance().is_some_and(|i| !i.is_abstract), "select an instance")?;
+    when(app.stacks.evaluating.is_none(), "Atmos is still evaluating another one")
 }
 
 /// On a comparison.
@@ -123,12 +132,73 @@ pub fn on_recommendation(app: &App) -> Enabled {
 
 /// In views with tabs.
 pub fn has_tabs(app: &App) -> Enabled {
-    when(!matches!(app.view, View::Runs | View::Budgets), "there are no tabs here")
+    when(!matches!(app.view, View::Runs | View::Budgets | View::Requests), "there are no tabs here")
 }
 
-/// Not yet.
-pub fn not_built_requests(_: &App) -> Enabled {
-    Err("4 is kept for Requests, which are not built yet")
+/// Where something can be asked for.
+pub fn can_ask(app: &App) -> Enabled {
+    live(app)?;
+    when(app.requests.paths.value.is_some(), "the golden paths have not come yet")?;
+    let none = "the estate has no golden paths; they stand in platform/golden-paths";
+    when(!app.requests.paths.items().is_empty(), none)
+}
+
+/// On a request.
+pub fn on_request(app: &App) -> Enabled {
+    live(app)?;
+    when(app.view == View::Requests && app.requests.current().is_some(), "select a request")
+}
+
+fn request_in(app: &App, states: &[RequestState], why_not: &'static str) -> Enabled {
+    on_request(app)?;
+    when(app.requests.current().is_some_and(|request| states.contains(&request.state)), why_not)
+}
+
+fn own_request(app: &App) -> Enabled {
+    let own = app.requests.current().is_some_and(|request| request.requester == app.card().user);
+    when(own, "only who asked for it does that")
+}
+
+/// On a request that waits for somebody's word, where it may be this one's.
+pub fn can_decide(app: &App) -> Enabled {
+    request_in(app, &[RequestState::PendingApproval], "this request waits for nobody's word")?;
+    when(app.requests.who.decides, "your role decides nothing")?;
+    when(own_request(app).is_err() || app.card().solo, "it is your own: somebody else decides")
+}
+
+/// On one's own request that is not being carried out.
+pub fn can_withdraw(app: &App) -> Enabled {
+    use RequestState as State;
+    let states =
+        [State::Draft, State::Submitted, State::Checking, State::PendingApproval, State::NeedsChanges, State::Approved];
+    request_in(app, &states, "it has ended, or is being carried out")?;
+    own_request(app)
+}
+
+/// On one's own request that is a draft, or came back.
+pub fn can_submit(app: &App) -> Enabled {
+    request_in(app, &[RequestState::Draft, RequestState::NeedsChanges], "it is sent already")?;
+    own_request(app)
+}
+
+/// On one's own request that is not approved yet.
+pub fn can_revise(app: &App) -> Enabled {
+    let states = [RequestState::Draft, RequestState::NeedsChanges, RequestState::PendingApproval];
+    request_in(app, &states, "it cannot be changed any more, or not now")?;
+    own_request(app)
+}
+
+/// On a request that something was run for.
+pub fn request_has_run(app: &App) -> Enabled {
+    on_request(app)?;
+    when(app.requests.current().and_then(super::update::newest_run).is_some(), "nothing has run for it yet")
+}
+
+/// While a form is filled in.
+pub fn in_form(app: &App) -> Enabled {
+    use super::overlay::Overlay;
+    when(app.overlays.iter().any(|overlay| matches!(overlay, Overlay::Form(_))), "no form is open")?;
+    live(app)
 }
 
 /// Not yet.
@@ -221,7 +291,7 @@ impl App {
                 let own = [&service.description, &service.owner].into_iter().flatten();
                 own.filter_map(|a| a.source.clone()).next().or_else(|| service.inputs.first().map(|i| i.source.clone()))
             }
-            View::Runs | View::Budgets | View::Events => None,
+            View::Runs | View::Requests | View::Budgets | View::Events => None,
         }
     }
 
@@ -243,6 +313,12 @@ impl App {
                 Some(run.commands.last().map_or_else(|| run.command.clone(), super::panes::runs::head::exact))
             }
             View::Runs => self.run().map(|run| run.command.clone()),
+            View::Requests => self.requests.current().map(|request| {
+                // Beside the list it is the command that the selected line stands for, where it is one.
+                let row = (self.focus == Focus::Detail).then(|| self.detail_row()).flatten();
+                let command = row.and_then(|row| row.copy).filter(|copy| copy.starts_with("terrace "));
+                command.unwrap_or_else(|| format!("terrace request show {}", request.number))
+            }),
             View::Budgets => super::panes::budgets::row(self, self.budgets.cursor.at).copy,
             View::Events => {
                 let at = *self.events.shown.get(self.events.cursor.at)?;

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use serde_json::json;
 
+use crate::domain::golden_path::GoldenPath;
 use crate::domain::id::RunId;
+use crate::domain::request::Request;
 use crate::domain::run::{Run, RunState};
 use crate::domain::service::Service;
 use crate::domain::stack::{Dependency, Diagnostic, Explanation, ImportEdge, InstanceSummary, StackSummary};
@@ -211,6 +213,7 @@ pub fn tell(app: &mut App) -> Vec<Effect> {
         description: Some("Deploys everything".into()),
         steps: vec!["terraform apply network".into()],
         needs_stack: true,
+        asks: Vec::new(),
     }];
     let mut effects = Vec::new();
     for answer in [
@@ -243,4 +246,63 @@ pub fn draw(app: &App) -> String {
     let Ok(mut terminal) = ratatui::Terminal::new(backend);
     let Ok(_) = terminal.draw(|frame| super::view::view(app, frame));
     super::snapshot::text(terminal.backend().buffer())
+}
+
+/// Returns a request for a database by dan, planned, priced and judged.
+#[must_use]
+pub fn request(number: u64, state: &str) -> Request {
+    let digest = "4f2a91c0".repeat(8);
+    let money = |amount: &str| json!({"amount": amount, "currency": "USD"});
+    let resource = |address: &str, monthly: serde_json::Value| {
+        json!({"address": address, "type": address.split('.').next(), "action": "create", "region": null,
+            "monthly": monthly, "before": money("0.00"), "delta": monthly, "components": []})
+    };
+    let unknown = json!({"amount": null, "currency": "USD", "unknown": ["no price for aws_kms_key"]});
+    let after = json!({"amount": "913.20", "currency": "USD", "unknown": ["aws_kms_key.db: no price for aws_kms_key"]});
+    let verdict = json!({"gate": "plan", "outcome": "needs_approval", "findings": [
+        {"code": "no-multi-az", "message": "single zone in prod", "weight": "warn", "address": "aws_db_instance.this",
+         "location": null, "fix": "turn on multi_az", "policy": "builtin/zones.rego"}],
+        "approvals": [{"count": 2, "group": "payments", "code": "protected-stage",
+            "message": "billing-db@plat-ue2-prod is in a protected stage", "policy": "terrace"}],
+        "switched_off": [], "passed": 14, "bundle": digest});
+    let estimate = json!({"before": money("0.00"), "after": after, "delta": after, "fixed": money("913.20"),
+        "unknown": [], "resources": [
+            resource("aws_db_instance.this", money("913.20")), resource("aws_kms_key.db", unknown)]});
+    let instance = json!({"component": "billing-db", "stack": "plat-ue2-prod"});
+    read(json!({
+        "number": number, "kind": "provision", "title": "PostgreSQL database billing", "state": state, "version": 4,
+        "requester": "dan", "reason": null, "next": null,
+        "revisions": [{"wish": {"kind": "provision", "golden_path": "postgres-database",
+            "inputs": {"name": "billing", "stack": "plat-ue2-prod", "team": "payments"}, "reason": "invoices"},
+            "written_at": "2026-11-23T08:46:00Z"}],
+        "check": {"files": [{"path": "stacks/plat-ue2-prod.yaml", "before": "", "after": "", "diff": "--- a\n+++ b\n@@ -1 +1,2 @@\n components:\n+    billing-db:\n"}],
+            "instances": [{"component": "billing-db", "stack": "plat-ue2-prod", "action": "create"}],
+            "plans": [{"instance": instance, "run": RunId(ulid::Ulid::from_parts(1_795_424_000_000, 9)), "number": 9,
+                "digest": digest, "summary": {"add": 2, "change": 0, "destroy": 0, "replace": 0}, "variables": digest,
+                "estimate": estimate, "verdict": verdict}],
+            "price": {"before": money("0.00"), "after": after, "delta": after}, "verdict": verdict,
+            "binding": {"revision": 1, "commit": "c0ffee", "plans": {"billing-db@plat-ue2-prod": digest},
+                "policy": digest, "estimate": digest, "variables": digest},
+            "checked_at": "2026-11-23T08:47:00Z"},
+        "decisions": [], "comments": [{"actor": "erin", "text": "Why production at once?", "at": "2026-11-23T08:50:00Z"}],
+        "runs": [], "merged": null, "outputs": [], "submitted_at": "2026-11-23T08:46:10Z",
+        "waiting_since": "2026-11-23T08:47:00Z", "waited_seconds": 0, "expires_at": "2026-11-30T08:47:00Z",
+        "ended_at": null}))
+}
+
+/// Returns a golden path.
+#[must_use]
+pub fn golden_path() -> GoldenPath {
+    read(
+        json!({"name": "postgres-database", "title": "PostgreSQL database", "description": "A PostgreSQL of your own.",
+        "owner": "platform", "tier": "1", "service": "database", "file": "platform/golden-paths/postgres-database/template.yaml",
+        "inputs": {"type": "object", "required": ["name", "stack", "team"], "additionalProperties": false, "properties": {
+            "name": {"type": "string", "title": "Name", "description": "Its name", "pattern": "^[a-z]+$", "simple": true},
+            "stack": {"type": "string", "title": "Where", "simple": true,
+                "enum": ["plat-ue2-dev", "plat-ue2-prod", "plat-uw1-dev", "plat-uw1-prod"]},
+            "team": {"type": "string", "title": "Team", "enum": ["orders", "payments"], "simple": true},
+            "size": {"type": "string", "title": "Size", "enum": ["small", "large"], "default": "small", "simple": true},
+            "storage_gb": {"type": "integer", "title": "Room", "minimum": 10, "default": 20, "group": "How much"},
+            "backup_days": {"type": "integer", "title": "Backups", "default": 7, "group": "How much"}}}}),
+    )
 }

@@ -2,9 +2,11 @@
 //!
 //! Owns the shape; [`super::effect`] reads and writes the file below the XDG state folder.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+
+use super::overlay::form::Draft;
 
 /// What stands before the lines of a log.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +49,8 @@ pub struct Memory {
     pub mouse: bool,
     /// The theme that was chosen in the dashboard.
     pub theme: Option<String>,
+    /// What was filled in and not sent, by golden path and request.
+    pub drafts: BTreeMap<String, Draft>,
 }
 
 impl Default for Memory {
@@ -64,6 +68,7 @@ impl Default for Memory {
             gutter: Gutter::None,
             mouse: false,
             theme: None,
+            drafts: BTreeMap::new(),
         }
     }
 }

@@ -9,21 +9,26 @@ use crossterm::event::{KeyEvent, MouseEvent};
 use jiff::Timestamp;
 use ratatui::text::Line;
 
-use crate::api::types::{BillLines, Trust};
+use crate::api::types::{BillLines, Preview, Trust};
 use crate::domain::audit::AuditRecord;
-use crate::domain::budget::{BudgetParts, Figures};
+use crate::domain::budget::{BudgetParts, Figures, InstancePrice};
 use crate::domain::comparison::Affected;
 use crate::domain::estimate::Estimate;
 use crate::domain::event::Event;
+use crate::domain::golden_path::GoldenPath;
 use crate::domain::id::{Digest, RunId, RunRef};
 use crate::domain::recommend::{DecisionWord, Recommendation};
+use crate::domain::request::{Request, Wish};
 use crate::domain::run::since::Since;
 use crate::domain::run::{Run, RunRequest, SetRequest};
+use crate::domain::scan::ScanFinding;
 use crate::domain::service::Service;
 use crate::domain::showback::Report;
 use crate::domain::stack::{
     Dependency, Diagnostic, DiffEntry, Explanation, ImportEdge, InstanceRef, InstanceSummary, Source, StackSummary,
 };
+
+use crate::domain::team::Team;
 
 use super::action::Action;
 use super::memory::Memory;
@@ -103,6 +108,8 @@ pub struct WorkflowCard {
     pub steps: Vec<String>,
     /// Whether a stack must be named.
     pub needs_stack: bool,
+    /// The variables that its steps read and nothing sets here.
+    pub asks: Vec<String>,
 }
 
 /// What the view of budgets shows.
@@ -188,6 +195,13 @@ pub enum Message {
     Tick(Timestamp),
     /// The next piece of long work.
     Continue,
+    /// Nobody has changed a form for a while: after how many changes, and whether it shall be planned.
+    Rested {
+        /// After how many changes.
+        serial: u64,
+        /// Whether it shall be planned.
+        plan: bool,
+    },
     /// An answer.
     Answer(Box<Answer>),
 }
@@ -223,6 +237,8 @@ pub enum Answer {
     Started(Outcome<Vec<Run>>),
     /// Where the values of an instance come from.
     Explained(InstanceKey, Outcome<Box<Explanation>>),
+    /// What Atmos evaluated of an instance, as one document.
+    Evaluated(InstanceKey, Outcome<serde_json::Value>),
     /// What changed since an instance was last applied.
     Since(InstanceKey, Outcome<Box<Since>>),
     /// A comparison.
@@ -252,10 +268,35 @@ pub enum Answer {
     Event(Box<Event>),
     /// The newest events, oldest first.
     Events(Outcome<Vec<Event>>),
+    /// What live instances cost.
+    Prices(Outcome<Vec<InstancePrice>>),
     /// Budgets, this month's bill, recommendations.
     Budgets(Outcome<Box<BudgetCard>>),
     /// What a figure opens into.
     Looked(Look, Outcome<Level>),
+    /// The newest requests, newest first.
+    Requests(Outcome<Vec<Request>>),
+    /// One request, because it changed or was asked for.
+    Request(Outcome<Box<Request>>),
+    /// One request, because of a word on it.
+    Worded(Outcome<Box<Request>>),
+    /// What can be asked for.
+    Paths(Outcome<Vec<GoldenPath>>),
+    /// The teams.
+    Teams(Outcome<Vec<Team>>),
+    /// What scanners found about a run.
+    Findings(RunId, Outcome<Vec<ScanFinding>>),
+    /// What a form would come to.
+    Previewed {
+        /// After how many changes it was asked for.
+        serial: u64,
+        /// Whether it was planned.
+        plan: bool,
+        /// What it would come to.
+        outcome: Outcome<Box<Preview>>,
+    },
+    /// What a form asked for was taken, or was not.
+    Asked(Outcome<Box<Request>>),
     /// The newest audit records, newest first.
     Audit(Outcome<Vec<AuditRecord>>),
     /// Something asked for was done; says what.
@@ -264,6 +305,21 @@ pub enum Answer {
     Failed(Trouble),
     /// A program that had the terminal gave it back.
     Resumed,
+}
+
+/// A word on a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// Yes, to exactly what has this digest.
+    Approve(Option<Digest>),
+    /// No to it, and why.
+    Reject(Option<Digest>, String),
+    /// Something said.
+    Comment(String),
+    /// It is taken back.
+    Withdraw,
+    /// It is sent.
+    Submit,
 }
 
 /// What is asked of the outside.
@@ -277,6 +333,8 @@ pub enum Effect {
     LoadRun(RunRef),
     /// Ask where the values of an instance come from.
     Explain(InstanceKey),
+    /// Have Atmos evaluate the templates and functions of an instance.
+    Evaluate(InstanceKey),
     /// Ask what changed since an instance was last applied.
     Since(InstanceKey),
     /// Compare.
@@ -306,6 +364,35 @@ pub enum Effect {
     Affected(String),
     /// Trust the estate with what it needs.
     Trust(Vec<String>),
+    /// Ask for one request.
+    LoadRequest(u64),
+    /// Give a word on a request.
+    Say(u64, Word),
+    /// Ask what scanners found about a run.
+    Findings(RunId),
+    /// Say when a form has rested: after how many changes, and whether for a plan, which takes longer to be worth it.
+    Rest {
+        /// After how many changes.
+        serial: u64,
+        /// Whether for a plan.
+        plan: bool,
+    },
+    /// Ask what a form would come to.
+    Preview {
+        /// What is asked for.
+        wish: Box<Wish>,
+        /// Whether it is planned.
+        plan: bool,
+        /// After how many changes.
+        serial: u64,
+    },
+    /// Send what a form asks for, as a request or as the next revision of one.
+    Ask {
+        /// What is asked for.
+        wish: Box<Wish>,
+        /// The request that it is a revision of.
+        revises: Option<u64>,
+    },
     /// Start a run.
     Start(Box<RunRequest>),
     /// Start a set of runs.
@@ -371,11 +458,19 @@ pub enum Fact {
     Budgets,
     /// Whether the estate is trusted.
     Trust,
+    /// Requests.
+    Requests,
+    /// What can be asked for.
+    Paths,
+    /// Teams.
+    Teams,
+    /// What live instances cost.
+    Prices,
 }
 
 impl Fact {
     /// Every fact that a screen needs when it opens, in the order in which it does.
-    pub const ALL: [Fact; 12] = [
+    pub const ALL: [Fact; 16] = [
         Fact::Card,
         Fact::Stacks,
         Fact::Instances,
@@ -388,5 +483,9 @@ impl Fact {
         Fact::Events,
         Fact::Audit,
         Fact::Trust,
+        Fact::Requests,
+        Fact::Paths,
+        Fact::Teams,
+        Fact::Prices,
     ];
 }

@@ -13,9 +13,6 @@ pub mod editor;
 pub mod effect;
 pub mod enabled;
 #[cfg(test)]
-#[cfg(test)]
-#[cfg(test)]
-#[cfg(test)]
 pub mod fixtures;
 pub mod headless;
 pub mod keymap;
@@ -25,6 +22,7 @@ pub mod memory;
 pub mod message;
 pub mod overlay;
 pub mod panes;
+pub mod prices;
 pub mod snapshot;
 pub mod terminal;
 pub mod theme;

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use terrace::api::client::Client;
 use terrace::api::types::PlatformCard;
 use terrace::domain::id::RunRef;
+use terrace::domain::request::Request;
 use terrace::domain::run::Run;
 
 use crate::pty::Terminal;
@@ -123,6 +124,11 @@ impl Home {
     /// Returns a run as the platform knows it.
     pub(crate) fn run(&self, number: u64) -> Run {
         self.runtime.block_on(self.client().run(RunRef::Number(number))).unwrap()
+    }
+
+    /// Returns a request as the platform knows it.
+    pub(crate) fn request(&self, number: u64) -> Request {
+        self.runtime.block_on(self.client().show_request(number)).unwrap()
     }
 
     /// Returns every byte of a run's log.

@@ -2,7 +2,7 @@
 //!
 //! In [`life`] it is the real one on a platform that answers from memory ([`stage`]), so that what is tested is the
 //! terminal: taken, given back, resized, suspended, lost. In [`story`] it is the program itself, on the demo estate, with
-//! a platform process, runs and Terraform, and in [`commands`] its commands; [`picture`] holds what is drawn without a terminal.
+//! a platform process, runs and Terraform, in [`requests`] what is asked for and decided, and in [`commands`] its commands; [`picture`] holds what is drawn without a terminal.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -11,5 +11,6 @@ mod home;
 mod life;
 mod picture;
 mod pty;
+mod requests;
 mod stage;
 mod story;

@@ -11,7 +11,8 @@ use crate::api::extract::Query;
 use crate::api::page::Page;
 use crate::api::types::{WorkflowCard, WorkflowStep};
 use crate::api::{AppState, Problem};
-use crate::atmos::driver::workflow::Workflow;
+use crate::atmos::driver::variables;
+use crate::atmos::driver::workflow::{Step, Workflow};
 
 /// Returns the routes of workflows.
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -34,12 +35,20 @@ async fn workflows(
     page
 }
 
+/// Returns what a shell step reads that neither it nor its workflow sets.
+fn reads(workflow: &Workflow, step: &Step) -> Vec<String> {
+    let is_set = |name: &str| workflow.env.contains_key(name) || step.env.contains_key(name);
+    let command = step.command.as_deref().filter(|_| step.kind() == "shell");
+    command.map(|command| variables::unset(command, &is_set)).unwrap_or_default()
+}
+
 fn card(file: &str, name: &str, workflow: &Workflow) -> WorkflowCard {
-    let step = |(index, step): (usize, &crate::atmos::driver::workflow::Step)| WorkflowStep {
+    let step = |(index, step): (usize, &Step)| WorkflowStep {
         name: workflow.step_name(index),
         kind: step.kind().to_owned(),
         command: step.command.clone(),
         stack: step.stack.clone(),
+        reads: reads(workflow, step),
     };
     WorkflowCard {
         name: name.to_owned(),

@@ -9,14 +9,20 @@ use futures::{FutureExt as _, StreamExt as _, TryFutureExt as _, TryStreamExt as
 use tokio::io::AsyncWriteExt as _;
 
 use crate::api::client::{Client, ClientError};
-use crate::api::types::{self, DecisionRequest, PlatformCard, Resolution, RetryRequest};
+use crate::api::types::{
+    self, DecisionRequest, Evaluation, NewRequest, PlatformCard, PreviewRequest, RequestWord, Resolution, RetryRequest,
+    SubmitRequest,
+};
 use crate::domain::event::Event;
 use crate::domain::id::RunId;
 use crate::domain::recommend::DecisionWord;
+use crate::domain::request::{Request, Wish};
 use crate::domain::run::environment;
 use crate::domain::showback;
 use crate::domain::stack::PathSegment;
-use crate::tui::message::{Answer, BudgetCard, Card, Effect, Fact, Hit, Level, Look, Outcome, Trouble, WorkflowCard};
+use crate::tui::message::{
+    Answer, BudgetCard, Card, Effect, Fact, Hit, Level, Look, Outcome, Trouble, Word, WorkflowCard,
+};
 use crate::tui::widgets::{highlight, text};
 
 use super::{Connection, Platform};
@@ -109,6 +115,11 @@ async fn answer(client: &Client, effect: Effect) -> Option<Answer> {
             let explanation = client.explain(&key.component, &key.stack, Some(&key.file), None).await;
             Answer::Explained(key, told(explanation).map(Box::new))
         }
+        Effect::Evaluate(key) => {
+            let what = Evaluation { templates: true, functions: true };
+            let document = client.evaluate_component(&key.component, &key.stack, what).await;
+            Answer::Evaluated(key, told(document))
+        }
         Effect::Since(key) => {
             let since = client.since_applied(&key.component, &key.stack).await;
             Answer::Since(key, told(since).map(Box::new))
@@ -147,6 +158,15 @@ async fn answer(client: &Client, effect: Effect) -> Option<Answer> {
             let count = usize::try_from(count).unwrap_or(usize::MAX);
             Answer::Times(run, told(client.log_lines(run_ref(run), first, count).await).map(times))
         }
+        Effect::LoadRequest(number) => Answer::Request(told(client.show_request(number).await).map(Box::new)),
+        Effect::Say(number, word) => Answer::Worded(told(say(client, number, word).await).map(Box::new)),
+        Effect::Findings(run) => Answer::Findings(run, told(client.run_findings(run_ref(run)).await)),
+        Effect::Preview { wish, plan, serial } => {
+            let asked = PreviewRequest { wish: *wish, plan, env: my_environment() };
+            let outcome = told(client.preview_request(&asked).await).map(Box::new);
+            Answer::Previewed { serial, plan, outcome }
+        }
+        Effect::Ask { wish, revises } => Answer::Asked(told(ask(client, *wish, revises).await).map(Box::new)),
         Effect::Start(mut request) => {
             request.env = my_environment();
             Answer::Started(told(client.start_run(&request, None).await).map(|run| vec![run]))
@@ -196,6 +216,27 @@ async fn answer(client: &Client, effect: Effect) -> Option<Answer> {
     })
 }
 
+/// Gives a word on a request.
+async fn say(client: &Client, number: u64, word: Word) -> Result<Request, ClientError> {
+    let with = |digest, reason| RequestWord { digest, reason, env: my_environment() };
+    match word {
+        Word::Approve(digest) => client.approve_request(number, &with(digest, None)).await,
+        Word::Reject(digest, reason) => client.reject_request(number, &with(digest, Some(reason))).await,
+        Word::Comment(text) => client.comment_request(number, &text).await,
+        Word::Withdraw => client.withdraw_request(number).await,
+        Word::Submit => client.submit_request(number, &SubmitRequest { env: my_environment() }).await,
+    }
+}
+
+/// Sends a request, or its next revision.
+async fn ask(client: &Client, wish: Wish, revises: Option<u64>) -> Result<Request, ClientError> {
+    let Some(number) = revises else {
+        return client.new_request(&NewRequest { wish, draft: false, env: my_environment() }).await;
+    };
+    client.revise_request(number, &wish).await?;
+    client.submit_request(number, &SubmitRequest { env: my_environment() }).await
+}
+
 fn hit(hit: crate::domain::search::Hit) -> Hit {
     let path = hit.path.iter().map(|segment| match segment {
         PathSegment::Key(key) => key.clone(),
@@ -235,6 +276,10 @@ async fn load(client: &Client, fact: Fact) -> Answer {
             events
         })),
         Fact::Budgets => Answer::Budgets(told(budgets(client).await)),
+        Fact::Requests => Answer::Requests(told(client.requests(None, RECENT).await)),
+        Fact::Paths => Answer::Paths(told(client.golden_paths().await)),
+        Fact::Teams => Answer::Teams(told(client.teams().await)),
+        Fact::Prices => Answer::Prices(told(client.instance_prices().await)),
         Fact::Trust => Answer::Trust(told(client.trust().await)),
         Fact::Audit => Answer::Audit(told(client.recent_audit(RECENT).await)),
     }
@@ -313,11 +358,19 @@ fn workflow(card: types::WorkflowCard) -> WorkflowCard {
     WorkflowCard {
         steps: card.steps.iter().map(step).collect(),
         // A step of Atmos needs a stack from somewhere: its own, the workflow's, or its command line.
+        asks: asks(&card.steps),
         needs_stack: card.stack.is_none() && card.steps.iter().any(needs_stack),
         name: card.name,
         file: card.file,
         description: card.description,
     }
+}
+
+/// Returns what steps read and this environment does not have, each once.
+fn asks(steps: &[types::WorkflowStep]) -> Vec<String> {
+    let own = my_environment();
+    let read: std::collections::BTreeSet<&String> = steps.iter().flat_map(|step| &step.reads).collect();
+    read.into_iter().filter(|name| !own.contains_key(*name)).cloned().collect()
 }
 
 fn needs_stack(step: &types::WorkflowStep) -> bool {

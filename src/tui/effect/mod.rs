@@ -10,6 +10,7 @@ mod log;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
@@ -21,6 +22,11 @@ use crate::domain::id::RunId;
 
 use super::config;
 use super::message::{Answer, Effect, Message, Trouble};
+
+/// For how long nobody types before it is asked what a form would come to.
+const ASK_AFTER: Duration = Duration::from_millis(150);
+/// For how long before it is planned, which takes the platform longer.
+const PLAN_AFTER: Duration = Duration::from_millis(900);
 
 /// The platform as the dashboard needs it: the typed client, or a stand-in in tests.
 pub trait Platform: Send + Sync {
@@ -65,6 +71,7 @@ pub struct Runner {
     pending: Arc<AtomicUsize>,
     followed: Option<AbortHandle>,
     search: Option<AbortHandle>,
+    rest: Option<AbortHandle>,
 }
 
 /// Says that there is no connection.
@@ -93,7 +100,7 @@ impl Runner {
     #[must_use]
     pub fn new(outside: Outside, messages: mpsc::Sender<Message>) -> Self {
         let (platform, _) = watch::channel(None);
-        Runner { outside, messages, platform, pending: Arc::default(), followed: None, search: None }
+        Runner { outside, messages, platform, pending: Arc::default(), followed: None, search: None, rest: None }
     }
 
     /// Returns how many answers are still to come; streams that go on do not count.
@@ -132,6 +139,18 @@ impl Runner {
                 }
             }
             Effect::FollowLog(run, offset) => self.follow(run, offset),
+            Effect::Rest { serial, plan } => {
+                if let Some(rest) = self.rest.take() {
+                    rest.abort();
+                }
+                let (messages, counted) = (self.messages.clone(), Counted::new(&self.pending));
+                let task = tokio::spawn(async move {
+                    tokio::time::sleep(if plan { PLAN_AFTER } else { ASK_AFTER }).await;
+                    drop(messages.send(Message::Rested { serial, plan }).await);
+                    drop(counted);
+                });
+                self.rest = Some(task.abort_handle());
+            }
             Effect::Search(_) => {
                 if let Some(search) = self.search.take() {
                     search.abort();

@@ -42,6 +42,8 @@ fn heading(place: Place) -> &'static str {
         Place::Catalog => "In the catalog",
         Place::Runs => "On a run",
         Place::Log => "In the log",
+        Place::Requests => "On a request",
+        Place::Form => "In a form",
         Place::Budgets => "In budgets",
         Place::Events => "In events",
     }

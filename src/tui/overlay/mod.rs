@@ -1,10 +1,12 @@
-//! What lies over a view: palette, help, dialogs, prompts, lists to choose from.
+//! What lies over a view: palette, help, dialogs, prompts, forms, lists to choose from.
 //!
 //! While one is open it has the keys. Owns their state and pictures; what their answers do is in
 //! [`crate::tui::update`].
 
 pub mod dialog;
+pub mod form;
 pub mod help;
+pub mod paper;
 pub mod picker;
 pub mod prompt;
 
@@ -30,6 +32,10 @@ pub enum Overlay {
     Picker(Picker),
     /// A line or a text to type.
     Prompt(Box<Prompt>),
+    /// The form of a golden path.
+    Form(Box<form::Form>),
+    /// A text to read.
+    Paper(paper::Paper),
 }
 
 /// Draws what lies over the view.
@@ -40,6 +46,8 @@ pub fn draw(app: &App, frame: &mut Frame<'_>) {
             Overlay::Dialog(dialog) => dialog::draw(app, dialog, frame),
             Overlay::Picker(picker) => picker::draw(app, picker, frame),
             Overlay::Prompt(prompt) => prompt::draw(app, prompt, frame),
+            Overlay::Form(form) => form::draw::draw(app, form, frame),
+            Overlay::Paper(paper) => paper::draw(app, paper, frame),
         }
     }
 }

@@ -31,6 +31,10 @@ pub enum PickerKind {
     Steps,
     /// Whether what a lost run was to do is done.
     Resolutions,
+    /// What can be asked for.
+    Paths,
+    /// The values of an input.
+    Options,
 }
 
 /// What a choice does.
@@ -48,6 +52,10 @@ pub enum Then {
     Resume(crate::domain::id::RunId, Option<String>),
     /// Says whether what a lost run was to do is done.
     Resolve(crate::domain::id::RunId, bool),
+    /// Opens the form of a golden path, by its place in the list.
+    Ask(usize),
+    /// Fills in one of an input's values.
+    Fill(usize),
     /// Nothing: it only says something.
     Nothing,
 }
@@ -175,6 +183,8 @@ pub fn draw(app: &App, picker: &Picker, frame: &mut Frame<'_>) {
         PickerKind::Affected => ("What the change reaches", "type to narrow it"),
         PickerKind::Steps => ("Start again from", "type to find a step"),
         PickerKind::Resolutions => ("What became of it?", "look at the plan or the world first"),
+        PickerKind::Paths => ("Ask for something", "type to find it"),
+        PickerKind::Options => ("Choose", "type to find one"),
     };
     let height = picker.height(frame.area().height);
     let width = if picker.kind == PickerKind::Palette { 84 } else { 116 };
@@ -220,6 +230,9 @@ pub fn draw(app: &App, picker: &Picker, frame: &mut Frame<'_>) {
             format!("{count}enter goes there · ctrl-a marks all, to plan them · esc closes"),
             theme.style(Meaning::Dim),
         ),
+        (None, PickerKind::Paths) => {
+            Line::styled(format!("{count}enter opens its form · esc closes"), theme.style(Meaning::Dim))
+        }
         _ => Line::styled(format!("{count}enter does it · esc closes"), theme.style(Meaning::Dim)),
     };
     frame.buffer_mut().set_line(area.x, area.bottom() - 1, &text::fit(foot, area.width), area.width);

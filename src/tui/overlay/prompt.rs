@@ -1,5 +1,7 @@
 //! A line, or a text, to type.
 
+use std::borrow::Cow;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -37,15 +39,31 @@ pub enum PromptKind {
     Snooze(String),
     /// Where the report of a period is written.
     Export(String),
+    /// Why a request is refused.
+    Reject(u64),
+    /// What is said about a request.
+    Comment(u64),
     /// The stack a workflow runs on, by the workflow's place in the list.
     WorkflowStack(usize),
+    /// A variable that a workflow reads and nothing sets.
+    WorkflowVariable {
+        /// The workflow's place in the list.
+        index: usize,
+        /// The stack it runs on.
+        stack: Option<String>,
+        /// What was given already.
+        given: Vec<(String, String)>,
+        /// The variable.
+        name: String,
+    },
 }
 
 impl PromptKind {
     /// Returns what stands before the line.
     #[must_use]
-    pub fn label(&self) -> &'static str {
-        match self {
+    pub fn label(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            PromptKind::WorkflowVariable { name, .. } => return Cow::Owned(format!("its steps read ${name}")),
             PromptKind::Filter => "filter",
             PromptKind::Find => "search",
             PromptKind::FilterLog => "only lines with",
@@ -57,14 +75,16 @@ impl PromptKind {
             PromptKind::Dismiss(_) => "dismiss, because",
             PromptKind::Snooze(_) => "put off until",
             PromptKind::Export(_) => "write to (.html, .csv, .json)",
+            PromptKind::Reject(_) => "reject, because",
+            PromptKind::Comment(_) => "comment",
             PromptKind::WorkflowStack(_) => "on stack",
-        }
+        })
     }
 
     /// Tells whether it is a text of several lines, in a box.
     #[must_use]
     pub fn tall(&self) -> bool {
-        matches!(self, PromptKind::Command)
+        matches!(self, PromptKind::Command | PromptKind::Comment(_))
     }
 }
 
@@ -103,16 +123,26 @@ pub fn draw(app: &App, prompt: &Prompt, frame: &mut Frame<'_>) {
     let theme = &*app.theme;
     if prompt.kind.tall() {
         let lines = prompt.area.lines().len() as u16;
-        let area = boxed(frame, 90, lines.clamp(1, 12) + 7, "Run an Atmos command", theme, Meaning::BorderFocused);
+        let (title, about, lead) = match prompt.kind {
+            PromptKind::Comment(number) => {
+                (format!("Comment on #{number}"), "Everybody who sees the request reads it; it stays.", "")
+            }
+            _ => (
+                "Run an Atmos command".to_owned(),
+                "What you type after `atmos`; Terrace runs it and keeps its log.",
+                "$ atmos ",
+            ),
+        };
+        let area = boxed(frame, 90, lines.clamp(1, 12) + 7, &title, theme, Meaning::BorderFocused);
         if area.height < 3 {
             return;
         }
-        let about =
-            Line::styled("What you type after `atmos`; Terrace runs it and keeps its log.", theme.style(Meaning::Dim));
+        let about = Line::styled(about, theme.style(Meaning::Dim));
         frame.buffer_mut().set_line(area.x, area.y, &about, area.width);
         let input = Rect { y: area.y + 2, height: area.height.saturating_sub(4), ..area };
-        frame.buffer_mut().set_string(input.x, input.y, "$ atmos ", theme.style(Meaning::Dim));
-        let typed = Rect { x: input.x + 8, width: input.width.saturating_sub(8), ..input };
+        frame.buffer_mut().set_string(input.x, input.y, lead, theme.style(Meaning::Dim));
+        let typed =
+            Rect { x: input.x + lead.len() as u16, width: input.width.saturating_sub(lead.len() as u16), ..input };
         frame.render_widget(&prompt.area, typed);
         let foot = match &prompt.trouble {
             Some(trouble) => Line::styled(trouble.clone(), theme.style(Meaning::Failed)),

@@ -3,5 +3,6 @@
 pub mod budgets;
 pub mod catalog;
 pub mod events;
+pub mod requests;
 pub mod runs;
 pub mod stacks;

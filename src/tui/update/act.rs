@@ -10,7 +10,7 @@ use crate::tui::panes::runs::seek::{Search, Seek};
 use crate::tui::panes::{budgets, catalog, stacks};
 use crate::tui::widgets::list::Cursor;
 
-use super::{asking, navigate, start};
+use super::{asking, form, navigate, requests, start};
 
 /// Does an action, or says why it cannot be done now.
 pub(super) fn act(app: &mut App, action: Action) -> Vec<Effect> {
@@ -33,6 +33,12 @@ pub(super) fn act(app: &mut App, action: Action) -> Vec<Effect> {
                 comparison.all = !comparison.all;
             }
         }
+        Action::SideBySide => {
+            let wide = crate::tui::panes::stacks::diff::is_wide(app, navigate::detail_width(app));
+            app.stacks.side_by_side = Some(!wide);
+            app.say(if wide { "one below the other" } else { "side by side" });
+        }
+        Action::Evaluate => return start::evaluate(app),
         Action::Edit => {
             if let Some(source) = app.source() {
                 return vec![Effect::Edit(source)];
@@ -174,7 +180,22 @@ pub(super) fn act(app: &mut App, action: Action) -> Vec<Effect> {
             show(app, View::Budgets);
             return vec![Effect::Load(Fact::Budgets)];
         }
-        Action::ViewRequests | Action::ViewHealth => {}
+        Action::ViewRequests => {
+            show(app, View::Requests);
+            return vec![Effect::Load(Fact::Requests), Effect::Load(Fact::Budgets)];
+        }
+        Action::ViewHealth => {}
+        Action::NewRequest => return form::begin(app),
+        Action::Approve => return requests::approve(app),
+        Action::Reject => return requests::say(app, PromptKind::Reject),
+        Action::Comment => return requests::say(app, PromptKind::Comment),
+        Action::Withdraw => return requests::withdraw(app),
+        Action::Submit => return requests::submit(app),
+        Action::Revise => return requests::revise(app),
+        Action::RequestRun => return requests::run(app),
+        Action::Send => return form::send(app),
+        Action::ShowFiles => form::show_files(app),
+        Action::PlanNow => return form::plan_now(app),
         Action::Palette => app.overlays.push(Overlay::Picker(Picker::palette(app))),
         Action::Help => app.overlays.push(Overlay::Help(0)),
         Action::Refresh => return super::answers::ask_for_everything(app),
@@ -242,6 +263,7 @@ fn filter(app: &mut App) {
         (View::Stacks, _) => app.stacks.filter.clone(),
         (View::Catalog, _) => app.catalog.filter.clone(),
         (View::Runs, _) => app.runs.filter.clone(),
+        (View::Requests, _) => app.requests.filter.clone(),
         (View::Budgets, _) => app.budgets.filter.clone(),
         (View::Events, _) => app.events.filter.clone(),
     };
@@ -268,6 +290,7 @@ fn copy(app: &mut App) -> Vec<Effect> {
         },
         (View::Catalog, Focus::List) => app.service().map(|service| service.name.clone()),
         (View::Runs, Focus::List) => app.run().map(|run| format!("run/{}", run.id)),
+        (View::Requests, Focus::List) => app.requests.current().map(|request| format!("request/{}", request.number)),
         (View::Budgets | View::Events, Focus::List) => app.command(),
         (_, Focus::Detail) => {
             app.detail_row().map(|row| row.copy.clone().unwrap_or_else(|| row.plain().trim().to_owned()))
@@ -289,10 +312,11 @@ fn open(app: &mut App) -> Vec<Effect> {
     match (app.view, app.focus) {
         (View::Stacks, Focus::List) if navigate::folds(app) => navigate::toggle(app),
         (View::Events, _) => {
-            return match app.event_run() {
-                Some(run) => navigate::go_run(app, run),
-                None => {
-                    app.complain("this leads to no run");
+            return match (app.event_run(), app.event_request()) {
+                (Some(run), _) => navigate::go_run(app, run),
+                (None, Some(request)) => requests::go(app, request),
+                (None, None) => {
+                    app.complain("this leads to no run and no request");
                     Vec::new()
                 }
             };
@@ -318,6 +342,7 @@ fn back(app: &mut App) {
         View::Stacks => &mut app.stacks.filter,
         View::Catalog => &mut app.catalog.filter,
         View::Runs => &mut app.runs.filter,
+        View::Requests => &mut app.requests.filter,
         View::Budgets => &mut app.budgets.filter,
         View::Events => &mut app.events.filter,
     };
@@ -357,6 +382,7 @@ pub(super) fn refilter(app: &mut App) {
         }
         View::Catalog => app.catalog.arrange(),
         View::Runs => app.runs.arrange(),
+        View::Requests => app.requests.arrange(),
         View::Budgets => app.budgets.arrange(),
         View::Events => app.events.arrange(),
     }

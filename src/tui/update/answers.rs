@@ -2,14 +2,16 @@
 
 use crate::domain::event::Event;
 use crate::domain::id::RunRef;
+use crate::domain::run::RunKind;
 use crate::tui::app::{App, Link, NOTICE_SECONDS, Notice, Target, View};
 use crate::tui::message::{Answer, Effect, Fact, Trouble};
 use crate::tui::overlay::{Overlay, PickerKind};
 use crate::tui::panes::events::Tab;
 use crate::tui::panes::runs::is_alive;
 use crate::tui::panes::stacks::common_folder;
+use crate::tui::prices::Prices;
 
-use super::{asking, navigate};
+use super::{asking, form, navigate, requests};
 
 /// Takes an answer.
 pub(super) fn take(app: &mut App, answer: Answer) -> Vec<Effect> {
@@ -26,7 +28,10 @@ pub(super) fn take(app: &mut App, answer: Answer) -> Vec<Effect> {
             };
             app.link = Link::Lost { since, trouble, attempt };
         }
-        Answer::Card(card) => app.card.take(card, now),
+        Answer::Card(card) => {
+            app.card.take(card, now);
+            requests::arrange(app);
+        }
         Answer::Stacks(stacks) => {
             app.stack_list.take(stacks, now);
             navigate::rebuild(app);
@@ -61,6 +66,9 @@ pub(super) fn take(app: &mut App, answer: Answer) -> Vec<Effect> {
             }
         }
         Answer::Run(Ok(run)) => {
+            // What was applied has another price now.
+            let applied = run.state.is_end() && matches!(run.kind, RunKind::Apply | RunKind::Destroy);
+            let news = app.runs.find(run.id).is_none_or(|known| !known.state.is_end());
             if run.state.is_end()
                 && let Some((_, since)) = &mut app.stacks.since
             {
@@ -68,6 +76,9 @@ pub(super) fn take(app: &mut App, answer: Answer) -> Vec<Effect> {
             }
             app.runs.put(*run, now);
             app.runs.arrange();
+            if applied && news {
+                return vec![Effect::Load(Fact::Prices)];
+            }
         }
         Answer::Run(Err(trouble)) => {
             if let Some(Target::Run(_)) = app.target {
@@ -98,6 +109,18 @@ pub(super) fn take(app: &mut App, answer: Answer) -> Vec<Effect> {
                 app.stacks.note_changes(&key, explanation);
             }
             app.stacks.shelve(&key).take(explanation.map(|explanation| *explanation), now);
+        }
+        Answer::Evaluated(key, document) => {
+            if app.stacks.evaluating.as_ref() == Some(&key) {
+                app.stacks.evaluating = None;
+            }
+            match document {
+                Ok(document) => {
+                    app.say(format!("Atmos evaluated {} in {}", key.component, key.stack));
+                    app.stacks.evaluated.entry(key).or_default().take(Ok(document), now);
+                }
+                Err(trouble) => return failed(app, trouble),
+            }
         }
         Answer::Since(key, since) => {
             app.stacks.asked_since = false;
@@ -216,6 +239,45 @@ pub(super) fn take(app: &mut App, answer: Answer) -> Vec<Effect> {
                 app.events.arrange();
             }
         }
+        Answer::Requests(list) => {
+            app.requests.list.take(list, now);
+            requests::arrange(app);
+            // An old request is in no list of the newest.
+            if let Some(Target::Request(number)) = app.target
+                && !app.requests.list.items().iter().any(|request| request.number == number)
+            {
+                return vec![Effect::LoadRequest(number)];
+            }
+        }
+        Answer::Request(Ok(request)) => requests::take(app, *request),
+        Answer::Request(Err(trouble)) => {
+            if let Some(Target::Request(_)) = app.target {
+                app.target = None;
+            }
+            return failed(app, trouble);
+        }
+        Answer::Worded(Ok(request)) => requests::worded(app, *request),
+        Answer::Worded(Err(trouble)) => {
+            // What was looked at may be another by now.
+            let looked = app.requests.selected.map(Effect::LoadRequest);
+            let mut effects = failed(app, trouble);
+            effects.extend(looked);
+            return effects;
+        }
+        Answer::Prices(prices) => app.prices.take(prices.map(Prices::of), now),
+        Answer::Paths(paths) => app.requests.paths.take(paths, now),
+        Answer::Teams(teams) => {
+            app.requests.teams.take(teams, now);
+            requests::arrange(app);
+        }
+        Answer::Findings(run, found) => {
+            if app.requests.asked == Some(run) {
+                app.requests.asked = None;
+            }
+            app.requests.findings.entry(run).or_default().take(found, now);
+        }
+        Answer::Previewed { serial, plan, outcome } => return form::previewed(app, serial, plan, outcome),
+        Answer::Asked(outcome) => return form::asked(app, outcome),
         Answer::Budgets(card) => {
             app.budgets.list.take(card, now);
             app.budgets.arrange();
@@ -244,9 +306,10 @@ pub(super) fn ask_for_everything(app: &mut App) -> Vec<Effect> {
     stale(app);
     app.runs.log.trouble = None;
     let mut effects: Vec<Effect> = Fact::ALL.into_iter().map(Effect::Load).collect();
-    if app.view == View::Budgets {
+    if matches!(app.view, View::Budgets | View::Requests) {
         effects.push(Effect::Load(Fact::Budgets));
     }
+    app.requests.asked = None;
     if let Some(run) = app.runs.log.run {
         effects.push(Effect::FollowLog(run, app.runs.log.buffer.received()));
     }
@@ -264,6 +327,9 @@ fn stale(app: &mut App) {
     }
     app.stacks.asked = None;
     app.stacks.asked_file = None;
+    // What Atmos said was about the files as they were.
+    app.stacks.evaluated.clear();
+    app.stacks.evaluating = None;
     for kept in app.stacks.explanations.values_mut() {
         kept.stale = true;
         kept.trouble = None;
@@ -279,9 +345,12 @@ fn event_came(app: &mut App, event: Event) -> Vec<Effect> {
     let mut effects = Vec::new();
     if let Some(id) = event.subject.strip_prefix("run/").and_then(|id| id.split('/').next()?.parse::<RunRef>().ok()) {
         effects.push(Effect::LoadRun(id));
+    } else if let Some(number) = event.subject.strip_prefix("request/").and_then(|number| number.parse().ok()) {
+        effects.push(Effect::LoadRequest(number));
     } else if event.event_type.starts_with("dev.terrace.estate.") {
         stale(app);
-        effects.extend(Fact::ALL.into_iter().filter(|f| !matches!(f, Fact::Runs | Fact::Events)).map(Effect::Load));
+        let of_files = |fact: &Fact| !matches!(fact, Fact::Runs | Fact::Requests | Fact::Events);
+        effects.extend(Fact::ALL.into_iter().filter(of_files).map(Effect::Load));
         if let Some(comparison) = &app.stacks.comparison {
             effects.push(Effect::Compare(comparison.sides.clone()));
         }

@@ -52,6 +52,7 @@ pub(super) fn paste(app: &mut App, text: &str) -> Vec<Effect> {
             picker.input.push_str(text.lines().next().unwrap_or(""));
             overlay::narrowed(app)
         }
+        Some(Overlay::Form(_)) => super::form::paste(app, text),
         _ => Vec::new(),
     }
 }

@@ -3,13 +3,18 @@
 mod act;
 mod answers;
 mod asking;
+mod form;
 mod keys;
 mod navigate;
 mod overlay;
+mod requests;
 mod settle;
 mod start;
 
 use crossterm::event::{MouseEvent, MouseEventKind};
+
+pub(crate) use form::key_of as draft_key;
+pub(crate) use requests::newest_run;
 
 use super::action::Action;
 use super::app::{App, Focus, View};
@@ -36,6 +41,7 @@ pub fn update(app: &mut App, message: Message) -> Vec<Effect> {
             answers::tick(app)
         }
         Message::Continue => Vec::new(),
+        Message::Rested { serial, plan } => form::rested(app, serial, plan),
         Message::Answer(answer) => answers::take(app, *answer),
     };
     if !unseen {

@@ -7,7 +7,7 @@ use crate::tui::layout;
 use crate::tui::message::{Effect, InstanceKey};
 use crate::tui::panes::runs::list::Item;
 use crate::tui::panes::stacks::tree::{Grouping, Of, instance_id};
-use crate::tui::panes::{catalog, events, stacks};
+use crate::tui::panes::{catalog, events, requests, stacks};
 use crate::tui::widgets::list::{Cursor, Go};
 
 /// Returns how many rows the list of the view has.
@@ -16,8 +16,18 @@ pub(super) fn list_len(app: &App) -> usize {
         View::Stacks => app.stacks.tree.rows().len(),
         View::Catalog => app.catalog.items.len(),
         View::Runs => app.runs.items.len(),
+        View::Requests => app.requests.items.len(),
         View::Budgets => app.budgets.items.len(),
         View::Events => app.events.shown.len(),
+    }
+}
+
+/// Returns how many lines a row of the list of the view takes.
+pub(super) fn list_height(app: &App, at: usize) -> usize {
+    match app.view {
+        View::Runs => crate::tui::panes::runs::list::height(app, at),
+        View::Requests => requests::height(app, at),
+        _ => 1,
     }
 }
 
@@ -26,6 +36,7 @@ fn list_cursor(app: &mut App) -> &mut Cursor {
         View::Stacks => &mut app.stacks.cursor,
         View::Catalog => &mut app.catalog.cursor,
         View::Runs => &mut app.runs.cursor,
+        View::Requests => &mut app.requests.cursor,
         View::Budgets => &mut app.budgets.cursor,
         View::Events => &mut app.events.cursor,
     }
@@ -36,6 +47,7 @@ pub(super) fn detail_cursor(app: &mut App) -> &mut Cursor {
     match app.view {
         View::Stacks => app.stacks.detail(),
         View::Catalog => &mut app.catalog.details[app.catalog.tab as usize],
+        View::Requests => &mut app.requests.detail,
         View::Budgets => &mut app.budgets.detail,
         View::Runs | View::Events => &mut app.events.detail,
     }
@@ -86,24 +98,30 @@ pub(super) fn detail_width(app: &App) -> u16 {
 }
 
 fn pass_headings(app: &mut App, by: isize) {
-    if app.view != View::Catalog {
-        return;
-    }
-    let heading = |at: usize| matches!(app.catalog.items.get(at), Some(catalog::Item::Head(_)));
-    let mut at = app.catalog.cursor.at;
+    let heading = |at: usize| match app.view {
+        View::Catalog => matches!(app.catalog.items.get(at), Some(catalog::Item::Head(_))),
+        View::Requests => matches!(app.requests.items.get(at), Some(requests::Item::Head(_))),
+        _ => false,
+    };
+    let len = list_len(app);
+    let mut at = match app.view {
+        View::Catalog => app.catalog.cursor.at,
+        View::Requests => app.requests.cursor.at,
+        _ => return,
+    };
     while heading(at) {
         if by < 0 && at > 0 {
             at -= 1;
-        } else if by >= 0 && at + 1 < app.catalog.items.len() {
+        } else if by >= 0 && at + 1 < len {
             at += 1;
         } else {
             break;
         }
     }
     if heading(at) {
-        at = (0..app.catalog.items.len()).find(|at| !heading(*at)).unwrap_or(0);
+        at = (0..len).find(|at| !heading(*at)).unwrap_or(0);
     }
-    app.catalog.cursor.at = at;
+    list_cursor(app).at = at;
 }
 
 /// Notes what is selected now, so that it stays so when data arrives.
@@ -125,6 +143,13 @@ pub(super) fn selected(app: &mut App) {
             }
         }
         View::Runs => app.runs.selected = app.runs.items.get(app.runs.cursor.at).cloned(),
+        View::Requests => {
+            let number = app.requests.current().map(|request| request.number);
+            if number != app.requests.selected {
+                app.requests.detail = Cursor::default();
+                app.requests.selected = number;
+            }
+        }
         View::Budgets => app.budgets.leave(),
         View::Events => {
             // The first row follows the stream.
@@ -180,23 +205,18 @@ pub(super) fn click(app: &mut App, pane: Focus, y: u16) -> bool {
     let line = usize::from(line);
     let again = match (app.view, pane) {
         (View::Runs, Focus::Detail) => false,
-        (View::Runs, Focus::List) => {
-            let (mut at, mut used) = (app.runs.cursor.top, 0);
-            while at < app.runs.items.len() {
-                used += crate::tui::panes::runs::list::height(app, at);
+        (_, Focus::List) => {
+            let len = list_len(app);
+            let (mut at, mut used) = (list_cursor(app).top, 0);
+            while at < len {
+                used += list_height(app, at);
                 if line < used {
                     break;
                 }
                 at += 1;
             }
-            let at = at.min(app.runs.items.len().saturating_sub(1));
-            std::mem::replace(&mut app.runs.cursor.at, at) == at
-        }
-        (_, Focus::List) => {
-            let len = list_len(app);
-            let cursor = list_cursor(app);
-            let at = (cursor.top + line).min(len.saturating_sub(1));
-            std::mem::replace(&mut cursor.at, at) == at
+            let at = at.min(len.saturating_sub(1));
+            std::mem::replace(&mut list_cursor(app).at, at) == at
         }
         (_, Focus::Detail) => {
             let cursor = detail_cursor(app);
@@ -224,7 +244,7 @@ pub(super) fn tab(app: &mut App, by: usize) {
             app.events.cursor = Cursor::default();
             app.events.arrange();
         }
-        View::Runs | View::Budgets => {}
+        View::Runs | View::Requests | View::Budgets => {}
     }
 }
 

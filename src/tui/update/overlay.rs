@@ -8,10 +8,11 @@ use crate::domain::recommend::DecisionWord;
 use crate::tui::app::{App, Focus, Marked, View};
 use crate::tui::commands;
 use crate::tui::message::{Effect, InstanceKey};
+use crate::tui::overlay::paper::Paper;
 use crate::tui::overlay::{Overlay, PickerKind, PromptKind, Then, picker};
 use crate::tui::panes::runs::seek::{Filter, Search};
 
-use super::{act, navigate, start};
+use super::{act, form, navigate, requests, start};
 
 /// Gives a key to the overlay on top.
 pub(super) fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
@@ -41,6 +42,25 @@ pub(super) fn key(app: &mut App, event: KeyEvent) -> Vec<Effect> {
         Some(Overlay::Dialog(_)) => dialog(app, event, closes, ctrl),
         Some(Overlay::Picker(_)) => pick(app, event, closes, ctrl),
         Some(Overlay::Prompt(_)) => prompt(app, event, closes),
+        Some(Overlay::Form(_)) => form::key(app, event),
+        Some(Overlay::Paper(paper)) => {
+            let (len, room) = (paper.rows.len(), Paper::room(app.size.1));
+            match event.code {
+                KeyCode::Down | KeyCode::Char('j') => paper.cursor.step(1, len),
+                KeyCode::Up | KeyCode::Char('k') => paper.cursor.step(-1, len),
+                KeyCode::PageDown | KeyCode::Char(' ') => paper.cursor.step(room.cast_signed(), len),
+                KeyCode::PageUp => paper.cursor.step(-room.cast_signed(), len),
+                KeyCode::Home => paper.cursor.at = 0,
+                KeyCode::End => paper.cursor.at = len.saturating_sub(1),
+                KeyCode::Enter | KeyCode::Char('q') => drop(app.overlays.pop()),
+                _ if closes => drop(app.overlays.pop()),
+                _ => {}
+            }
+            if let Some(Overlay::Paper(paper)) = app.overlays.last_mut() {
+                paper.cursor.reveal(len, room, |_| 1);
+            }
+            Vec::new()
+        }
         None => Vec::new(),
     }
 }
@@ -189,7 +209,7 @@ fn choose(app: &mut App) -> Vec<Effect> {
         Then::Workflow(index) => {
             let needs = app.workflows.items().get(index).is_some_and(|workflow| workflow.needs_stack);
             if !needs {
-                return start::workflow(app, index, None);
+                return start::workflow(app, index, None, Vec::new());
             }
             let stack = start::likely_stack(app);
             let prompt = crate::tui::overlay::Prompt::new(PromptKind::WorkflowStack(index), &stack);
@@ -200,6 +220,8 @@ fn choose(app: &mut App) -> Vec<Effect> {
             Some(run) => start::ask_retry(app, &run, from),
             None => Vec::new(),
         },
+        Then::Ask(at) => form::open_at(app, at),
+        Then::Fill(at) => form::chosen(app, at),
         Then::Resolve(id, done) => vec![Effect::Resolve(id, Some(done))],
         Then::Nothing => Vec::new(),
     }
@@ -257,6 +279,7 @@ fn set_filter(app: &mut App, text: String) {
         (View::Stacks, _) => app.stacks.filter = text,
         (View::Catalog, _) => app.catalog.filter = text,
         (View::Runs, _) => app.runs.filter = text,
+        (View::Requests, _) => app.requests.filter = text,
         (View::Budgets, _) => app.budgets.filter = text,
         (View::Events, _) => app.events.filter = text,
     }
@@ -294,6 +317,20 @@ fn submit(app: &mut App) -> Vec<Effect> {
             }
         }
     }
+    if let PromptKind::Reject(_) | PromptKind::Comment(_) = kind {
+        return match requests::said(app, &kind, &text) {
+            Ok(effects) => {
+                app.overlays.pop();
+                effects
+            }
+            Err(why) => {
+                if let Some(Overlay::Prompt(prompt)) = app.overlays.last_mut() {
+                    prompt.trouble = Some(why.into());
+                }
+                Vec::new()
+            }
+        };
+    }
     if let PromptKind::WorkflowStack(index) = kind {
         let known = app.stack_list.items().iter().any(|stack| stack.stack == text);
         if !known {
@@ -308,10 +345,14 @@ fn submit(app: &mut App) -> Vec<Effect> {
             return Vec::new();
         }
         app.overlays.pop();
-        return start::workflow(app, index, Some(text));
+        return start::workflow(app, index, Some(text), Vec::new());
     }
     app.overlays.pop();
     match kind {
+        PromptKind::WorkflowVariable { index, stack, mut given, name } => {
+            given.push((name, text));
+            start::workflow(app, index, stack, given)
+        }
         PromptKind::Filter | PromptKind::FilterLog => Vec::new(),
         PromptKind::Find => {
             app.runs.log.search = Search::new(&text);
@@ -344,6 +385,8 @@ fn submit(app: &mut App) -> Vec<Effect> {
             path => vec![Effect::Export(period, PathBuf::from(path))],
         },
         PromptKind::Type(id) => vec![Effect::Input(id, format!("{text}\n"))],
-        PromptKind::Command | PromptKind::WorkflowStack(_) => Vec::new(),
+        PromptKind::Command | PromptKind::WorkflowStack(_) | PromptKind::Reject(_) | PromptKind::Comment(_) => {
+            Vec::new()
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::tui::panes::runs::seek::Progress;
 use crate::tui::panes::stacks::{Tab, sources, tree::Of};
 use crate::tui::view::pane;
 
-use super::navigate;
+use super::{navigate, requests};
 
 /// Brings the state to rest.
 pub(super) fn settle(app: &mut App, effects: &mut Vec<Effect>) {
@@ -31,6 +31,13 @@ fn target(app: &mut App) {
                 navigate::select_run(app, id);
             }
         }
+        Some(Target::Request(number)) => {
+            let number = *number;
+            if app.requests.list.items().iter().any(|request| request.number == number) {
+                app.target = None;
+                requests::select(app, number);
+            }
+        }
         Some(Target::Instance(component, stack)) if app.instances.value.is_some() => {
             let reference = InstanceRef { component: component.clone(), stack: stack.clone() };
             app.target = None;
@@ -42,6 +49,9 @@ fn target(app: &mut App) {
 
 /// Asks for what the selection needs; one question of a kind at a time.
 fn wanted(app: &mut App, effects: &mut Vec<Effect>) {
+    if app.view == View::Requests {
+        findings(app, effects);
+    }
     if app.view != View::Stacks {
         return;
     }
@@ -68,6 +78,17 @@ fn wanted(app: &mut App, effects: &mut Vec<Effect>) {
             let light = crate::tui::dashboard::is_light(app);
             effects.push(Effect::LoadFile { file, light, colors: app.colors });
         }
+    }
+}
+
+/// Asks what scanners found about the plans of the selected request; one question at a time.
+fn findings(app: &mut App, effects: &mut Vec<Effect>) {
+    let Some(request) = app.requests.current().filter(|_| app.requests.asked.is_none()) else { return };
+    let runs = request.check.iter().flat_map(|check| &check.plans).map(|plan| plan.run);
+    let unknown = |run: &crate::domain::id::RunId| app.requests.findings.get(run).is_none_or(|kept| kept.is_wanted());
+    if let Some(run) = runs.into_iter().find(unknown) {
+        app.requests.asked = Some(run);
+        effects.push(Effect::Findings(run));
     }
 }
 
@@ -185,6 +206,11 @@ fn reveal(app: &mut App) {
     match app.view {
         View::Stacks => app.stacks.cursor.reveal(len, lines, |_| 1),
         View::Catalog => app.catalog.cursor.reveal(len, lines, |_| 1),
+        View::Requests => {
+            let mut cursor = app.requests.cursor;
+            cursor.reveal(len, lines, |i| navigate::list_height(app, i));
+            app.requests.cursor = cursor;
+        }
         View::Budgets => app.budgets.cursor.reveal(len, lines, |_| 1),
         View::Events => app.events.cursor.reveal(len, lines, |_| 1),
         View::Runs => {

@@ -5,7 +5,7 @@ use crate::domain::run::{Run, RunKind, RunState, SetRequest};
 use crate::tui::app::{App, Kept, Marked};
 use crate::tui::commands;
 use crate::tui::message::{Effect, InstanceKey, Sides};
-use crate::tui::overlay::{Dialog, Overlay, Picker, PickerKind};
+use crate::tui::overlay::{Dialog, Overlay, Picker, PickerKind, Prompt, PromptKind};
 use crate::tui::panes::budgets;
 use crate::tui::panes::runs::{kind_name, plan_text, subject};
 use crate::tui::panes::stacks::diff::Comparison;
@@ -16,7 +16,7 @@ use crate::tui::widgets::text;
 use super::asking;
 
 /// Tells whether an instance is one whose loss would hurt: its stage is a production one, or it is locked.
-fn is_protected(app: &App, key: &InstanceKey) -> bool {
+pub(super) fn is_protected(app: &App, key: &InstanceKey) -> bool {
     let production = |part: &str| ["prod", "production", "prd", "live"].contains(&part.to_ascii_lowercase().as_str());
     let stack = app.stack_list.items().iter().find(|stack| stack.stack == key.stack);
     let parts = stack.is_some_and(|stack| stack.parts.iter().any(|part| production(part)));
@@ -183,12 +183,23 @@ pub(super) fn destroy(app: &mut App) -> Vec<Effect> {
 }
 
 /// Asks whether a workflow shall run.
-pub(super) fn workflow(app: &mut App, index: usize, stack: Option<String>) -> Vec<Effect> {
+pub(super) fn workflow(
+    app: &mut App,
+    index: usize,
+    stack: Option<String>,
+    given: Vec<(String, String)>,
+) -> Vec<Effect> {
     let Some(workflow) = app.workflows.items().get(index).cloned() else { return Vec::new() };
+    if let Some(name) = workflow.asks.iter().find(|name| !given.iter().any(|(other, _)| other == *name)) {
+        let kind = PromptKind::WorkflowVariable { index, stack, given, name: name.clone() };
+        app.overlays.push(Overlay::Prompt(Box::new(Prompt::new(kind, ""))));
+        return Vec::new();
+    }
     let mut request = commands::empty(RunKind::Workflow);
     request.workflow = Some(workflow.name.clone());
     request.workflow_file = Some(workflow.file.clone());
     request.stack = stack.filter(|stack| !stack.is_empty());
+    request.set_env = given.into_iter().collect();
     let mut dialog = Dialog::new(format!("Run workflow {}", workflow.name), "run it", Vec::new());
     if let Some(description) = &workflow.description {
         dialog.line(description.trim(), Meaning::Text);
@@ -353,6 +364,15 @@ pub(super) fn resolve(app: &mut App) -> Vec<Effect> {
     }
     app.overlays.push(Overlay::Picker(asking::resolutions(&run)));
     Vec::new()
+}
+
+/// Has Atmos evaluate the selected instance, in the background.
+pub(super) fn evaluate(app: &mut App) -> Vec<Effect> {
+    let Some(key) = app.tree_instance().map(InstanceKey::of) else { return Vec::new() };
+    app.stacks.evaluating = Some(key.clone());
+    app.stacks.tab = Tab::Config;
+    app.say(format!("Atmos evaluates {} in {} …", key.component, key.stack));
+    vec![Effect::Evaluate(key)]
 }
 
 /// Asks whether the estate is trusted with what it needs.

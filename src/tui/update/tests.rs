@@ -182,14 +182,12 @@ fn ctrl_c_never_ends_a_run_or_the_dashboard() {
 #[test]
 fn keys_of_views_that_are_not_built_say_so_and_do_nothing_else() {
     let mut app = on_orders_db(120, 40);
-    for key in ["4", "7"] {
-        assert_eq!(press(&mut app, key), []);
-        assert_eq!(app.view, View::Stacks);
-        contains(&app, &format!("{key} is kept for"));
-    }
+    assert_eq!(press(&mut app, "7"), []);
+    assert_eq!(app.view, View::Stacks);
+    contains(&app, "7 is kept for");
     press(&mut app, ":");
     let Some(Overlay::Picker(palette)) = app.overlays.last() else { panic!() };
-    assert!(palette.choices.iter().all(|choice| !choice.about.contains("view-requests")));
+    assert!(palette.choices.iter().all(|choice| !choice.about.contains("view-health")));
 }
 
 #[test]
@@ -409,4 +407,85 @@ fn random_keys_never_panic() {
             Ok(())
         })
         .unwrap();
+}
+
+#[test]
+fn a_workflow_asks_for_what_its_steps_read_and_nothing_sets() {
+    let mut app = on_orders_db(120, 40);
+    let card = |needs_stack| crate::tui::message::WorkflowCard {
+        name: "release".into(),
+        file: "release.yaml".into(),
+        asks: vec!["REGION".into(), "VERSION".into()],
+        needs_stack,
+        ..Default::default()
+    };
+    answer(&mut app, Answer::Workflows(Ok(vec![card(false)])));
+    press(&mut app, "w enter");
+    contains(&app, "its steps read $REGION");
+    press(&mut app, "u s enter");
+    contains(&app, "its steps read $VERSION");
+    press(&mut app, "1 enter");
+    contains(&app, "$ terrace workflow release -f release.yaml --env REGION=us --env");
+    let effects = press(&mut app, "y");
+    let [Effect::Start(request)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!((request.set_env["REGION"].as_str(), request.set_env["VERSION"].as_str()), ("us", "1"));
+}
+
+#[test]
+fn a_comparison_stands_side_by_side_or_one_below_the_other() {
+    let mut app = on_orders_db(160, 40);
+    press(&mut app, "R enter");
+    let sides = crate::tui::message::Sides { a: "ref:HEAD".into(), b: "worktree".into() };
+    let entry =
+        serde_json::from_value(serde_json::json!({"instance": {"component": "orders-db", "stack": "plat-ue2-prod"},
+        "path": ["vars", "size"], "before": "small", "after": "large", "before_source": null, "after_source": null}))
+        .unwrap();
+    answer(&mut app, Answer::Compared(sides, Ok(vec![entry])));
+    let beside = |app: &App| draw(app).lines().any(|line| line.contains("small") && line.contains("│ large"));
+    assert!(beside(&app), "{}", draw(&app));
+    press(&mut app, "|");
+    contains(&app, "one below the other");
+    assert!(!beside(&app));
+    contains(&app, "- small");
+    press(&mut app, "|");
+    assert!(beside(&app));
+}
+
+#[test]
+fn what_atmos_evaluates_stands_beside_what_is_written_and_is_marked() {
+    let mut app = on_orders_db(160, 40);
+    assert_eq!(press(&mut app, "v"), [Effect::Evaluate(key())]);
+    press(&mut app, "v");
+    contains(&app, "Atmos is still evaluating another one");
+    let document = serde_json::json!({"vars": {"engine": "postgres", "size": "large", "subnet": "subnet-1",
+        "storage": {"gb": 200}}});
+    answer(&mut app, Answer::Evaluated(key(), Ok(document)));
+    contains(&app, "!terraform.output network subnet → subnet-1 evaluated");
+    assert!(!draw(&app).contains("large → "), "what is the same is not said twice");
+    let trouble = Trouble { message: "evaluating needs Atmos".into(), hint: None, unreachable: false };
+    press(&mut app, "v");
+    answer(&mut app, Answer::Evaluated(key(), Err(trouble)));
+    contains(&app, "evaluating needs Atmos");
+}
+
+#[test]
+fn prices_stand_beside_instances_and_services_and_what_is_unknown_is_said() {
+    let mut app = on_orders_db(120, 40);
+    let price = |component: &str, amount: Option<&str>| {
+        let unknown: Vec<&str> = if amount.is_none() { vec!["no price"] } else { Vec::new() };
+        serde_json::from_value(serde_json::json!({"component": component, "stack": "plat-ue2-prod", "team": "payments",
+            "resources": 1, "monthly": {"amount": amount, "currency": "USD", "unknown": unknown}, "from": "state"}))
+        .unwrap()
+    };
+    answer(&mut app, Answer::Prices(Ok(vec![price("orders-db", Some("912.60")), price("network", None)])));
+    let has = |app: &App, name: &str, price: &str| {
+        let screen = draw(app);
+        let found = screen.lines().any(|line| line.contains(name) && line.contains(price));
+        assert!(found, "no {name} with {price} on\n{screen}");
+    };
+    has(&app, "▌      orders-db", " $913 ");
+    has(&app, "      network", " ? ");
+    press(&mut app, "2");
+    contains(&app, "$913   1");
+    contains(&app, "$912.60 a month");
 }

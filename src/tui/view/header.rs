@@ -54,6 +54,9 @@ fn crumbs(app: &App) -> Line<'static> {
         }
         View::Catalog => parts.extend(app.service().map(|s| s.name.clone())),
         View::Runs => parts.extend(app.run().map(|run| format!("#{}", run.number))),
+        View::Requests => parts.extend(
+            app.requests.current().map(|request| format!("#{} {}", request.number, text::clip(&request.title, 40))),
+        ),
         View::Budgets => parts.extend(app.budgets.list.value.as_ref().map(|card| card.report.period.clone())),
         View::Events => parts.push(app.events.tab.title().to_owned()),
     }
@@ -99,6 +102,11 @@ fn facts(app: &App) -> Vec<(String, Meaning)> {
     if waiting > 0 {
         let verb = if waiting == 1 { "needs" } else { "need" };
         facts.push((format!("⚠ {waiting} {verb} you"), Meaning::Accent));
+    }
+    let asked = app.requests.waiting();
+    if asked > 0 {
+        let verb = if asked == 1 { "waits" } else { "wait" };
+        facts.push((format!("⚠ {} {verb} for you", text::count(asked, "request")), Meaning::Accent));
     }
     facts.push(match &app.link {
         Link::Connecting => ("◌ connecting".into(), Meaning::Dim),

@@ -29,6 +29,7 @@ fn wanted(place: Place) -> &'static [(Action, &'static str)] {
         Place::Stacks => &[
             (Plan, "plan"),
             (Apply, "apply"),
+            (NewRequest, "ask for something new"),
             (Workflow, "workflow"),
             (Command, "command"),
             (Filter, "filter"),
@@ -40,6 +41,7 @@ fn wanted(place: Place) -> &'static [(Action, &'static str)] {
             (Copy, "copy"),
         ],
         Place::Catalog => &[
+            (NewRequest, "ask for one"),
             (Filter, "filter"),
             (Group, "group"),
             (NextTab, "tab"),
@@ -76,6 +78,20 @@ fn wanted(place: Place) -> &'static [(Action, &'static str)] {
             (Save, "save"),
             (Retry, "retry"),
         ],
+        Place::Requests => &[
+            (Approve, "approve"),
+            (Reject, "reject"),
+            (Submit, "send"),
+            (Revise, "revise"),
+            (Comment, "comment"),
+            (RequestRun, "log"),
+            (NewRequest, "new"),
+            (Withdraw, "withdraw"),
+            (Filter, "filter"),
+            (NextPane, "page"),
+            (CopyCommand, "copy command"),
+        ],
+        Place::Form => &[],
         Place::Budgets => &[
             (Open, "open"),
             (Unallocated, "unallocated"),

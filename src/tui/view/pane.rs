@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use crate::domain::run::Run;
 use crate::tui::app::{App, Focus, Kept, Link, View};
-use crate::tui::panes::{budgets, catalog, events, runs, stacks};
+use crate::tui::panes::{budgets, catalog, events, requests, runs, stacks};
 use crate::tui::theme::Meaning;
 use crate::tui::widgets::frame::{self as border, Top};
 use crate::tui::widgets::list::{self, Piece, Row};
@@ -29,6 +29,10 @@ pub fn list(app: &App, frame: &mut Frame<'_>, area: Rect) {
             (title, &app.catalog.filter, app.catalog.list.at, app.catalog.list.trouble.as_ref())
         }
         View::Runs => (Top::Title("Runs".into()), &app.runs.filter, app.runs.list.at, app.runs.list.trouble.as_ref()),
+        View::Requests => {
+            let title = Top::Title("Requests".into());
+            (title, &app.requests.filter, app.requests.list.at, app.requests.list.trouble.as_ref())
+        }
         View::Budgets => {
             let month = app.budgets.list.value.as_ref().map_or("", |card| &card.report.period);
             let title = Top::Title(format!("Budgets {month}").trim_end().to_owned());
@@ -55,6 +59,7 @@ pub fn list(app: &App, frame: &mut Frame<'_>, area: Rect) {
         View::Stacks => app.stacks.tree.rows().len(),
         View::Catalog => app.catalog.items.len(),
         View::Runs => app.runs.items.len(),
+        View::Requests => app.requests.items.len(),
         View::Budgets => app.budgets.items.len(),
         View::Events => app.events.shown.len(),
     };
@@ -75,6 +80,10 @@ pub fn list(app: &App, frame: &mut Frame<'_>, area: Rect) {
         View::Runs => {
             let cursor = Some(app.runs.cursor);
             list::draw(frame, inner, len, cursor, focused, theme, |i| runs::list::row(app, i));
+        }
+        View::Requests => {
+            let cursor = Some(app.requests.cursor);
+            list::draw(frame, inner, len, cursor, focused, theme, |i| requests::row(app, i));
         }
         View::Budgets => {
             let cursor = Some(app.budgets.cursor);
@@ -115,6 +124,10 @@ fn nothing(
         View::Stacks => ("This estate has no stacks.", "! lists what is wrong with it"),
         View::Catalog => ("This estate has no components.", ""),
         View::Runs => ("Nothing has run yet.", "1, select an instance, p plans it"),
+        View::Requests if app.requests.paths.items().is_empty() => {
+            ("Nothing was asked for yet.", "golden paths, by which one asks, stand in platform/golden-paths")
+        }
+        View::Requests => ("Nothing was asked for yet.", "n asks for something, by a golden path"),
         View::Budgets => ("There are no budgets.", "they stand in platform/teams.yaml, below their team"),
         View::Events => ("Nothing has happened yet.", ""),
     };
@@ -141,6 +154,10 @@ pub fn detail(app: &App, frame: &mut Frame<'_>, area: Rect) {
             let tabs = catalog::Tab::ALL.iter().map(|t| t.title()).collect();
             (Top::Tabs(tabs, app.catalog.tab as usize), String::new())
         }
+        View::Requests => match app.requests.current() {
+            Some(request) => (Top::Title(requests::title(request)), String::new()),
+            None => (Top::Title("Request".into()), String::new()),
+        },
         _ => (Top::Title("Facts".into()), String::new()),
     };
     let inner = border::draw(frame, area, &top, &side, focused, theme);
@@ -283,6 +300,7 @@ impl App {
             View::Stacks => stacks::detail_rows(self, width),
             View::Catalog => catalog::detail::rows(self, width),
             View::Runs => Vec::new(),
+            View::Requests => requests::page::rows(self, width),
             View::Budgets => budgets::detail_rows(self),
             View::Events => events::detail_rows(self),
         }
@@ -295,6 +313,7 @@ impl App {
             View::Stacks => self.stacks.details[self.stacks.tab as usize],
             View::Catalog => self.catalog.details[self.catalog.tab as usize],
             View::Runs => list::Cursor::default(),
+            View::Requests => self.requests.detail,
             View::Budgets => self.budgets.detail,
             View::Events => self.events.detail,
         }

@@ -4,6 +4,7 @@ use crate::domain::service::{Attribute, Service};
 use crate::domain::stack::Source;
 use crate::tui::app::App;
 use crate::tui::message::InstanceKey;
+use crate::tui::panes::requests::money;
 use crate::tui::panes::runs::state_mark;
 use crate::tui::panes::stacks::source_text;
 use crate::tui::theme::Meaning;
@@ -17,14 +18,14 @@ use super::Tab;
 pub fn rows(app: &App, width: u16) -> Vec<Row> {
     let Some(service) = app.service() else { return Vec::new() };
     match app.catalog.tab {
-        Tab::About => about(service, width),
+        Tab::About => about(app, service, width),
         Tab::Inputs => inputs(service),
         Tab::Outputs => outputs(service),
         Tab::Instances => instances(app, service),
     }
 }
 
-fn about(service: &Service, width: u16) -> Vec<Row> {
+fn about(app: &App, service: &Service, width: u16) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut fact = |name: &str, attribute: &Option<Attribute>| {
         let mut row = Row::of(vec![piece(format!("{name:<10} "), Meaning::Dim)]);
@@ -56,6 +57,17 @@ fn about(service: &Service, width: u16) -> Vec<Row> {
     );
     if service.instances.is_empty() {
         rows.push(Row::text("No stack uses it.", Meaning::Warning));
+    } else {
+        rows.push(cost(app, service));
+    }
+    let paths: Vec<&str> = app.requests.paths_of(&service.name).map(|(_, path)| path.title.as_str()).collect();
+    if !paths.is_empty() {
+        let key = app.keymap.key(crate::tui::action::Action::NewRequest, app.place()).unwrap_or_default();
+        rows.push(Row::of(vec![
+            piece("ask for it ", Meaning::Dim),
+            piece(paths.join(", "), Meaning::Text),
+            piece(format!("  {key}"), Meaning::Key),
+        ]));
     }
     for problem in &service.problems {
         rows.push(Row::text(problem.message.clone(), Meaning::Warning).at(problem.source.clone()));
@@ -66,6 +78,26 @@ fn about(service: &Service, width: u16) -> Vec<Row> {
         None => rows.push(Row::text("It has no README.md.", Meaning::Dim)),
     }
     rows
+}
+
+/// Returns what its instances cost together, and what of that is not known.
+fn cost(app: &App, service: &Service) -> Row {
+    let name = piece("costs      ", Meaning::Dim);
+    let Some(sum) = app.prices.value.as_ref().map(|prices| prices.sum(&service.instances)) else {
+        return Row::of(vec![name, piece("not known yet", Meaning::Unknown)]);
+    };
+    let Some(monthly) = &sum.monthly else {
+        return Row::of(vec![name, piece("nothing of it is live", Meaning::Dim)]);
+    };
+    let mut row = Row::of(vec![
+        name,
+        piece(format!("{} a month", money::amount(monthly)), Meaning::Value),
+        piece(format!("  {} of {} live", sum.live, text::count(service.instances.len(), "instance")), Meaning::Dim),
+    ]);
+    if sum.unpriced > 0 {
+        row.left.push(piece(format!("  {} without a price", sum.unpriced), Meaning::Unknown));
+    }
+    row.copied(monthly.to_string())
 }
 
 fn inputs(service: &Service) -> Vec<Row> {
@@ -147,10 +179,13 @@ fn instances(app: &App, service: &Service) -> Vec<Row> {
         .copied(instance.to_string());
         if let Some(known) = known {
             row = row.to(Go::Instance(InstanceKey::of(known)));
+            let price = app.prices.value.as_ref().and_then(|prices| prices.get(&known.component, &known.stack));
+            let mut right: Vec<_> = price.map(|price| crate::tui::prices::beside(&price.monthly)).into_iter().collect();
             if let Some(state) = app.runs.latest(known) {
                 let (mark, meaning) = state_mark(state);
-                row = row.right(vec![piece(mark, meaning)]);
+                right.push(piece(mark, meaning));
             }
+            row = row.right(right);
         }
         row
     };

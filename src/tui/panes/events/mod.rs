@@ -109,15 +109,24 @@ impl App {
     /// Returns the run that the selected event or record is about.
     #[must_use]
     pub fn event_run(&self) -> Option<RunRef> {
+        self.event_subject()?.strip_prefix("run/")?.split('/').next()?.parse().ok()
+    }
+
+    fn event_subject(&self) -> Option<&str> {
         if self.view != View::Events {
             return None;
         }
         let index = *self.events.shown.get(self.events.cursor.at)?;
-        let subject = match self.events.tab {
+        Some(match self.events.tab {
             Tab::Live => &self.events.live.items().get(index)?.subject,
             Tab::Audit => &self.events.audit.items().get(index)?.object,
-        };
-        subject.strip_prefix("run/")?.split('/').next()?.parse().ok()
+        })
+    }
+
+    /// Returns the request that the selected event or record is about.
+    #[must_use]
+    pub fn event_request(&self) -> Option<u64> {
+        self.event_subject()?.strip_prefix("request/")?.parse().ok()
     }
 }
 

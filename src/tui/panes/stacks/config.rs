@@ -78,6 +78,7 @@ fn instance(app: &App, width: u16) -> Vec<Row> {
             words.is_empty() || words.iter().all(|w| haystack().contains(w))
         })
         .collect();
+    let evaluated = app.stacks.evaluated.get(&key).and_then(|kept| kept.value.as_ref());
     let mut lines = Vec::with_capacity(values.len() + 16);
     let mut above: &[PathSegment] = &[];
     for value in &values {
@@ -95,6 +96,13 @@ fn instance(app: &App, width: u16) -> Vec<Row> {
         }
         above = parents;
         let mut row = leaf(app, value);
+        if let Some(evaluated) = evaluated.and_then(|document| at_path(document, &value.path))
+            && *evaluated != value.value
+        {
+            row.left.push(piece(" → ", Meaning::Dim));
+            row.left.push(piece(text::value(evaluated), Meaning::Value));
+            row.left.push(piece(" evaluated", Meaning::Done));
+        }
         if app.stacks.changed.contains(&value.path) {
             row.left.push(piece("  ✎ just changed", Meaning::Accent));
         }
@@ -111,6 +119,14 @@ fn instance(app: &App, width: u16) -> Vec<Row> {
     }
     rows.extend(lines);
     rows
+}
+
+/// Returns the value at a path of what Atmos evaluated.
+fn at_path<'d>(document: &'d serde_json::Value, path: &[PathSegment]) -> Option<&'d serde_json::Value> {
+    path.iter().try_fold(document, |value, segment| match segment {
+        PathSegment::Key(key) => value.get(key),
+        PathSegment::Index(index) => value.get(index),
+    })
 }
 
 fn segment_text(segment: &PathSegment) -> String {

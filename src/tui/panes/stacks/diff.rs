@@ -29,7 +29,7 @@ pub struct Comparison {
 pub fn rows(app: &App, width: u16) -> Vec<Row> {
     let Some(comparison) = &app.stacks.comparison else { return Vec::new() };
     let Some(entries) = &comparison.entries.value else { return Vec::new() };
-    let wide = width >= 90;
+    let wide = is_wide(app, width);
     let mut rows = vec![
         Row {
             heading: true,
@@ -62,6 +62,12 @@ pub fn rows(app: &App, width: u16) -> Vec<Row> {
         equal(app, comparison, &mut rows);
     }
     rows
+}
+
+/// Tells whether both sides stand beside each other in a pane of this width.
+#[must_use]
+pub fn is_wide(app: &App, width: u16) -> bool {
+    app.stacks.side_by_side.unwrap_or(width >= 90)
 }
 
 fn mark(entry: &DiffEntry) -> (&'static str, Meaning) {

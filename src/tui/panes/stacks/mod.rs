@@ -100,6 +100,12 @@ pub struct Stacks {
     pub files: BTreeMap<String, Kept<Vec<Line<'static>>>>,
     /// The file that was asked for.
     pub asked_file: Option<String>,
+    /// Whether a comparison stands side by side, where somebody said so; else where there is room.
+    pub side_by_side: Option<bool>,
+    /// What Atmos evaluated, by instance.
+    pub evaluated: BTreeMap<InstanceKey, Kept<serde_json::Value>>,
+    /// The instance that Atmos is evaluating.
+    pub evaluating: Option<InstanceKey>,
     /// The comparison.
     pub comparison: Option<Comparison>,
     /// The instance that was looked at before this one.
@@ -136,6 +142,9 @@ impl Stacks {
             asked: None,
             files: BTreeMap::new(),
             asked_file: None,
+            side_by_side: None,
+            evaluated: BTreeMap::new(),
+            evaluating: None,
             comparison: None,
             before: None,
             base: String::new(),
@@ -282,6 +291,10 @@ pub fn tree_row(app: &App, index: usize) -> Row {
             }
             if is_doubled(app, instance) {
                 note(&mut right, instance.file.rsplit('/').next().unwrap_or_default());
+            }
+            let prices = app.prices.value.as_ref();
+            if let Some(price) = prices.and_then(|prices| prices.get(&instance.component, &instance.stack)) {
+                right.push(crate::tui::prices::beside(&price.monthly));
             }
             if node.errors > 0 {
                 right.push(piece("✗", Meaning::Failed));
