@@ -58,16 +58,16 @@ pub struct Options {
 type Named<'e> = BTreeMap<(&'e str, &'e str, &'static str), &'e Instance>;
 
 /// Returns the instances that differ between `base` and `head` or use one of the `changed` files (absolute paths), by
-/// stack and component; those that are gone come last.
+/// stack and component; those that are gone come last. Without a `base` there was nothing before.
 #[must_use]
 pub fn affected(
-    base: &Estate,
+    base: Option<&Estate>,
     head: &Estate,
     changed: &[PathBuf],
     files: &dyn Files,
     options: &Options,
 ) -> Vec<Affected> {
-    let (old, new) = (named(base), named(head));
+    let (old, new) = (base.map(named).unwrap_or_default(), named(head));
     let mut job = Job { head, changed, files, modules: HashMap::new() };
     let wanted = |stack: &str| options.stack.as_deref().is_none_or(|wanted| wanted == stack);
     let mut out = Vec::new();
@@ -92,7 +92,7 @@ pub fn affected(
         old.iter().filter(|((stack, _, kind), _)| wanted(stack) && DELETED.contains(kind))
     {
         let gone = !new.contains_key(&(*stack, instance.name.as_str(), *kind));
-        if gone && !instance.is_abstract {
+        if let (true, Some(base)) = (gone && !instance.is_abstract, base) {
             let whole = !new.keys().any(|(other, ..)| other == stack);
             out.push(deleted(base, instance, whole));
         }

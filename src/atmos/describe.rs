@@ -14,9 +14,21 @@ use super::{
 /// Stack, type and component to the instance; of two the one of the later file.
 type Grouped<'a> = BTreeMap<&'a str, BTreeMap<&'static str, BTreeMap<&'a str, &'a Instance>>>;
 
-pub(super) fn stacks(all: &[std::sync::Arc<Stack>], filter: &DescribeFilter, out: &mut dyn Write) -> io::Result<()> {
+/// Writes the stacks; `unnamed` says that neither a template nor a pattern names them.
+pub(super) fn stacks(
+    all: &[std::sync::Arc<Stack>],
+    filter: &DescribeFilter,
+    unnamed: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let mut grouped: Grouped<'_> = BTreeMap::new();
     for stack in all {
+        let own = stack.merged.config.get("name").and_then(Node::str).filter(|name| !name.is_empty());
+        if let (true, Some(name)) = (filter.include_empty_stacks, own.or(unnamed.then(|| stack.file.as_str())))
+            && filter.stack.as_deref().is_none_or(|s| s == name || s == stack.file.as_str())
+        {
+            grouped.entry(name).or_default();
+        }
         for instance in &stack.instances {
             if wanted(stack, instance, filter) {
                 grouped
@@ -28,16 +40,18 @@ pub(super) fn stacks(all: &[std::sync::Arc<Stack>], filter: &DescribeFilter, out
             }
         }
     }
+    let kept = |key: &str| filter.sections.is_empty() || filter.sections.iter().any(|s| s == key);
+    if !filter.include_empty_stacks {
+        let full = |i: &&Instance| i.sections.entries().iter().any(|(k, _)| kept(k.as_str()));
+        grouped.retain(|_, kinds| kinds.values().flat_map(BTreeMap::values).any(&full));
+    }
     let mut w = Writer { out: Vec::with_capacity(1 << 16) };
     w.object(grouped.iter(), 0, out, |w, kinds, out| {
         w.object(std::iter::once((&"components", kinds)), 1, out, |w, kinds, out| {
             w.object(kinds.iter(), 2, out, |w, components, out| {
                 w.object(components.iter(), 3, out, |w, instance, out| {
-                    let kept =
-                        instance.sections.entries().iter().filter(|(k, _)| {
-                            filter.sections.is_empty() || filter.sections.iter().any(|s| s == k.as_str())
-                        });
-                    w.entries(kept.map(|(k, v)| (k.as_str(), v)), 4);
+                    let entries = instance.sections.entries().iter().filter(|(k, _)| kept(k.as_str()));
+                    w.entries(entries.map(|(k, v)| (k.as_str(), v)), 4);
                     if w.out.len() > 1 << 16 {
                         out.write_all(&w.out)?;
                         w.out.clear();

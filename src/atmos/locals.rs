@@ -18,6 +18,47 @@ pub(super) struct Context {
     other: Option<Node>,
 }
 
+/// The functions that Atmos evaluates in locals, and that are answered by more than the files.
+const ASKING: [&str; 27] = [
+    "!exec",
+    "!secret",
+    "!store",
+    "!store.get",
+    "!terraform.output",
+    "!terraform.state",
+    "!unset",
+    "!git.sha",
+    "!git.ref",
+    "!git.branch",
+    "!git.repository",
+    "!git.owner",
+    "!git.name",
+    "!git.host",
+    "!git.url",
+    "!aws.account_id",
+    "!aws.caller_identity_arn",
+    "!aws.caller_identity_user_id",
+    "!aws.region",
+    "!aws.organization_id",
+    "!emulator",
+    "!version",
+    "!tags",
+    "!labels",
+    "!labels.keys",
+    "!labels.values",
+    "!cel",
+];
+
+/// What locals may look at besides their file.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Surroundings<'a> {
+    pub(super) options: &'a TemplateOptions,
+    /// The folder in which commands run, where they may.
+    pub(super) trusted: Option<&'a Path>,
+    /// The repository's folder.
+    pub(super) git_root: Option<&'a Path>,
+}
+
 /// The types that may have locals of their own.
 const KINDS: [&str; 3] = ["terraform", "helmfile", "packer"];
 const SECTIONS: [&str; 4] = ["locals", "vars", "settings", "env"];
@@ -121,13 +162,12 @@ pub(super) fn has_any(file: &Node) -> bool {
 
 /// Resolves the locals of a file, where it has any, and adds them and the file's sections to the context.
 ///
-/// Returns what was left unevaluated as problems. `trusted` is the folder in which commands run, where they may.
+/// Returns what was left unevaluated as problems.
 pub(super) fn extract(
     file: &Node,
     context: &mut Context,
     relative: &str,
-    options: &TemplateOptions,
-    trusted: Option<&Path>,
+    around: Surroundings<'_>,
 ) -> Result<Vec<Diagnostic>, Box<Diagnostic>> {
     if !has_any(file) {
         return Ok(Vec::new());
@@ -137,7 +177,8 @@ pub(super) fn extract(
         .iter()
         .filter_map(|s| Some((*s, file.get(s).filter(|n| n.map().is_some())?.clone())))
         .collect();
-    let mut job = Job { relative, options, trusted, problems: &mut problems };
+    let Surroundings { options, trusted, git_root } = around;
+    let mut job = Job { relative, options, trusted, git_root, problems: &mut problems };
     let global = job.resolve(file.get("locals"), &BTreeMap::new(), &base)?;
     let mut all = global.clone();
     for kind in KINDS {
@@ -182,6 +223,7 @@ struct Job<'a> {
     relative: &'a str,
     options: &'a TemplateOptions,
     trusted: Option<&'a Path>,
+    git_root: Option<&'a Path>,
     problems: &'a mut Vec<Diagnostic>,
 }
 
@@ -293,31 +335,41 @@ impl Job<'_> {
         }
     }
 
-    /// Runs what only looks at the environment; anything else stays as written and is said.
+    /// Runs what only looks at the environment and the repository; anything else stays as written and is said.
     fn function(&mut self, text: &str, node: &Node) -> Node {
-        let (tag, rest) = text.split_once(' ').unwrap_or((text, ""));
+        let (tag, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        let plain = |text: &str| Node::new(Value::Str(text.into()), node.pos());
         match tag {
             "!env" => {
-                let (name, default) =
-                    rest.trim().split_once(' ').map_or((rest.trim(), None), |(n, d)| (n, Some(d.trim())));
-                let found = self
-                    .options
-                    .env
-                    .get(name)
-                    .cloned()
-                    .or_else(|| default.map(|d| d.trim_matches(['"', '\'']).to_owned()));
-                Node::new(Value::Str(found.unwrap_or_default().into()), node.pos())
+                let words = words(rest);
+                let name = words.first().map_or("", String::as_str);
+                let found = self.options.env.get(name).or_else(|| words.get(1));
+                plain(found.map_or("", String::as_str))
             }
+            "!template" => match serde_json::from_str::<serde_json::Value>(rest.trim()) {
+                Ok(json) => Node::from_json(&json, node.pos()),
+                Err(_) => plain(rest.trim()),
+            },
+            "!repo-root" | "!git.root" => match (self.git_root, rest.trim()) {
+                (Some(root), _) => plain(&root.to_string_lossy()),
+                (None, default) if !default.is_empty() => plain(default),
+                _ => {
+                    self.left(format!("'{text}' in locals: there is no Git repository"), "locals-function", "", node);
+                    node.clone()
+                }
+            },
             "!exec" if self.trusted.is_some() => match run(rest, self.trusted.unwrap_or(Path::new("."))) {
                 Ok(text) => match serde_json::from_str::<serde_json::Value>(&text) {
                     Ok(json) => Node::from_json(&json, node.pos()),
-                    Err(_) => Node::new(Value::Str(text.into()), node.pos()),
+                    Err(_) => plain(&text),
                 },
                 Err(e) => {
                     self.left(format!("'{text}' failed: {e}"), "locals-function-failed", "correct the command", node);
                     node.clone()
                 }
             },
+            // What Atmos does not evaluate here stays as it is written with it, too.
+            tag if !ASKING.contains(&tag) => node.clone(),
             _ => {
                 let hint = if tag == "!exec" {
                     "run `terrace trust` if you trust this estate"
@@ -334,6 +386,7 @@ impl Job<'_> {
     fn left(&mut self, message: String, code: &str, hint: &str, node: &Node) {
         let mut problem = self.refuse(code, message, hint, node);
         problem.severity = Severity::Warning;
+        problem.hint = problem.hint.filter(|hint| !hint.is_empty());
         self.problems.push(*problem);
     }
 }
@@ -350,8 +403,39 @@ fn needed(node: &Node, out: &mut Vec<String>) {
     }
 }
 
+/// Cuts the arguments of a function at blanks; quotes hold blanks together, a doubled one is itself.
+pub(super) fn words(text: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(first) = rest.chars().next() {
+        if first == '"' || first == '\'' {
+            let mut word = String::new();
+            let mut chars = rest[1..].char_indices().peekable();
+            let mut end = rest.len();
+            while let Some((at, c)) = chars.next() {
+                if c != first {
+                    word.push(c);
+                } else if chars.peek().is_some_and(|(_, next)| *next == first) {
+                    chars.next();
+                    word.push(c);
+                } else {
+                    end = at + 2;
+                    break;
+                }
+            }
+            out.push(word);
+            rest = rest[end..].trim_start();
+        } else {
+            let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+            out.push(rest[..end].to_owned());
+            rest = rest[end..].trim_start();
+        }
+    }
+    out
+}
+
 /// Runs a command of a trusted estate.
-fn run(command: &str, folder: &Path) -> Result<String, String> {
+pub(super) fn run(command: &str, folder: &Path) -> Result<String, String> {
     let out = std::process::Command::new("sh")
         .args(["-c", command])
         .current_dir(folder)

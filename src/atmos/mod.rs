@@ -69,6 +69,8 @@ pub struct DescribeFilter {
     pub component_types: Vec<String>,
     /// `--sections`: only these keys of an instance; all where empty.
     pub sections: Vec<String>,
+    /// `--include-empty-stacks`: stacks without components too, where their name can be told without any.
+    pub include_empty_stacks: bool,
 }
 
 /// Returns what was perhaps meant: the candidate that needs the fewest edits, where few enough do.

@@ -34,6 +34,9 @@ enum What {
         /// Only these sections, such as vars
         #[arg(long, value_delimiter = ',')]
         sections: Vec<String>,
+        /// Stacks without components too
+        #[arg(long)]
+        include_empty_stacks: bool,
     },
     /// Prints one component in one stack
     #[command(after_help = "Example: terrace describe component network -s plat-ue2-dev")]
@@ -60,28 +63,26 @@ impl Describe {
         super::wait(async {
             let client = local::reading(context)?;
             match self.what {
-                What::Stacks { stack, components, component_types, sections } => {
-                    let filter = DescribeFilter { stack, components, component_types, sections };
+                What::Stacks { stack, components, component_types, sections, include_empty_stacks } => {
+                    let filter = DescribeFilter { stack, components, component_types, sections, include_empty_stacks };
                     stacks(context, &client, &filter).await
                 }
-                What::Component { component, stack, process_templates, process_functions, .. }
+                What::Component { component, stack, stack_file, process_templates, process_functions }
                     if process_templates || process_functions =>
                 {
                     let what = Evaluation { templates: process_templates, functions: process_functions };
-                    let evaluated = client.evaluate_component(&component, &stack, what).await;
+                    let evaluated = client.evaluate_component(&component, &stack, stack_file.as_deref(), what).await;
                     print(context, &evaluated.map_err(Failure::from)?)?;
                     Ok(Exit::Done)
                 }
                 What::Component { component, stack, stack_file, .. } => {
                     let described = client.describe_component(&component, &stack, stack_file.as_deref()).await;
                     print(context, &described.map_err(Failure::from)?)?;
-                    let found = client.diagnostics().await.map_err(Failure::from)?;
-                    let of_this =
-                        |d: &&Diagnostic| d.severity == Severity::Error && d.stack.as_deref() == Some(&*stack);
-                    let errors: Vec<&Diagnostic> = found.iter().filter(of_this).collect();
+                    let found = client.diagnostics_of(&component, &stack, stack_file.as_deref()).await;
+                    let found = found.map_err(Failure::from)?;
+                    let errors: Vec<&Diagnostic> = found.iter().filter(|d| d.severity == Severity::Error).collect();
+                    let broken = !errors.is_empty();
                     diagnostics::write(&mut io::stderr().lock(), context.paint_stderr(), errors)?;
-                    let instances = client.instances(true).await.map_err(Failure::from)?;
-                    let broken = instances.iter().any(|i| i.component == component && i.stack == stack && i.errors > 0);
                     Ok(if broken { Exit::Failed } else { Exit::Done })
                 }
             }

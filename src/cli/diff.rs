@@ -26,6 +26,9 @@ pub(crate) struct Diff {
     /// A Git ref; given twice both are compared, given once it is compared with the files as they are
     #[arg(long = "ref", value_name = "GITREF")]
     refs: Vec<String>,
+    /// The stack file of COMPONENT@STACK, where two make one stack name; given twice, of the left and the right side
+    #[arg(long, value_name = "FILE", num_args = 1, conflicts_with = "refs")]
+    stack_file: Vec<String>,
     /// Of two refs, only this stack
     #[arg(short, long)]
     stack: Option<String>,
@@ -36,8 +39,18 @@ pub(crate) struct Diff {
 
 impl Diff {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
+        let in_file = |side: String, file: Option<&String>| match file {
+            Some(file) if side.contains('@') => format!("{side}#{file}"),
+            _ => side,
+        };
+        let (left, right) = match self.stack_file.as_slice() {
+            [] => (None, None),
+            [one] => (Some(one), Some(one)),
+            [left, right] => (Some(left), Some(right)),
+            _ => return Err(Failure::usage("--stack-file is for two sides, no more").into()),
+        };
         let (a, b) = match (self.a, self.b, self.refs.as_slice()) {
-            (Some(a), Some(b), _) => (a, b),
+            (Some(a), Some(b), _) => (in_file(a, left), in_file(b, right)),
             (_, _, [a]) => (format!("ref:{a}"), "worktree".to_owned()),
             (_, _, [a, b]) => (format!("ref:{a}"), format!("ref:{b}")),
             _ => return Err(Failure::usage("two sides are compared, no more and no fewer").into()),

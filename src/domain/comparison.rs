@@ -10,12 +10,16 @@ use utoipa::ToSchema;
 use super::stack::{InstanceRef, PathSegment};
 
 /// One side of a comparison: `stack:NAME`, `COMPONENT@STACK`, `ref:GITREF`, or `worktree` for the files as they are.
+///
+/// Where several stack files make one stack name, `COMPONENT@STACK#FILE` says which.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Side {
     /// Every instance of one stack.
     Stack(String),
     /// One instance.
     Instance(InstanceRef),
+    /// One instance of several that share a stack name, with its stack file.
+    InFile(InstanceRef, String),
     /// The whole estate as a Git ref has it.
     Ref(String),
     /// The whole estate as its files are now.
@@ -43,7 +47,13 @@ impl FromStr for Side {
         }
         match text.rsplit_once('@') {
             Some((component, stack)) if !component.is_empty() && !stack.is_empty() => {
-                Ok(Self::Instance(InstanceRef { component: component.to_owned(), stack: stack.to_owned() }))
+                let of = |stack: &str| InstanceRef { component: component.to_owned(), stack: stack.to_owned() };
+                Ok(match stack.split_once('#') {
+                    Some((stack, file)) if !stack.is_empty() && !file.is_empty() => {
+                        Self::InFile(of(stack), file.to_owned())
+                    }
+                    _ => Self::Instance(of(stack)),
+                })
             }
             _ => Err(NotASide(text.to_owned())),
         }
@@ -55,6 +65,7 @@ impl fmt::Display for Side {
         match self {
             Self::Stack(name) => write!(f, "stack:{name}"),
             Self::Instance(instance) => instance.fmt(f),
+            Self::InFile(instance, file) => write!(f, "{instance}#{file}"),
             Self::Ref(name) => write!(f, "ref:{name}"),
             Self::Worktree => f.write_str("worktree"),
         }

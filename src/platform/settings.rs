@@ -30,6 +30,8 @@ pub struct Settings {
     pub parallel_runs: Option<std::num::NonZeroU16>,
     /// After how many minutes a run that waits for a confirmation expires.
     pub confirmation_minutes: Option<std::num::NonZeroU32>,
+    /// How many seconds Atmos may take to evaluate the values of one instance.
+    pub evaluation_seconds: Option<std::num::NonZeroU32>,
     /// Checks of credentials that precede runs; the first whose patterns match a run's stack counts.
     #[serde(default)]
     pub credentials: Vec<CredentialsCheck>,

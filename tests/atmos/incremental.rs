@@ -119,7 +119,7 @@ fn what_a_stack_includes_is_followed_too() {
     let memory = Arc::new(Shifting::default());
     let put = |path: &str, text: &str| memory.put(Path::new(ROOT).join(path), text.as_bytes().to_vec());
     put("atmos.yaml", "base_path: .\nstacks: {base_path: stacks, included_paths: ['*'], name_pattern: '{stage}'}\n");
-    put("stacks/a.yaml", "vars: {stage: a}\ncomponents: {terraform: {quay: {vars: {x: !include values.json}}}}\n");
+    put("stacks/a.yaml", "vars: {stage: a}\ncomponents: {terraform: {quay: {vars: {x: !include ./values.json}}}}\n");
     put("stacks/values.json", "{\"n\": 1}");
     let options = LoadOptions { files: Arc::clone(&memory) as _, ..LoadOptions::default() };
     let estate = Estate::load(Path::new(ROOT), &options).expect("an estate");

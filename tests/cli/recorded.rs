@@ -83,6 +83,38 @@ fn a_plan_by_terraform_is_the_plan_that_atmos_made() {
     assert_eq!(git(&estate, &["status", "--porcelain", "--untracked-files=no"]), "");
 }
 
+/// What `atmos describe affected --base refs/heads/base` answered to the edit of one file; `causes` is Terrace's own.
+#[test]
+fn a_change_affects_what_atmos_said_it_does() {
+    let (home, estate) = orchard();
+    git(&estate, &["branch", "base"]);
+    let network = estate.join("stacks/catalog/network.yaml");
+    let text = fs::read_to_string(&network).unwrap();
+    fs::write(&network, text.replace("10.8.0.0/16", "10.9.0.0/16")).unwrap();
+    let identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"];
+    git(&estate, &[&identity[..], &["commit", "--quiet", "--all", "--message", "Edit"]].concat());
+    let asked = ["affected", "--base", "refs/heads/base", "--format", "json"];
+    let mut found = home.at(&estate, &asked).succeeds().json();
+    let line = text.lines().position(|line| line.contains("cidr:")).unwrap() + 1;
+    for instance in found.as_array_mut().unwrap() {
+        let causes = instance.as_object_mut().unwrap().remove("causes").unwrap();
+        assert_eq!(causes.as_array().unwrap().len(), 1);
+        assert_eq!((&causes[0]["file"], &causes[0]["line"]), (&"stacks/catalog/network.yaml".into(), &line.into()));
+    }
+    let recorded = fs::read_to_string(fixture("recorded/affected.json")).unwrap();
+    let mut recorded: serde_json::Value = serde_json::from_str(&recorded).unwrap();
+    // Atmos tells them in another order each time.
+    recorded.as_array_mut().unwrap().sort_by_key(|instance| instance["stack"].to_string());
+    assert_eq!(found, recorded);
+    // Before there was an estate, all of it is new.
+    git(&estate, &["checkout", "--quiet", "--orphan", "before"]);
+    git(&estate, &["rm", "-r", "--quiet", "--cached", "."]);
+    git(&estate, &[&identity[..], &["commit", "--quiet", "--allow-empty", "--message", "Nothing"]].concat());
+    let all = home.at(&estate, &["affected", "--base", "before", "--format", "json"]).succeeds().json();
+    let instances = home.at(&estate, &["list", "instances", "--format", "json"]).succeeds().json();
+    assert_eq!(all.as_array().unwrap().len(), instances.as_array().unwrap().len());
+}
+
 #[test]
 fn a_component_folder_that_is_missing_is_said() {
     if no_terraform() {

@@ -50,6 +50,21 @@ impl Client {
         self.list("/diagnostics", &[]).await
     }
 
+    /// Lists the problems of the files that make an instance, and those of the instance itself.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none of that name.
+    pub async fn diagnostics_of(
+        &self,
+        component: &str,
+        stack: &str,
+        stack_file: Option<&str>,
+    ) -> Result<Vec<Diagnostic>, ClientError> {
+        let parameters = [("component", Some(component)), ("stack", Some(stack)), ("stack_file", stack_file)];
+        self.list("/diagnostics", &parameters).await
+    }
+
     /// Lists every import.
     ///
     /// # Errors
@@ -103,6 +118,7 @@ impl Client {
             ("components", components.as_deref()),
             ("component_types", types.as_deref()),
             ("sections", sections.as_deref()),
+            ("include_empty_stacks", filter.include_empty_stacks.then_some("true")),
         ];
         let response = self.send(self.request(Method::GET, "/api/v1/describe/stacks", &parameters)?).await?;
         Ok(self.transport.pieces(response))
@@ -132,12 +148,14 @@ impl Client {
         &self,
         component: &str,
         stack: &str,
+        stack_file: Option<&str>,
         what: Evaluation,
     ) -> Result<Value, ClientError> {
         let flag = |on: bool| Some(if on { "true" } else { "false" });
         let parameters = [
             ("component", Some(component)),
             ("stack", Some(stack)),
+            ("stack_file", stack_file),
             ("process_templates", flag(what.templates)),
             ("process_functions", flag(what.functions)),
         ];

@@ -47,6 +47,9 @@ struct WhichStacks {
     /// Only these sections, with commas between them.
     #[serde(default)]
     sections: String,
+    /// Stacks without components too.
+    #[serde(default)]
+    include_empty_stacks: bool,
 }
 
 /// Describes stacks as `atmos describe stacks --process-templates=false --process-functions=false` does, byte for byte.
@@ -65,6 +68,7 @@ async fn describe_stacks(
         components: names(&which.components),
         component_types: names(&which.component_types),
         sections: names(&which.sections),
+        include_empty_stacks: which.include_empty_stacks,
     };
     let (sender, receiver) = mpsc::channel(4);
     tokio::task::spawn_blocking(move || {
@@ -130,7 +134,9 @@ async fn describe_component(
     if what == Evaluation::default() {
         return Ok(Tagged::new(etag, &conditions, Json(estate.describe_component(id))));
     }
-    let evaluated = state.platform.evaluate(which.component, which.stack, what).await?;
+    // Where several files make one stack name, Atmos takes the file's name for it.
+    let file = estate.run_target(id).filter(|_| which.stack_file.is_some()).map(|target| target.stack_file);
+    let evaluated = state.platform.evaluate(which.component, file.unwrap_or(which.stack), what).await?;
     // What Atmos evaluates may change without any file of the estate.
     Ok(Tagged::new(etag, &Conditions::default(), Json(evaluated)))
 }

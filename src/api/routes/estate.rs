@@ -13,7 +13,7 @@ use super::stacks::{ListAnswer, Part, answer};
 use crate::api::auth::Viewer;
 use crate::api::etag::{Conditions, Etag, Tagged};
 use crate::api::extract::{Json, Query};
-use crate::api::page::Page;
+use crate::api::page::{Page, cut};
 use crate::api::types::EstateCard;
 use crate::api::{AppState, Problem};
 use crate::domain::stack::{Diagnostic, Severity};
@@ -52,15 +52,48 @@ async fn estate(
     Ok(Tagged::new(etag, &conditions, Json(card)))
 }
 
-/// Lists every problem of the estate.
-#[utoipa::path(get, path = "/diagnostics", tag = "estate", params(Part),
+/// Which problems.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct WhichDiagnostics {
+    /// Only those of the files that make an instance of this component, and of it; needs the stack.
+    component: Option<String>,
+    /// Only those of the files that make an instance in this stack, and of it; needs the component.
+    stack: Option<String>,
+    /// The stack file, where two make one stack name.
+    stack_file: Option<String>,
+    /// How many items at most, from 1 to 10000; 200 unless given.
+    #[param(minimum = 1, maximum = 10000)]
+    limit: Option<u32>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// Lists every problem of the estate, or those of one instance.
+#[utoipa::path(get, path = "/diagnostics", tag = "estate", params(WhichDiagnostics),
     responses((status = 200, description = "A page of diagnostics", body = Page<Diagnostic>)))]
 async fn diagnostics(
     _: Viewer,
     State(state): State<AppState>,
     conditions: Conditions,
-    Query(part): Query<Part>,
+    Query(which): Query<WhichDiagnostics>,
 ) -> ListAnswer<Diagnostic> {
+    let part = Part { limit: which.limit, cursor: which.cursor };
+    match (&which.component, &which.stack) {
+        (Some(component), Some(stack)) => {
+            let (estate, id, revision) = state.instance(component, stack, which.stack_file.as_deref()).await?;
+            let found = estate.diagnostics_of(id);
+            let page = cut("diagnostics", revision, found, part.limit, part.cursor.as_deref())?;
+            let etag = Etag::revision(state.platform.started_at(), revision);
+            return Ok(Tagged::new(etag, &conditions, Json(page)));
+        }
+        (None, None) if which.stack_file.is_none() => {}
+        _ => {
+            let message = "component and stack name an instance together, and stack_file only with them";
+            return Err(Problem::bad_request("bad-instance", message));
+        }
+    }
     let snapshot = state.snapshot().await?;
     let reading = tokio::task::spawn_blocking({
         let snapshot = std::sync::Arc::clone(&snapshot);

@@ -1,6 +1,6 @@
 //! From the merged tree to typed values, with the environment on top.
 
-use super::{AtmosConfig, ComponentType, Loader, auth::auth, clean, display, sources::Found};
+use super::{AtmosConfig, ComponentType, Loader, auth::auth, clean, display, edition::Edition, sources::Found};
 use crate::atmos::{
     AtmosError,
     files::Kind,
@@ -46,6 +46,7 @@ pub(super) fn build(loader: &mut Loader<'_>, found: &Found) -> Result<AtmosConfi
         Some(Value::Str(s)) => !matches!(&**s, "false" | "0" | "F" | "f" | "False" | "FALSE"),
         _ => default,
     };
+    let edition = Edition::of(&text(&["edition"], "ATMOS_EDITION"));
     let base_text = text(&["base_path"], "ATMOS_BASE_PATH");
     let stacks_text = text(&["stacks", "base_path"], "ATMOS_STACKS_BASE_PATH");
     let name_pattern = text(&["stacks", "name_pattern"], "ATMOS_STACKS_NAME_PATTERN");
@@ -54,6 +55,7 @@ pub(super) fn build(loader: &mut Loader<'_>, found: &Found) -> Result<AtmosConfi
     let key_delimiter = text(&["settings", "yaml", "key_delimiter"], "");
     let prefix_separator = text(&["components", "terraform", "workspace", "prefix_separator"], "");
     let workflows_text = text(&["workflows", "base_path"], "ATMOS_WORKFLOWS_BASE_PATH");
+    let describe_filter = text(&["describe", "component", "filter"], "ATMOS_DESCRIBE_COMPONENT_FILTER");
     let manifest_schema = text(&["schemas", "atmos", "manifest"], "ATMOS_SCHEMAS_ATMOS_MANIFEST");
     let mut types: Vec<(String, String, String)> = Vec::new();
     let mut names: Vec<&str> = vec!["terraform", "helmfile", "packer", "ansible", "kubernetes", "helm"];
@@ -145,8 +147,9 @@ pub(super) fn build(loader: &mut Loader<'_>, found: &Found) -> Result<AtmosConfi
         name_template,
         list_merge_strategy,
         key_delimiter,
-        inherit_metadata: flag(&["stacks", "inherit", "metadata"], true),
+        inherit_metadata: flag(&["stacks", "inherit", "metadata"], edition.inherits_metadata()),
         inherit_source: flag(&["stacks", "inherit", "source"], true),
+        git_root: loader.git_root.clone(),
         workspaces_enabled: flag(&["components", "terraform", "workspaces_enabled"], true),
         prefix_separator: or(prefix_separator, "-"),
         templates_enabled: flag(&["templates", "settings", "enabled"], false),
@@ -161,6 +164,7 @@ pub(super) fn build(loader: &mut Loader<'_>, found: &Found) -> Result<AtmosConfi
         github: merged.at_path(&["integrations", "github"]).filter(|n| n.map().is_some_and(|m| !m.is_empty())).cloned(),
         manifest_schema,
         files: loader.read.clone(),
+        describe_full: edition.describes_all(describe_filter.as_str()),
         raw: merged.to_json(),
     })
 }

@@ -8,9 +8,10 @@ use crate::{
         LoadOptions,
         files::{Files, Kind},
         glob,
+        locals::{run, words},
         merge::{ListStrategy, merge_two},
-        node::{Key, Map, Node, Value},
-        yaml::{NoIncludes, Reader},
+        node::{Key, Map, Node, Pos, Value},
+        yaml::{Fault, Includes, Reader, foreign},
     },
     domain::stack::{Diagnostic, Severity, Source},
 };
@@ -63,8 +64,16 @@ impl Loader<'_> {
         };
         self.read.push(path.to_path_buf());
         let file = Key::new(&name);
-        let mut reader = Reader { file, key_delimiter: "", includes: &mut NoIncludes };
-        match reader.read(&bytes) {
+        let mut includes = ConfigIncludes { root: self.root, options: self.options, own: self.own, found: Vec::new() };
+        let mut reader = Reader { file, key_delimiter: "", includes: &mut includes };
+        let read = reader.read(&bytes);
+        for found in includes.found {
+            match found {
+                Ok(path) => self.read.push(path),
+                Err(problem) => self.problems.push(problem),
+            }
+        }
+        match read {
             Ok(Some(node)) if node.map().is_some() => {
                 let node = self.functions(&node);
                 fold_case(&node, "")
@@ -86,22 +95,21 @@ impl Loader<'_> {
                 let (tag, rest) = s.split_once(' ').unwrap_or((s, ""));
                 let text = match tag {
                     "!env" => {
-                        let (name, default) = rest.trim().split_once(' ').unwrap_or((rest.trim(), ""));
-                        self.options
-                            .env
-                            .get(name)
-                            .cloned()
-                            .unwrap_or_else(|| default.trim().trim_matches('"').to_owned())
+                        let words = words(rest);
+                        let name = words.first().map_or("", String::as_str);
+                        let found = self.options.env.get(name).or_else(|| words.get(1));
+                        found.map(|text| text.trim().to_owned()).unwrap_or_default()
                     }
                     "!repo-root" | "!git.root" => {
                         self.git_root.as_deref().unwrap_or(self.root).to_string_lossy().into_owned()
                     }
-                    "!cwd" => self.root.to_string_lossy().into_owned(),
+                    "!cwd" => clean(&self.root.join(rest.trim())).to_string_lossy().into_owned(),
+                    "!exec" if self.options.trusted => return self.executed(rest, node),
                     "!exec" => {
                         self.problem(
                             "untrusted-exec",
                             format!("failed to preprocess YAML functions: '{s}' was not executed"),
-                            Some("Terrace runs nothing when it opens an estate"),
+                            Some("run `terrace trust` if you trust this estate"),
                             node.pos().source(),
                         );
                         return node.clone();
@@ -116,6 +124,21 @@ impl Loader<'_> {
             }
             Value::List(l) => Node::new(Value::List(l.iter().map(|n| self.functions(n)).collect()), node.pos()),
             _ => node.clone(),
+        }
+    }
+
+    /// Runs a command that a trusted configuration asks for.
+    fn executed(&mut self, command: &str, node: &Node) -> Node {
+        match run(command, self.root) {
+            Ok(text) => match serde_json::from_str::<serde_json::Value>(&text) {
+                Ok(json) => Node::from_json(&json, node.pos()),
+                Err(_) => Node::new(Value::Str(text.into()), node.pos()),
+            },
+            Err(why) => {
+                let message = format!("failed to preprocess YAML functions: '!exec {command}' failed: {why}");
+                self.problem("config-exec-failed", message, Some("correct the command"), node.pos().source());
+                node.clone()
+            }
         }
     }
 
@@ -256,11 +279,73 @@ impl Loader<'_> {
     }
 }
 
+/// Includes of a file of configuration: sought where Atmos starts, not beside the file.
+struct ConfigIncludes<'a> {
+    root: &'a Path,
+    options: &'a LoadOptions,
+    own: bool,
+    /// The files read, and what could not be.
+    found: Vec<Result<PathBuf, Diagnostic>>,
+}
+
+impl Includes for ConfigIncludes<'_> {
+    fn include(&mut self, tag: &str, value: &str, pos: Pos) -> Result<Node, Fault> {
+        let files = self.options.files.as_ref();
+        let (file, query) = foreign::arguments(value);
+        let path = clean(&self.root.join(&file));
+        let refuse = |message: String| Fault { code: "config-syntax", message, line: pos.line, column: pos.column };
+        let problem = |severity, code: &str, message: String, hint: &str| Diagnostic {
+            severity,
+            code: code.to_owned(),
+            message,
+            hint: Some(hint.to_owned()),
+            source: pos.source(),
+            stack: None,
+        };
+        if query.is_some() || file.contains("://") || file.contains("::") {
+            let message = format!("'{tag} {value}' in the configuration was not evaluated");
+            self.found.push(Err(problem(
+                Severity::Warning,
+                "config-include",
+                message,
+                "only Atmos can resolve this value",
+            )));
+            return Ok(Node::new(Value::Null, pos));
+        }
+        if files.kind(&path) != Some(Kind::File) {
+            return Err(refuse(format!("the !include function references a file that does not exist: '{file}'")));
+        }
+        if !self.options.trusted && !self.own && !inside(files, self.root, &path) {
+            let message = format!("{tag} '{file}' leads out of the estate and was not read");
+            let hint = "run `terrace trust` if you trust this estate";
+            self.found.push(Err(problem(Severity::Error, "untrusted-include", message, hint)));
+            return Ok(Node::new(Value::Null, pos));
+        }
+        let bytes = files.read(&path).map_err(|e| refuse(format!("{file}: {e}")))?;
+        self.found.push(Ok(path.clone()));
+        let name = Key::new(&display(self.root, &path));
+        foreign::read(&path, &bytes, tag == "!include.raw", name).map_err(|why| refuse(format!("{file}: {why}")))
+    }
+}
+
+/// Leaves out what a configuration unsets.
+pub(super) fn without_unset(node: &Node) -> Node {
+    match node.value() {
+        Value::Map(map) => {
+            let kept = map.entries().iter().filter(|(_, value)| value.str() != Some("!unset"));
+            Node::new(Value::Map(Map::sorted(kept.map(|(k, v)| (*k, without_unset(v))).collect())), node.pos())
+        }
+        _ => node.clone(),
+    }
+}
+
 /// Lower-cases keys, as Atmos' configuration library does, except where it keeps them.
 fn fold_case(node: &Node, path: &str) -> Node {
     match node.value() {
         Value::Map(m) => {
-            let keep = matches!(path, "env" | "templates.settings.env") || path.starts_with("commands");
+            let keep = matches!(path, "env" | "templates.settings.env")
+                || path.starts_with("commands")
+                || path.starts_with("auth.identities.");
             let entries = m
                 .entries()
                 .iter()

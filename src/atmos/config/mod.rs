@@ -5,6 +5,7 @@
 
 mod auth;
 mod build;
+mod edition;
 mod loader;
 mod sources;
 
@@ -57,6 +58,8 @@ pub struct AtmosConfig {
     pub inherit_metadata: bool,
     /// `stacks.inherit.source`, true unless it says otherwise.
     pub inherit_source: bool,
+    /// The folder of the Git repository around the estate, absolute.
+    pub git_root: Option<PathBuf>,
     /// `components.terraform.workspaces_enabled`, true unless it says otherwise.
     pub workspaces_enabled: bool,
     /// `components.terraform.workspace.prefix_separator`, `-` where not set.
@@ -69,6 +72,8 @@ pub struct AtmosConfig {
     pub delimiters: (String, String),
     /// `describe.settings.include_empty`, true unless it says otherwise.
     pub include_empty: bool,
+    /// Whether `describe component` shows every key, computed ones too.
+    pub describe_full: bool,
     /// `env` as texts.
     pub env: Option<Node>,
     /// `auth` as Atmos hands it to terraform components.

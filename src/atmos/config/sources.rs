@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{AtmosConfig, Loader, build::build, clean};
+use super::{AtmosConfig, Loader, build::build, clean, loader::without_unset};
 use crate::{
     atmos::{
         AtmosError, LoadOptions,
@@ -116,7 +116,7 @@ fn source(loader: &mut Loader<'_>, found: &mut Found, folder: &Path, imports: bo
         let with_main = merge_two(&merged, &node, ListStrategy::Replace);
         merged = loader.imports(&node, &base, with_main, 1);
     }
-    merged = merge_two(&merged, &node, ListStrategy::Replace);
+    merged = without_unset(&merge_two(&merged, &node, ListStrategy::Replace));
     found.merged = merge_two(&found.merged, &merged, ListStrategy::Replace);
     found.main = node;
     found.folder = folder.to_path_buf();
@@ -149,7 +149,7 @@ fn profile(loader: &mut Loader<'_>, found: &mut Found, name: &str) {
         return;
     };
     loader.own = own;
-    let node = loader.folder(&path, true);
+    let node = without_unset(&loader.folder(&path, true));
     loader.own = false;
     found.merged = merge_two(&found.merged, &node, ListStrategy::Replace);
 }

@@ -12,8 +12,8 @@ use super::{Estate, check};
 use crate::{
     atmos::{
         AtmosConfig, AtmosError, LoadOptions, config, glob,
-        import::{Docs, Engine},
-        manifest::own::Rules,
+        import::{Docs, Engine, Merged},
+        manifest::{REFUSED, own::Rules},
         merge::ListStrategy,
         resolve::{self, Stack},
     },
@@ -126,9 +126,15 @@ impl<'o> Reading<'o> {
             stack.merged.each(&mut seen, &mut |m| merged.extend(m.files.iter().cloned()));
         }
         let apart: Vec<&PathBuf> = judged.into_iter().filter(|path| !merged.contains(*path)).collect();
-        let found: Vec<Vec<Diagnostic>> =
-            apart.par_iter().map(|path| engine.stack(path).all_problems().into_iter().cloned().collect()).collect();
-        problems.extend(found.into_iter().flatten());
+        let apart: Vec<(&PathBuf, Arc<Merged>)> = apart.par_iter().map(|path| (*path, engine.stack(path))).collect();
+        // What another one imports is judged as that one imports it.
+        let mut imported = HashSet::new();
+        for (_, merged) in &apart {
+            merged.imported().for_each(|m| m.each(&mut seen, &mut |m| imported.extend(m.files.iter().cloned())));
+        }
+        for (_, merged) in apart.iter().filter(|(path, _)| !imported.contains(*path)) {
+            problems.extend(merged.all_problems().into_iter().cloned());
+        }
         let docs = engine.into_docs();
         self.estate(docs, stacks, problems)
     }
@@ -163,10 +169,22 @@ impl<'o> Reading<'o> {
     }
 
     fn estate(self, docs: Docs, stacks: Vec<Arc<Stack>>, mut diagnostics: Vec<Diagnostic>) -> Estate {
+        // Atmos holds a stack file that others import to its rules as they import it, not by itself.
+        let (mut imports, mut paths) = (HashSet::new(), HashSet::new());
+        for stack in &stacks {
+            let merged = stack.merged.imported();
+            merged.for_each(|m| m.each(&mut imports, &mut |m| paths.extend(m.files.first().cloned())));
+        }
         let mut seen = HashSet::new();
         for stack in &stacks {
-            stack.merged.each(&mut seen, &mut |m| diagnostics.extend(m.problems.iter().cloned()));
+            let root = std::ptr::from_ref(&*stack.merged) as usize;
+            let elsewhere = paths.contains(&stack.path) && !imports.contains(&root);
+            stack.merged.each(&mut seen, &mut |m| {
+                let spared = elsewhere && std::ptr::from_ref(m) as usize == root;
+                diagnostics.extend(m.problems.iter().filter(|p| !spared || p.code != REFUSED).cloned());
+            });
             diagnostics.extend(stack.problems.iter().cloned());
+            diagnostics.extend(stack.of_components.iter().map(|(_, problem)| problem.clone()));
         }
         diagnostics.extend(check::duplicates(&stacks));
         sort(&mut diagnostics);

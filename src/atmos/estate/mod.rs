@@ -145,6 +145,8 @@ impl Estate {
         let Some((stack, instance)) = self.at(id) else { return Vec::new() };
         let mut out: Vec<Diagnostic> =
             stack.merged.all_problems().into_iter().chain(&stack.problems).cloned().collect();
+        let own = stack.of_components.iter().filter(|(component, _)| *component == instance.name);
+        out.extend(own.map(|(_, problem)| problem.clone()));
         out.extend(check::duplicates_of(&self.stacks, instance));
         load::sort(&mut out);
         out
@@ -274,7 +276,8 @@ impl Estate {
     /// # Errors
     /// Where `out` fails.
     pub fn describe_stacks(&self, filter: &DescribeFilter, out: &mut dyn io::Write) -> io::Result<()> {
-        describe::stacks(&self.stacks, filter, out)
+        let unnamed = self.config.name_template.is_empty() && self.config.name_pattern.is_empty();
+        describe::stacks(&self.stacks, filter, unnamed, out)
     }
 
     /// Returns what `atmos describe component` prints for one instance, null where the id is not of this snapshot.
@@ -284,7 +287,7 @@ impl Estate {
     #[must_use]
     pub fn describe_component(&self, id: InstanceId) -> Value {
         let Some((stack, instance)) = self.at(id) else { return Value::Null };
-        let full = self.config.raw.pointer("/describe/component/filter").and_then(Value::as_str) == Some("full");
+        let full = self.config.describe_full;
         let mut out: BTreeMap<&str, Value> = instance
             .sections
             .entries()

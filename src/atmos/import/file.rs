@@ -17,13 +17,13 @@ use super::{
 use crate::{
     atmos::{
         config::display,
-        locals::{self, Context},
+        locals::{self, Context, Surroundings},
         merge::merge_files,
         node::{Key, Map, Node, Pos, Value},
         template,
         yaml::Fault,
     },
-    domain::stack::{Diagnostic, ImportEdge, Source},
+    domain::stack::{Diagnostic, ImportEdge, Severity, Source},
 };
 
 /// Leaves all components out of a file but some.
@@ -102,9 +102,15 @@ impl Engine<'_> {
                 Ok(node) => {
                     if let Some(node) = node.as_ref().filter(|n| n.map().is_some()) {
                         let options = self.template_options(false);
-                        let trusted = self.options.trusted.then_some(self.root);
-                        match locals::extract(node, &mut context, relative, &options, trusted) {
+                        let around = Surroundings {
+                            options: &options,
+                            trusted: self.options.trusted.then_some(self.root),
+                            git_root: self.config.git_root.as_deref(),
+                        };
+                        match locals::extract(node, &mut context, relative, around) {
                             Ok(warnings) => out.problems.extend(warnings),
+                            // Of a template Atmos forgives locals that cannot be had before it is rendered.
+                            Err(problem) if is_template => tracing::debug!("{relative}: {}", problem.message),
                             Err(problem) => {
                                 out.problems.push(*problem);
                                 return out;
@@ -122,17 +128,26 @@ impl Engine<'_> {
         let own = if !call.skip_templates && (is_template || !context.is_empty()) {
             match self.render(path, doc, &context, call, relative) {
                 Ok(node) => Ok(node),
-                Err(RenderError::Template(e)) if call.context.is_none() && !context.is_empty() && !is_template => {
+                // Without a context from an importer Atmos reads the text as it is written.
+                Err(RenderError::Template(e)) if call.context.is_none() && !(is_template && e.unknown_function) => {
                     tracing::debug!("templates of {relative} stay as written: {e}");
-                    doc.parsed.clone().map(|n| n.map(|n| locals::structured(&n, &context)))
+                    if e.unknown_function {
+                        let before = out.problems.len();
+                        self.template_problem(doc, relative, &e, &mut out.problems);
+                        out.problems[before..].iter_mut().for_each(|p| p.severity = Severity::Warning);
+                    }
+                    match &doc.parsed {
+                        Ok(node) if context.is_empty() => Ok(node.clone()),
+                        Ok(node) => Ok(node.as_ref().map(|node| locals::structured(node, &context))),
+                        // What is no YAML either is wrong by what the template lacks.
+                        Err(_) => {
+                            self.template_problem(doc, relative, &e, &mut out.problems);
+                            return out;
+                        }
+                    }
                 }
                 Err(RenderError::Template(e)) => {
-                    let hint = e.function.as_ref().filter(|_| e.unknown_function).map(|f| {
-                        format!("the function '{f}' is not built into Terrace; only Atmos can render this file")
-                    });
-                    let pos = Pos { file: doc.name, line: e.line.max(1), column: e.column.max(1) };
-                    let message = format!("invalid stack manifest '{relative}': {}", e.message);
-                    self.problem(&mut out.problems, "template-error", message, hint, pos);
+                    self.template_problem(doc, relative, &e, &mut out.problems);
                     return out;
                 }
                 Err(RenderError::Yaml(fault)) => Err(fault),
@@ -163,6 +178,21 @@ impl Engine<'_> {
         let plan = self.plan(path, &own, doc.name, relative);
         self.finish(path, &own, &plan, &context, call, trail, &mut out, relative);
         out
+    }
+
+    fn template_problem(
+        &self,
+        doc: &Doc,
+        relative: &str,
+        error: &template::TemplateError,
+        problems: &mut Vec<Diagnostic>,
+    ) {
+        let unknown = error.function.as_ref().filter(|_| error.unknown_function);
+        let hint =
+            unknown.map(|f| format!("the function '{f}' is not built into Terrace; only Atmos can render this file"));
+        let pos = Pos { file: doc.name, line: error.line.max(1), column: error.column.max(1) };
+        let message = format!("invalid stack manifest '{relative}': {}", error.message);
+        self.problem(problems, "template-error", message, hint, pos);
     }
 
     fn render(

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Engine;
+use super::{Engine, remote::is_remote};
 use crate::{
     atmos::{
         config::clean,
@@ -99,6 +99,8 @@ impl Engine<'_> {
             return None;
         }
         let base = &self.config.stacks_path;
+        // A leading slash is no root here: Atmos joins the path to the folder of stacks all the same.
+        path = path.trim_start_matches('/').to_owned();
         let exists = |p: &str| self.is_file(p);
         let last = path.rsplit('/').next().unwrap_or("");
         let extension = last.rsplit_once('.').map(|(_, e)| e);
@@ -119,10 +121,9 @@ impl Engine<'_> {
         }
         let found: Vec<PathBuf> = if glob::is_pattern(&full) {
             match clean(Path::new(&full)).to_str() {
-                Some(pattern) if !pattern.starts_with("..") && !Path::new(pattern).is_absolute() => {
-                    glob::matching(self.listing, pattern).into_iter().map(|f| base.join(f)).collect()
-                }
-                _ => Vec::new(),
+                Some(pattern) if pattern.starts_with("..") => self.outside(&target),
+                Some(pattern) => glob::matching(self.listing, pattern).into_iter().map(|f| base.join(f)).collect(),
+                None => Vec::new(),
             }
         } else if self.is_file(&full) {
             vec![target]
@@ -141,6 +142,18 @@ impl Engine<'_> {
         Some(found)
     }
 
+    /// Returns the files that a pattern beside the folder of stacks names, as far as they may be read.
+    fn outside(&self, pattern: &Path) -> Vec<PathBuf> {
+        let plain = |part: &std::path::Component<'_>| !glob::is_pattern(&part.as_os_str().to_string_lossy());
+        let folder: PathBuf = pattern.components().take_while(plain).collect();
+        let Some(rest) = pattern.strip_prefix(&folder).ok().and_then(Path::to_str) else { return Vec::new() };
+        if !self.may_read(&folder) {
+            return Vec::new();
+        }
+        let listing = glob::list(self.options.files.as_ref(), &folder);
+        glob::matching(&listing, rest).into_iter().map(|file| folder.join(file)).collect()
+    }
+
     /// Tells whether a path relative to the folder of stacks is a file; the listing of that folder answers first.
     fn is_file(&self, path: &str) -> bool {
         self.listed.contains(path)
@@ -152,9 +165,4 @@ impl Engine<'_> {
         let best = did_you_mean(path, self.listing.iter().map(|f| stem(f)))?;
         Some(format!("did you mean '{best}'?"))
     }
-}
-
-/// Tells whether a path names something that would have to be fetched.
-pub(super) fn is_remote(path: &str) -> bool {
-    path.contains("://") || path.contains("::") || path.starts_with("github.com/") || path.starts_with("git@")
 }

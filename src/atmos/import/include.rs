@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Engine, find::is_remote, query};
+use super::{Engine, query, remote::is_url};
 use crate::{
     atmos::{
         config::{clean, display},
         files::Kind,
-        node::{Key, Map, Node, Pos, Value},
-        yaml::{Fault, Includes, Reader},
+        node::{Key, Node, Pos, Value},
+        yaml::{Fault, Includes, foreign},
     },
     domain::stack::{Diagnostic, Severity},
 };
@@ -25,14 +25,13 @@ pub(super) struct EstateIncludes<'e, 'a> {
 impl Includes for EstateIncludes<'_, '_> {
     fn include(&mut self, tag: &str, value: &str, pos: Pos) -> Result<Node, Fault> {
         let refuse = |code: &'static str, message: String| Fault { code, message, line: pos.line, column: pos.column };
-        let mut words = value.splitn(2, char::is_whitespace);
-        let file = words.next().unwrap_or("").trim_matches(['"', '\'']);
-        let asked = words.next().map(|q| q.trim().trim_matches(['"', '\''])).filter(|q| !q.is_empty());
+        let (file, asked) = foreign::arguments(value);
+        let (file, asked) = (file.as_str(), asked.as_deref());
         if file.is_empty() || self.depth > 8 {
             return Err(refuse("include-invalid", format!("invalid {tag}: '{value}'")));
         }
         let as_text = || Node::new(Value::Str(format!("{tag} {value}").into()), pos);
-        if is_remote(file) {
+        if is_url(file) {
             self.problems.push(Diagnostic {
                 severity: Severity::Error,
                 code: "remote-include".to_owned(),
@@ -44,9 +43,11 @@ impl Includes for EstateIncludes<'_, '_> {
             return Ok(as_text());
         }
         let engine = self.engine;
-        let beside = clean(&self.path.parent().unwrap_or(engine.root).join(file));
-        let based = clean(&engine.config.base_path.join(file));
-        let found = [beside, based].into_iter().find(|p| engine.options.files.kind(p) == Some(Kind::File));
+        // Only `./` and `../` mean the file's own folder; other paths start where Atmos does, then at the base path.
+        let relative = matches!(file.split('/').next(), Some("." | ".."));
+        let first = if relative { self.path.parent().unwrap_or(engine.root) } else { engine.root };
+        let tried = [clean(&first.join(file)), clean(&engine.config.base_path.join(file))];
+        let found = tried.into_iter().find(|p| engine.options.files.kind(p) == Some(Kind::File));
         let Some(found) = found else {
             return Err(refuse(
                 "include-not-found",
@@ -69,28 +70,8 @@ impl Includes for EstateIncludes<'_, '_> {
         let bytes = engine.options.files.read(&found).map_err(|e| refuse("unreadable-file", format!("{file}: {e}")))?;
         self.read.push(found.clone());
         let name = Key::new(&display(engine.root, &found));
-        let extension = found.extension().and_then(|e| e.to_str()).unwrap_or("").to_lowercase();
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let at = Pos { file: name, line: 1, column: 1 };
-        let file_name = found.file_name().and_then(|n| n.to_str()).unwrap_or("");
-        let node = if tag == "!include.raw" {
-            Node::new(Value::Str(text.into()), at)
-        } else if extension == "json" || extension == "yaml" || extension == "yml" {
-            let path = found.clone();
-            let mut nested = Untagged { file: path };
-            let node = Reader { file: name, key_delimiter: "", includes: &mut nested }
-                .read(&bytes)
-                .map_err(|f| refuse("include-invalid", format!("{}: {}", name.as_str(), f.message)))?;
-            strip_tags(&node.unwrap_or_else(|| Node::new(Value::Null, at)))
-        } else if extension == "env" || file_name == ".env" {
-            dotenv(&text, name)
-        } else if matches!(extension.as_str(), "hcl" | "tf" | "tfvars") {
-            let json: serde_json::Value =
-                hcl::from_str(&text).map_err(|e| refuse("include-invalid", format!("{}: {e}", name.as_str())))?;
-            Node::from_json(&json, at)
-        } else {
-            Node::new(Value::Str(text.into()), at)
-        };
+        let node = foreign::read(&found, &bytes, tag == "!include.raw", name)
+            .map_err(|why| refuse("include-invalid", format!("{}: {why}", name.as_str())))?;
         match asked {
             None => Ok(node),
             Some(asked) => Ok(query::evaluate(&node, asked).unwrap_or_else(|| {
@@ -106,49 +87,4 @@ impl Includes for EstateIncludes<'_, '_> {
             })),
         }
     }
-}
-
-struct Untagged {
-    file: PathBuf,
-}
-
-impl Includes for Untagged {
-    fn include(&mut self, _: &str, value: &str, pos: Pos) -> Result<Node, Fault> {
-        let _ = &self.file;
-        Ok(Node::new(Value::Str(value.into()), pos))
-    }
-}
-
-/// An included YAML file is read without Atmos' tags: they fall away.
-fn strip_tags(node: &Node) -> Node {
-    match node.value() {
-        Value::Str(s) if s.starts_with('!') && s.contains(' ') => {
-            let rest = s.split_once(' ').map_or("", |(_, r)| r);
-            Node::new(Value::Str(rest.into()), node.pos())
-        }
-        Value::Map(m) => Node::new(
-            Value::Map(Map::sorted(m.entries().iter().map(|(k, v)| (*k, strip_tags(v))).collect())),
-            node.pos(),
-        ),
-        Value::List(l) => Node::new(Value::List(l.iter().map(strip_tags).collect()), node.pos()),
-        _ => node.clone(),
-    }
-}
-
-fn dotenv(text: &str, file: Key) -> Node {
-    let entries = text.lines().enumerate().filter_map(|(i, line)| {
-        let line = line.trim().strip_prefix("export ").unwrap_or(line.trim());
-        if line.starts_with('#') {
-            return None;
-        }
-        let (key, value) = line.split_once('=')?;
-        let value = value.trim();
-        let value = match value.chars().next() {
-            Some(q @ ('"' | '\'')) => value[1..].split(q).next().unwrap_or(""),
-            _ => value.split(" #").next().unwrap_or("").trim(),
-        };
-        let pos = Pos { file, line: u32::try_from(i).ok()? + 1, column: 1 };
-        Some((Key::new(key.trim()), Node::new(Value::Str(value.into()), pos)))
-    });
-    Node::new(Value::Map(Map::from_entries(entries.collect())), Pos { file, line: 1, column: 1 })
 }

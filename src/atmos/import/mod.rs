@@ -1,7 +1,7 @@
 //! One stack file with everything it imports, merged: what is shared by all files of one load.
 //!
 //! [`mod@file`] makes one file, [`find`] finds what it imports, [`mod@include`] reads what it includes, [`overrides`] travel along
-//! imports, [`places`] keeps the lines of what templates rendered.
+//! imports, [`places`] keeps the lines of what templates rendered, [`remote`] knows what is not a file here.
 
 mod file;
 mod find;
@@ -10,6 +10,7 @@ mod include;
 mod overrides;
 mod places;
 mod query;
+mod remote;
 
 use std::{
     collections::{HashMap, HashSet},

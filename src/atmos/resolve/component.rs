@@ -9,6 +9,7 @@ use super::{
     derived::{Who, finish},
     full,
     sections::{HELM_KEYS, Job, MAPS, Parts, Refused, applies, has_generate, has_hooks, has_source},
+    selectors,
     stack::Shared,
 };
 use crate::{
@@ -138,7 +139,10 @@ pub(super) fn one(
     if kind == "terraform"
         && let Some(global) = &config.auth
     {
-        auth = merge_all(&[global, &auth], lists);
+        auth = merge_deferred(&[global, &auth], lists).map_err(|e| {
+            let message = format!("failed to set value at auth.{}: cannot navigate path", e.path.join("."));
+            job.refuse("deferred-function", message, node.pos())
+        })?;
     }
     put(&mut out, "auth", auth.clone());
     if has_hooks(kind) {
@@ -187,6 +191,7 @@ pub(super) fn one(
         let low = bases.metadata.clone().filter(|_| inherit).unwrap_or_else(Node::empty);
         final_metadata = merge_all(&[&shared.metadata, &low, &metadata], lists);
     }
+    problems.extend(selectors::refused(job, &final_metadata));
     put(&mut out, "metadata", final_metadata.clone());
     for key in ["dependencies", "locals", "mocks"] {
         if key == "mocks" && kind != "terraform" {
@@ -203,6 +208,14 @@ pub(super) fn one(
         scoped(mine("secrets"), "instance"),
         scoped(&over("secrets")?, "instance"),
     ];
+    for (layer, scope) in [
+        (global("secrets"), "stack"),
+        (based("secrets"), "instance"),
+        (mine("secrets"), "instance"),
+        (&over("secrets")?, "instance"),
+    ] {
+        problems.extend(scope_conflict(job, layer, scope));
+    }
     let secrets = merge_all(&secrets.each_ref(), lists);
     if full(&secrets) {
         put(&mut out, "secrets", secrets);
@@ -362,6 +375,20 @@ fn scoped(section: &Node, scope: &str) -> Node {
     });
     let vars = Node::new(Value::Map(Map::sorted(entries.collect())), vars.pos());
     Node::new(Value::Map(map.with(Key::new("vars"), vars)), section.pos())
+}
+
+/// Says which secret declares another scope than its place implies: Atmos refuses that.
+fn scope_conflict(job: &Job<'_>, section: &Node, scope: &str) -> Option<Diagnostic> {
+    let vars = section.get("vars").and_then(Node::map)?;
+    vars.entries().iter().find_map(|(name, spec)| {
+        let declared = spec.get("scope")?;
+        let other = declared.str().filter(|s| !s.is_empty() && *s != scope && *s != "global")?;
+        let message = format!(
+            "invalid component secrets section: secret \"{}\" declares scope \"{other}\" but its position implies \"{scope}\"",
+            name.as_str()
+        );
+        Some(*job.refuse("secret-scope", message, declared.pos()))
+    })
 }
 
 /// Returns a text with the place of the first node that wrote it.

@@ -7,6 +7,7 @@ use super::{
     derived::{Who, finish},
     full,
     sections::{Job, Parts},
+    selectors,
 };
 use crate::atmos::{
     merge::{ListStrategy, merge_all},
@@ -33,7 +34,7 @@ pub(super) fn custom(
                 name.as_str()
             );
             let problem = job.refuse("invalid-component", message, node.pos());
-            job.problems.push(*problem);
+            job.of_components.push((*name, *problem));
             continue;
         }
         if let Some(inherits) = node.at_path(&["metadata", "inherits"])
@@ -45,7 +46,7 @@ pub(super) fn custom(
                 name.as_str()
             );
             let problem = job.refuse("invalid-inherits", message, inherits.pos());
-            job.problems.push(*problem);
+            job.of_components.push((*name, *problem));
             continue;
         }
         let mut order = Vec::new();
@@ -75,10 +76,10 @@ pub(super) fn custom(
         let is_abstract = own.get("type").and_then(Node::str) == Some("abstract");
         let who =
             Who { kind, name: name.as_str(), stack_name, vars: &vars, metadata: &own, backend_type: "", is_abstract };
-        let mut problems = Vec::new();
+        let mut problems: Vec<_> = selectors::refused(job, &own).into_iter().collect();
         let stack = finish(job, &who, &mut out, &mut problems, node);
         let count = u32::try_from(problems.len()).unwrap_or(u32::MAX);
-        job.problems.extend(problems);
+        job.of_components.extend(problems.into_iter().map(|problem| (*name, problem)));
         instances.push(Arc::new(Instance {
             name: *name,
             kind,

@@ -56,6 +56,8 @@ pub(super) fn finish(
             map.insert(key.to_owned(), get(key));
         }
         map.insert("backend_type".to_owned(), serde_json::Value::String(who.backend_type.to_owned()));
+        // Not the pointer that the section shows: here Atmos sets the name of the component.
+        map.insert("component".to_owned(), serde_json::Value::String(who.name.to_owned()));
         serde_json::Value::Object(map)
     };
     let named_data = |stack: &str| {

@@ -7,6 +7,7 @@ mod custom;
 mod derived;
 mod names;
 mod sections;
+mod selectors;
 mod stack;
 
 use std::{path::PathBuf, sync::Arc};
@@ -54,7 +55,10 @@ pub(super) struct Stack {
     pub(super) file: Key,
     pub(super) merged: Arc<Merged>,
     pub(super) instances: Vec<Arc<Instance>>,
+    /// What is wrong with the stack as a whole.
     pub(super) problems: Vec<Diagnostic>,
+    /// What is wrong with one of its components.
+    pub(super) of_components: Vec<(Key, Diagnostic)>,
     /// Whether the manifest names itself.
     pub(super) named: bool,
 }

@@ -35,8 +35,7 @@ pub(super) fn tokens(pattern: &str, vars: Option<&Node>, component: Option<(&str
         })
         .unwrap_or_default();
     let (name, base) = component.unwrap_or(("", ""));
-    let mut out = pattern.to_owned();
-    for (token, value) in [
+    let tokens = [
         ("{base-component}", base.to_owned()),
         ("{component}", name.to_owned()),
         ("{component-path}", String::new()),
@@ -48,8 +47,23 @@ pub(super) fn tokens(pattern: &str, vars: Option<&Node>, component: Option<(&str
         ("{workspace}", String::new()),
         ("{terraform_workspace}", String::new()),
         ("{attributes}", attributes),
-    ] {
-        out = out.replace(token, &value);
+    ];
+    // One pass: what a value brings in is no token.
+    let (mut out, mut rest) = (String::with_capacity(pattern.len()), pattern);
+    while let Some(at) = rest.find('{') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        match tokens.iter().find(|(token, _)| rest.starts_with(token)) {
+            Some((token, value)) => {
+                out.push_str(value);
+                rest = &rest[token.len()..];
+            }
+            None => {
+                out.push('{');
+                rest = &rest[1..];
+            }
+        }
     }
+    out.push_str(rest);
     out
 }

@@ -124,7 +124,10 @@ pub(super) struct Job<'a> {
     /// Only this component is resolved; all where there is none.
     pub(super) only: Option<&'a str>,
     pub(super) file: Key,
+    /// What is wrong with the stack as a whole.
     pub(super) problems: Vec<Diagnostic>,
+    /// What is wrong with one of its components.
+    pub(super) of_components: Vec<(Key, Diagnostic)>,
 }
 
 pub(super) type Refused = Box<Diagnostic>;

@@ -36,7 +36,7 @@ pub(in crate::atmos) fn resolve_stack(
 ) -> Stack {
     let file = Key::new(file);
     let config = merged.config.clone();
-    let mut job = Job { engine, shared: &engine.common, only, file, problems: Vec::new() };
+    let mut job = Job { engine, shared: &engine.common, only, file, problems: Vec::new(), of_components: Vec::new() };
     let mut instances = Vec::new();
     let name = config.get("name").and_then(Node::str).filter(|n| !n.is_empty()).map(str::to_owned);
     let mut metadata = job.section(Some(&config), "metadata", "global ");
@@ -86,16 +86,16 @@ pub(in crate::atmos) fn resolve_stack(
             }
             match one(&job, kind, component.as_str(), node, all_map, &shared, name.as_deref()) {
                 Ok((instance, problems)) => {
-                    job.problems.extend(problems);
+                    job.of_components.extend(problems.into_iter().map(|problem| (*component, problem)));
                     instances.push(Arc::new(instance));
                 }
-                Err(problem) => job.problems.push(*problem),
+                Err(problem) => job.of_components.push((*component, *problem)),
             }
         }
     }
     unlisted(&mut job, &components);
-    let problems = job.problems;
-    Stack { path: path.to_path_buf(), file, instances, problems, named: name.is_some(), merged }
+    let Job { problems, of_components, .. } = job;
+    Stack { path: path.to_path_buf(), file, instances, problems, of_components, named: name.is_some(), merged }
 }
 
 /// Checks components of types that are not described: they must be maps all the same.

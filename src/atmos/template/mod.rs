@@ -153,6 +153,12 @@ pub fn contains_action(text: &str) -> bool {
     text.contains("{{")
 }
 
+/// Returns the names that the actions of a text mention: functions, and fields with their dot, in order.
+pub(super) fn words(text: &str, left: &str, right: &str) -> Vec<String> {
+    let named = |token: &lex::Token<'_>| matches!(token.kind, lex::Kind::Identifier | lex::Kind::Field);
+    lex::tokens(text, left, right).into_iter().filter(named).map(|token| token.text.into_owned()).collect()
+}
+
 /// Returns the names of all functions, sorted.
 #[must_use]
 pub fn function_names() -> Vec<&'static str> {

@@ -5,6 +5,7 @@
 
 mod builder;
 pub mod edit;
+pub mod foreign;
 mod map;
 mod outline;
 mod parser;

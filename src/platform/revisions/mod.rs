@@ -9,13 +9,14 @@ pub mod tree;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::atmos::affected::{self, Options};
 use crate::atmos::diff::{self, Narrow};
 use crate::atmos::driver::evaluate::{self, Evaluation};
 use crate::atmos::driver::tools::Tools;
 use crate::atmos::files::{Disk, Files};
-use crate::atmos::{AtmosError, Estate, LoadOptions};
+use crate::atmos::{AtmosError, Estate, InstanceId, LoadOptions};
 use crate::domain::comparison::{Affected, Side};
 use crate::domain::stack::DiffEntry;
 use crate::platform::estate::Snapshot;
@@ -24,6 +25,11 @@ use tree::GitTree;
 
 /// How many revisions stay resolved: both sides of one comparison.
 const KEPT: usize = 2;
+/// How long Atmos may take to evaluate the values of one instance, unless `evaluation_seconds` says otherwise.
+const EVALUATION: Duration = Duration::from_secs(60);
+/// What is wrong at a commit where there is no estate yet.
+const NO_ESTATE: [&str; 5] =
+    ["no-atmos-yaml", "no-stack-manifests", "no-stacks-folder", "no-stacks-base-path", "no-included-paths"];
 
 /// The revisions that were resolved last, by commit.
 #[derive(Debug, Default)]
@@ -41,9 +47,8 @@ impl Platform {
         let platform = Arc::clone(self);
         blocking(move || match (&a, &b) {
             (Side::Stack(left), Side::Stack(right)) => Ok(diff::stacks((&now, left), (&now, right))?),
-            (Side::Instance(left), Side::Instance(right)) => {
-                let id = |side: &crate::domain::stack::InstanceRef| now.find(&side.component, &side.stack, None);
-                Ok(diff::instances((&now, id(left)?), (&now, id(right)?)))
+            (Side::Instance(_) | Side::InFile(..), Side::Instance(_) | Side::InFile(..)) => {
+                Ok(diff::instances((&now, instance(&now, &a)?), (&now, instance(&now, &b)?)))
             }
             (Side::Ref(_) | Side::Worktree, Side::Ref(_) | Side::Worktree) => {
                 let (left, right) = (platform.side(&a, &snapshot)?, platform.side(&b, &snapshot)?);
@@ -68,8 +73,13 @@ impl Platform {
         blocking(move || {
             let tree = GitTree::open(now.root(), &base)?;
             let changed: Vec<PathBuf> = tree.changed()?;
-            let old = platform.at(tree, &snapshot)?;
-            Ok(affected::affected(&old, &now, &changed, &Disk, &options))
+            let old = match platform.at(tree, &snapshot) {
+                Ok(old) => Some(old),
+                // Before there was an estate, all of it is new.
+                Err(error) if NO_ESTATE.contains(&error.code) => None,
+                Err(error) => return Err(error.into()),
+            };
+            Ok(affected::affected(old.as_deref(), &now, &changed, &Disk, &options))
         })
         .await
     }
@@ -94,7 +104,8 @@ impl Platform {
                     .hint("install it or name it with ATMOS_BIN; without --process-templates and --process-functions values are shown as written")
                     .into());
             };
-            Ok(evaluate::evaluate(&atmos, snapshot.estate().root(), &component, &stack, what)?)
+            let limit = snapshot.settings().evaluation_seconds.map_or(EVALUATION, |s| Duration::from_secs(s.get().into()));
+            Ok(evaluate::evaluate(&atmos, snapshot.estate().root(), (&component, &stack), what, limit)?)
         })
         .await
     }
@@ -135,6 +146,15 @@ impl Platform {
         kept.push_front((commit, may, Arc::clone(&estate)));
         kept.truncate(KEPT);
         Ok(estate)
+    }
+}
+
+/// Returns the instance that a side names.
+fn instance(estate: &Estate, side: &Side) -> Result<InstanceId, AtmosError> {
+    match side {
+        Side::Instance(named) => estate.find(&named.component, &named.stack, None),
+        Side::InFile(named, file) => estate.find(&named.component, &named.stack, Some(file)),
+        _ => Err(AtmosError::new("not-comparable", format!("{side} is no instance"))),
     }
 }
 

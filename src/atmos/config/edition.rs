@@ -1,0 +1,41 @@
+//! `edition`: a date that keeps Atmos' defaults as they were then.
+//!
+//! Which defaults changed when, was read in Atmos' `pkg/edition/journal.go` (2026-08).
+
+/// When bases began to pass metadata on.
+const METADATA: &str = "2025-12-06";
+/// When `describe component` began to leave computed keys out.
+const DESCRIBE: &str = "2026-07-17";
+
+/// The last day whose defaults hold, as `2026-07-16`; none where today's do.
+pub(super) struct Edition(Option<String>);
+
+impl Edition {
+    /// Reads `2026`, `2026-07` or `2026-07-16`; a year and a month last to their end.
+    pub(super) fn of(text: &str) -> Self {
+        let text = text.trim();
+        let digits = |part: &str, count: usize| part.len() == count && part.bytes().all(|b| b.is_ascii_digit());
+        let parts: Vec<&str> = text.split('-').collect();
+        let day = match parts.as_slice() {
+            [year] if digits(year, 4) => format!("{year}-12-31"),
+            [year, month] if digits(year, 4) && digits(month, 2) => format!("{text}-31"),
+            [year, month, day] if digits(year, 4) && digits(month, 2) && digits(day, 2) => text.to_owned(),
+            _ => return Self(None),
+        };
+        Self(Some(day))
+    }
+
+    fn knows(&self, change: &str) -> bool {
+        self.0.as_deref().is_none_or(|day| change <= day)
+    }
+
+    /// Says whether bases pass metadata on where `stacks.inherit.metadata` does not say so.
+    pub(super) fn inherits_metadata(&self) -> bool {
+        self.knows(METADATA)
+    }
+
+    /// Says whether `describe component` shows every key.
+    pub(super) fn describes_all(&self, filter: &str) -> bool {
+        if filter.is_empty() { !self.knows(DESCRIBE) } else { filter == "full" }
+    }
+}

@@ -1,0 +1,235 @@
+//! Rules of Atmos that no recorded answer covers: small estates, with the answer that its source (2026-08) implies.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use serde_json::{Value, json};
+use terrace::atmos::{DescribeFilter, Estate, LoadOptions, files::Memory};
+
+const ATMOS: &str = "base_path: .\nstacks: {base_path: stacks, included_paths: ['deploy/**/*'], name_pattern: '{stage}'}\n\
+                     components: {terraform: {base_path: components/terraform}, helmfile: {base_path: components/helmfile}}\n";
+
+/// An estate of a few files.
+struct Small {
+    files: Memory,
+    trusted: bool,
+    env: BTreeMap<String, String>,
+}
+
+impl Small {
+    /// Files below the root; `atmos.yaml` is the usual one unless it is among them.
+    fn of(files: &[(&str, &str)]) -> Self {
+        let mut memory = Memory::default();
+        memory.put("/e/atmos.yaml", ATMOS);
+        for (path, text) in files {
+            memory.put(Path::new("/e").join(path), *text);
+        }
+        Self { files: memory, trusted: false, env: BTreeMap::new() }
+    }
+
+    fn open(&self) -> Estate {
+        let options = LoadOptions { files: Arc::new(self.files.clone()), trusted: self.trusted, env: self.env.clone() };
+        Estate::load(Path::new("/e"), &options).expect("it opens")
+    }
+
+    fn described(&self, filter: &DescribeFilter) -> Value {
+        let mut out = Vec::new();
+        self.open().describe_stacks(filter, &mut out).expect("written");
+        serde_json::from_slice(&out).expect("JSON")
+    }
+
+    /// The component `it` in the stack `dev`.
+    fn it(&self) -> Value {
+        self.described(&DescribeFilter::default())["dev"]["components"]["terraform"]["it"].clone()
+    }
+
+    fn vars(&self) -> Value {
+        self.it()["vars"].clone()
+    }
+
+    fn codes(&self) -> Vec<String> {
+        self.open().diagnostics().iter().map(|d| d.code.clone()).collect()
+    }
+}
+
+const IT: &str = "vars: {stage: dev}\ncomponents: {terraform: {it: {}}}\n";
+
+#[test]
+fn a_name_template_sees_the_component_by_its_name() {
+    let atmos = ATMOS.replace("name_pattern: '{stage}'", "name_template: '{{ .vars.stage }}-{{ .component }}'");
+    let stack = "vars: {stage: dev}\ncomponents: {terraform: {it: {metadata: {component: folder}}}}\n";
+    let found = Small::of(&[("atmos.yaml", &atmos), ("stacks/deploy/dev.yaml", stack)]);
+    assert!(found.described(&DescribeFilter::default())["dev-it"].is_object());
+}
+
+/// Only what an importer hands over makes a failing template an error; otherwise the text is read as it is written.
+#[test]
+fn a_template_without_a_context_stays_as_written_where_it_fails() {
+    let part = "vars: {a: '{{ .nothing }}', b: '{{ add 1 2 }}'}\n";
+    let stack = "import: [parts/one]\nvars: {stage: dev}\ncomponents: {terraform: {it: {}}}\n";
+    let found = Small::of(&[("stacks/parts/one.yaml.tmpl", part), ("stacks/deploy/dev.yaml", stack)]);
+    assert_eq!(found.vars(), json!({"stage": "dev", "a": "{{ .nothing }}", "b": "{{ add 1 2 }}"}));
+    assert_eq!(found.codes(), Vec::<String>::new());
+    let given = stack.replace("[parts/one]", "[{path: parts/one, context: {x: 1}}]");
+    let found = Small::of(&[("stacks/parts/one.yaml.tmpl", part), ("stacks/deploy/dev.yaml", &given)]);
+    assert_eq!(found.codes(), ["template-error"]);
+}
+
+#[test]
+fn an_import_may_begin_with_a_slash_and_reach_beside_the_stacks() {
+    let stack = "import: [/parts/one, ../../shared/*]\nvars: {stage: dev}\ncomponents: {terraform: {it: {}}}\n";
+    let found = Small::of(&[
+        ("stacks/parts/one.yaml", "vars: {one: 1}\n"),
+        ("shared/a.yaml", "vars: {a: 1, who: a}\n"),
+        ("shared/b.yaml", "vars: {who: b}\n"),
+        ("stacks/deploy/dev.yaml", stack),
+    ]);
+    assert_eq!(found.vars(), json!({"stage": "dev", "one": 1, "a": 1, "who": "b"}));
+    assert_eq!(found.codes(), Vec::<String>::new());
+}
+
+#[test]
+fn a_folder_with_a_dot_in_its_name_reads_as_a_host() {
+    let stack = "import: [catalog.v2/one]\nvars: {stage: dev}\ncomponents: {terraform: {it: {}}}\n";
+    let found = Small::of(&[("stacks/catalog.v2/one.yaml", "vars: {one: 1}\n"), ("stacks/deploy/dev.yaml", stack)]);
+    assert_eq!(found.codes(), ["remote-import"]);
+}
+
+/// `./` is the manifest's folder, any other path the one where Atmos starts, then the base path.
+#[test]
+fn includes_start_where_atmos_does() {
+    let stack = "vars: {stage: dev, a: !include data/a.yaml, b: !include ./b.json, c: !include.raw ./c.txt}\n\
+                 components: {terraform: {it: {}}}\n";
+    let found = Small::of(&[
+        ("data/a.yaml", "from: root\n"),
+        ("stacks/deploy/data/a.yaml", "from: beside\n"),
+        ("stacks/deploy/b.json", "[1]"),
+        ("stacks/deploy/c.txt", "text"),
+        ("stacks/deploy/dev.yaml", stack),
+    ]);
+    assert_eq!(found.vars(), json!({"stage": "dev", "a": {"from": "root"}, "b": [1], "c": "text"}));
+    let found = Small::of(&[
+        ("stacks/deploy/x.yaml", "from: beside\n"),
+        ("stacks/deploy/dev.yaml", "vars: {stage: dev, a: !include x.yaml}\ncomponents: {terraform: {it: {}}}\n"),
+    ]);
+    assert!(found.codes().contains(&"include-not-found".to_owned()));
+}
+
+#[test]
+fn numbers_of_hcl_are_whole() {
+    let stack = "vars: {stage: dev, a: !include ./a.tfvars}\ncomponents: {terraform: {it: {}}}\n";
+    let found = Small::of(&[
+        ("stacks/deploy/a.tfvars", "n = 2\nf = 1.9\nl = [0.5, \"x\"]\n"),
+        ("stacks/deploy/dev.yaml", stack),
+    ]);
+    assert_eq!(found.vars()["a"], json!({"n": 2, "f": 1, "l": [0, "x"]}));
+}
+
+#[test]
+fn locals_evaluate_what_needs_nobody() {
+    let stack = "locals:\n  list: !template '[1, \"b\"]'\n  text: !template plain\n  root: !repo-root .\n  cwd: !cwd\n  \
+                 env: !env 'WHO \"no body\"'\nvars:\n  stage: dev\n  list: '{{ .locals.list }}'\n  text: '{{ .locals.text }}'\n  \
+                 root: '{{ .locals.root }}'\n  cwd: '{{ .locals.cwd }}'\n  env: '{{ .locals.env }}'\n\
+                 components: {terraform: {it: {}}}\n";
+    let mut found = Small::of(&[("stacks/deploy/dev.yaml", stack)]);
+    let expected =
+        json!({"stage": "dev", "list": [1, "b"], "text": "plain", "root": ".", "cwd": "!cwd", "env": "no body"});
+    assert_eq!(found.vars(), expected);
+    assert_eq!(found.codes(), Vec::<String>::new());
+    found.env.insert("WHO".into(), "me".into());
+    assert_eq!(found.vars()["env"], "me");
+}
+
+#[test]
+fn secrets_and_selectors_are_held_to_their_rules() {
+    let component = |section: &str| format!("vars: {{stage: dev}}\ncomponents: {{terraform: {{it: {{{section}}}}}}}\n");
+    let codes = |text: &str| Small::of(&[("stacks/deploy/dev.yaml", text)]).codes();
+    assert_eq!(codes(&component("secrets: {vars: {a: {scope: stack, store: s}}}")), ["secret-scope"]);
+    assert_eq!(codes(&component("secrets: {vars: {a: {scope: global, store: s}}}")), Vec::<String>::new());
+    assert_eq!(
+        codes(&component("metadata: {labels: {a: '{{ (atmos.Component \"x\" .stack).vars.y }}'}}")),
+        ["selector-function"]
+    );
+    assert_eq!(codes(&component("metadata: {labels: {a: !exec date}}")), ["selector-function"]);
+    assert_eq!(codes(&component("metadata: {labels: {a: '{{ .vars.stage }}', b: !env B}}")), Vec::<String>::new());
+    let eager = format!("{ATMOS}describe: {{settings: {{eager_evaluation: true}}}}\n");
+    let tagged = component("metadata: {tags: [!exec date]}");
+    let found = Small::of(&[("atmos.yaml", &eager), ("stacks/deploy/dev.yaml", &tagged)]);
+    assert_eq!(found.codes(), Vec::<String>::new());
+}
+
+#[test]
+fn an_edition_keeps_the_defaults_of_its_day() {
+    let stack = "vars: {stage: dev}\ncomponents:\n  terraform:\n    base: {metadata: {type: abstract, labels: {a: b}}}\n    \
+                 it: {metadata: {inherits: [base]}}\n";
+    let labels = |edition: &str| {
+        let atmos = format!("{ATMOS}{edition}");
+        Small::of(&[("atmos.yaml", &atmos), ("stacks/deploy/dev.yaml", stack)]).it()["metadata"]["labels"].clone()
+    };
+    assert_eq!(labels(""), json!({"a": "b"}));
+    assert_eq!(labels("edition: '2025-11'\n"), Value::Null);
+    assert_eq!(labels("edition: 2025\n"), json!({"a": "b"}));
+    assert_eq!(labels("edition: '2025-12-05'\n"), Value::Null);
+}
+
+#[test]
+fn configuration_includes_and_unsets() {
+    let atmos = format!("{ATMOS}import: [more]\nenv: !include .env\nintegrations: {{github: {{a: !unset, b: 2}}}}\n");
+    let found = Small::of(&[
+        ("atmos.yaml", &atmos),
+        (".env", "WHO=me # a person\nexport QUOTED=\"x y\"\n"),
+        ("more.yaml", "integrations: {github: {a: 1, c: 3}}\n"),
+        ("stacks/deploy/dev.yaml", IT),
+    ]);
+    assert_eq!(found.it()["env"], json!({"WHO": "me", "QUOTED": "x y"}));
+    assert_eq!(found.it()["settings"], json!({"integrations": {"github": {"b": 2, "c": 3}}}));
+    let gone = format!("{ATMOS}env: !include ../.env\n");
+    let mut found = Small::of(&[("atmos.yaml", &gone), ("stacks/deploy/dev.yaml", IT)]);
+    found.files.put("/.env", "WHO=other\n");
+    assert_eq!(found.codes(), ["untrusted-include"]);
+    found.trusted = true;
+    assert_eq!(found.it()["env"], json!({"WHO": "other"}));
+}
+
+#[test]
+fn empty_stacks_are_described_only_where_asked_for() {
+    let atmos = ATMOS.replace(", name_pattern: '{stage}'", "");
+    let files = [
+        ("atmos.yaml", atmos.as_str()),
+        ("stacks/deploy/empty.yaml", "import: [../parts/x]\n"),
+        ("stacks/deploy/named.yaml", "name: other\nvars: {a: 1}\n"),
+        ("stacks/parts/x.yaml", "vars: {a: 1}\n"),
+        ("stacks/deploy/dev.yaml", "name: dev\nvars: {stage: dev}\ncomponents: {packer: {it: {}}}\n"),
+    ];
+    let found = Small::of(&files);
+    let names = |filter: &DescribeFilter| {
+        found.described(filter).as_object().expect("a map").keys().cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(names(&DescribeFilter::default()), ["dev"]);
+    let all = DescribeFilter { include_empty_stacks: true, ..DescribeFilter::default() };
+    assert_eq!(names(&all), ["deploy/empty", "dev", "other"]);
+    assert_eq!(found.described(&all)["other"], json!({"components": {}}));
+    let one = DescribeFilter { stack: Some("other".into()), ..all };
+    assert_eq!(names(&one), ["other"]);
+    // A section that nothing has leaves nothing to show.
+    let nothing = DescribeFilter { sections: vec!["backend".into()], ..DescribeFilter::default() };
+    assert_eq!(names(&nothing), Vec::<String>::new());
+}
+
+/// A file that is imported with a context is no manifest by itself, even where it lies among the stacks.
+#[test]
+fn what_others_import_is_judged_as_they_import_it() {
+    let part = "components: {terraform: {it: {metadata: {enabled: '{{ .on }}'}}}}\n";
+    let stack = "import: [{path: deploy/part, context: {on: true}}]\nvars: {stage: dev}\n";
+    let more = "import: [{path: loose/part, context: {on: true}}]\n";
+    let found = Small::of(&[
+        ("stacks/deploy/part.yaml", part),
+        ("stacks/deploy/dev.yaml", stack),
+        ("stacks/loose/part.yaml", part),
+        ("stacks/loose/more.yaml", more),
+    ]);
+    assert_eq!(found.it()["metadata"], json!({"enabled": true}));
+    // By itself it is a stack without a name all the same.
+    assert_eq!(found.codes(), ["name-pattern-part-missing"]);
+    let wrong = Small::of(&[("stacks/loose/part.yaml", part), ("stacks/deploy/dev.yaml", IT)]);
+    assert_eq!(wrong.codes(), ["manifest-schema"]);
+}
