@@ -233,3 +233,12 @@ fn what_others_import_is_judged_as_they_import_it() {
     let wrong = Small::of(&[("stacks/loose/part.yaml", part), ("stacks/deploy/dev.yaml", IT)]);
     assert_eq!(wrong.codes(), ["manifest-schema"]);
 }
+
+/// A component that cannot be resolved needs a name for its stack all the same.
+#[test]
+fn a_stack_without_any_name_is_said_beside_what_else_is_wrong() {
+    let atmos = ATMOS.replace(", name_pattern: '{stage}'", "");
+    let stack = "name: dev\ncomponents: {terraform: {it: {component: nowhere}}}\n";
+    let found = Small::of(&[("atmos.yaml", &atmos), ("stacks/deploy/dev.yaml", stack)]);
+    assert_eq!(found.codes(), ["name-not-configured", "base-not-found"]);
+}

@@ -135,7 +135,8 @@ async fn describe_component(
         return Ok(Tagged::new(etag, &conditions, Json(estate.describe_component(id))));
     }
     // Where several files make one stack name, Atmos takes the file's name for it.
-    let file = estate.run_target(id).filter(|_| which.stack_file.is_some()).map(|target| target.stack_file);
+    let alone = estate.find(&which.component, &which.stack, None).is_ok();
+    let file = estate.run_target(id).filter(|_| !alone).map(|target| target.stack_file);
     let evaluated = state.platform.evaluate(which.component, file.unwrap_or(which.stack), what).await?;
     // What Atmos evaluates may change without any file of the estate.
     Ok(Tagged::new(etag, &Conditions::default(), Json(evaluated)))

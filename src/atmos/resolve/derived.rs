@@ -23,6 +23,19 @@ pub(super) struct Who<'a> {
     pub(super) is_abstract: bool,
 }
 
+/// Says that nothing in the configuration names stacks, where that is so.
+pub(super) fn unnamed(job: &Job<'_>) -> Option<Diagnostic> {
+    let config = job.engine.config;
+    if !config.name_template.is_empty() || !config.name_pattern.is_empty() {
+        return None;
+    }
+    let message =
+        "'stacks.name_template' (or the deprecated 'stacks.name_pattern') needs to be specified in 'atmos.yaml'";
+    let at = Pos { file: Key::new("atmos.yaml"), line: 1, column: 1 };
+    let problem = job.refuse("name-not-configured", message.to_owned(), at);
+    Some(Diagnostic { stack: None, ..*problem })
+}
+
 /// Adds the derived keys; returns the stack's name.
 pub(super) fn finish(
     job: &Job<'_>,
@@ -119,13 +132,7 @@ pub(super) fn finish(
         from_pattern(problems)
     } else {
         if built && !who.is_abstract {
-            let message = "'stacks.name_template' (or the deprecated 'stacks.name_pattern') needs to be specified in 'atmos.yaml'";
-            let problem = job.refuse(
-                "name-not-configured",
-                message.to_owned(),
-                Pos { file: Key::new("atmos.yaml"), line: 1, column: 1 },
-            );
-            problems.push(Diagnostic { stack: None, ..*problem });
+            problems.extend(unnamed(job));
         }
         file.to_owned()
     };

@@ -6,6 +6,7 @@ use super::{
     Stack, TYPES,
     component::one,
     custom::custom,
+    derived::unnamed,
     sections::{GLOBAL_METADATA, Job, MAPS, Parts, applies, has_generate},
 };
 use crate::atmos::{
@@ -89,7 +90,12 @@ pub(in crate::atmos) fn resolve_stack(
                     job.of_components.extend(problems.into_iter().map(|problem| (*component, problem)));
                     instances.push(Arc::new(instance));
                 }
-                Err(problem) => job.of_components.push((*component, *problem)),
+                Err(problem) => {
+                    job.of_components.push((*component, *problem));
+                    let kept = node.at_path(&["metadata", "type"]).and_then(Node::str) == Some("abstract");
+                    let more = unnamed(&job).filter(|_| matches!(kind, "terraform" | "helmfile") && !kept);
+                    job.of_components.extend(more.map(|problem| (*component, problem)));
+                }
             }
         }
     }

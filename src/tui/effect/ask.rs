@@ -117,7 +117,7 @@ async fn answer(client: &Client, effect: Effect) -> Option<Answer> {
         }
         Effect::Evaluate(key) => {
             let what = Evaluation { templates: true, functions: true };
-            let document = client.evaluate_component(&key.component, &key.stack, what).await;
+            let document = client.evaluate_component(&key.component, &key.stack, Some(&key.file), what).await;
             Answer::Evaluated(key, told(document))
         }
         Effect::Since(key) => {
