@@ -2,8 +2,9 @@
 
 use super::output::plain;
 use super::{Context, Exit, Failure, Outcome, ask, run};
-use crate::atmos::driver::commands::{self, Way};
+use crate::atmos::driver::commands::{self, OwnCommands, Way};
 use crate::atmos::driver::quote;
+use crate::atmos::{LoadOptions, config};
 use crate::domain::run::{RunKind, RunRequest};
 
 /// Runs any Atmos command, and follows the log; asks first where it may change something
@@ -28,10 +29,15 @@ pub(crate) struct Atmos {
 
 impl Atmos {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
-        let row = commands::find(&self.args);
+        let own = own_commands(context);
+        let words = own.expand(&self.args);
+        let row = commands::find(&words);
         let typed = format!("atmos {}", quote(&self.args));
         let interactive = row.is_some_and(|row| row.way == Way::Terminal);
-        let refused = row.is_some_and(|row| matches!(row.way, Way::Refused(_)));
+        let refused = match row {
+            Some(row) => matches!(row.way, Way::Refused(_)),
+            None => own.refused(&words).is_some(),
+        };
         if interactive && (self.options.detach() || !run::can_type()) {
             return Err(Failure::usage(format!("`{}` needs a terminal to be typed into", plain(&typed)))
                 .hint("run it where standard input and output are a terminal, without --detach")
@@ -46,7 +52,7 @@ impl Atmos {
             if asks && !self.yes {
                 let paint = context.paint_stderr();
                 eprintln!("{} {}", paint.bold("what: "), plain(&typed));
-                let place = commands::instance(&self.args).map_or_else(
+                let place = commands::instance(&words).map_or_else(
                     || context.root().map_or_else(|_| "the estate".to_owned(), |root| root.display().to_string()),
                     |(component, stack)| format!("{component} in {stack}"),
                 );
@@ -60,4 +66,12 @@ impl Atmos {
             run::start(context, &self.options, request).await
         })
     }
+}
+
+/// Returns what the estate here adds to the commands of Atmos: whether a command asks is decided before it is sent.
+fn own_commands(context: &Context) -> OwnCommands {
+    let options = LoadOptions { env: super::context::environment(), ..LoadOptions::default() };
+    // What is wrong with the estate is said by whoever is asked to run something in it.
+    let read = context.root().ok().and_then(|root| config::load(&root, &options).ok());
+    read.map(|(config, _)| OwnCommands::of(&config)).unwrap_or_default()
 }

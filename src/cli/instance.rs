@@ -64,7 +64,7 @@ impl Target {
         let request = SetRequest {
             kind,
             targets,
-            stack: self.stack.filter(|_| self.all),
+            stack: self.stack.filter(|_| self.all || self.affected.is_some()),
             affected_since: self.affected,
             parallel: self.parallel,
             yes,

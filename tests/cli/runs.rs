@@ -206,6 +206,48 @@ fn several_instances_run_as_a_set_in_the_order_of_what_they_need() {
 }
 
 #[test]
+fn what_a_change_affects_is_planned_in_the_stack_that_was_named() {
+    if no_terraform() {
+        return;
+    }
+    let (home, demo) = Home::with_demo();
+    let affected = ["plan", "--affected", "HEAD", "-s", "plat-ue2-dev", "--format", "json"];
+    let nothing = home.at(&demo, &affected);
+    assert!(nothing.exit != 0 && nothing.err.contains("affect"), "{}", nothing.err);
+    let file = demo.join("stacks/catalog/network.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("nat: false", "nat: true")).unwrap();
+    let set = home.at(&demo, &affected).succeeds().json();
+    let runs = set["runs"].as_array().unwrap();
+    let named = |name: &str| runs.iter().any(|run| run["component"] == name);
+    assert!(named("network") && runs.iter().all(|run| run["stack"] == "plat-ue2-dev"), "{set:#}");
+    assert!(runs.iter().all(|run| run["state"] == "succeeded"), "{set:#}");
+}
+
+#[test]
+fn a_command_of_the_estate_s_own_is_refused_where_it_applies() {
+    let (home, demo) = Home::with_demo();
+    let atmos = home.path("tmp").join("atmos");
+    fs::write(&atmos, "#!/bin/sh\necho \"atmos $*\"\n").unwrap();
+    fs::set_permissions(&atmos, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let own = "\naliases: {ta: terraform apply, ls: list stacks}\ncommands:\n  - name: ship\n    arguments: [{name: component}]\n    steps:\n      - echo shipping\n      - atmos terraform apply {{ .Arguments.component }} -s dev -auto-approve\n  - name: hello\n    steps: [echo hello]\n";
+    let configuration = fs::read_to_string(demo.join("atmos.yaml")).unwrap() + own;
+    fs::write(demo.join("atmos.yaml"), configuration).unwrap();
+    let run = |arguments: &[&str]| {
+        let output = home.command().env("ATMOS_BIN", &atmos).current_dir(&demo).args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    for refused in [["atmos", "ship", "network"], ["atmos", "ta", "network"]] {
+        let (exit, out, err) = run(&refused);
+        assert_eq!((exit, out.as_str()), (Some(2), ""), "{err}");
+        assert!(err.contains("nothing is applied but a plan that was shown"), "{err}");
+    }
+    assert_eq!(run(&["atmos", "hello"]).0, Some(2), "it may change something, and nobody can answer");
+    assert_eq!(run(&["atmos", "--yes", "hello"]).1, "atmos hello\n");
+    assert_eq!(run(&["atmos", "ls"]).1, "atmos list stacks\n", "an alias asks as what it stands for");
+}
+
+#[test]
 fn an_atmos_that_is_there_runs_any_command() {
     let (home, demo) = Home::with_demo();
     let atmos = home.path("tmp").join("atmos");

@@ -89,7 +89,7 @@ fn a_command_that_asks_is_typed_into() {
     let home = Home::with_demo();
     let demo = home.demo_text();
     let atmos = home.demo().with_file_name("atmos");
-    fs::write(&atmos, "#!/bin/sh\nprintf 'name? '\nread name\necho \"hello $name\"\n").unwrap();
+    fs::write(&atmos, "#!/bin/sh\n[ \"$1\" != version ] || exit 0\nfit() { while [ \"$(stty size)\" != \"$1\" ]; do sleep 0.05; done; }\nfit '60 160'\nprintf 'name? '\nread name\necho \"hello $name\"\nfit '30 100'\necho as large\n").unwrap();
     fs::set_permissions(&atmos, fs::Permissions::from_mode(0o755)).unwrap();
     let console = ["-C", demo.as_str(), "atmos", "auth", "login"];
     let mut terminal = home.open_with(&console, SIZE, &[("ATMOS_BIN", atmos.to_str().unwrap())]);
@@ -97,7 +97,9 @@ fn a_command_that_asks_is_typed_into() {
     terminal.keys("y\r");
     terminal.wait_for("name?");
     terminal.keys("ada\r");
+    terminal.wait_for("hello ada");
+    terminal.resize(100, 30);
     let (exit, text) = end(terminal);
-    assert!(exit == 0 && text.contains("hello ada"), "{exit}\n{text}");
+    assert!(exit == 0 && text.contains("as large"), "{exit}\n{text}");
     assert_eq!(home.run(1).state, RunState::Succeeded);
 }

@@ -1,6 +1,7 @@
 //! The supervisor alone, without a platform: it needs nobody.
 
 use terrace::atmos::driver::script::{Action, Output};
+use terrace::domain::run::TerminalSize;
 use terrace::platform::runs::journal::{Note, Outcome};
 use terrace::platform::runs::log::LogReader;
 use terrace::platform::runs::protocol::{Ask, Patience, Say};
@@ -236,6 +237,23 @@ fn a_person_can_type_into_a_command_with_a_terminal() {
     assert_eq!(end(&entries).0, Outcome::Succeeded);
     let log = String::from_utf8(host.log()).expect("text");
     assert!(log.ends_with("hello alice\r\n"), "{log:?}");
+}
+
+#[test]
+fn a_terminal_has_the_size_that_was_said_before_and_while_it_runs() {
+    let mut host = Host::start();
+    let resize = |columns, rows| Ask::Resize { token: 1, size: TerminalSize { columns, rows } };
+    assert_eq!(host.ask(&resize(100, 30)), Say::Done);
+    let text = "trap 'stty size; exit' WINCH; stty size; while :; do sleep 0.05; done";
+    let mut script = shell(&host.work(), &[text]);
+    if let Action::Exec(exec) = &mut script.actions[0] {
+        exec.terminal = true;
+    }
+    host.begin(script);
+    eventually("it runs", || (host.log() == b"30 100\r\n").then_some(()));
+    assert_eq!(host.ask(&resize(80, 24)), Say::Done);
+    assert_eq!(end(&host.finish()).0, Outcome::Succeeded);
+    assert_eq!(String::from_utf8_lossy(&host.log()), "30 100\r\n24 80\r\n");
 }
 
 #[test]

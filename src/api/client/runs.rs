@@ -10,7 +10,7 @@ use crate::api::extract::IDEMPOTENCY_KEY;
 use crate::api::types::{Confirmation, LogLines, Resolution, RetryRequest, Unlock};
 use crate::domain::id::{Digest, RunRef};
 use crate::domain::run::since::Since;
-use crate::domain::run::{Run, RunRequest, RunSet, SetRequest};
+use crate::domain::run::{Run, RunRequest, RunSet, SetRequest, TerminalSize};
 
 impl Client {
     /// Lists the newest runs, newest first.
@@ -149,6 +149,17 @@ impl Client {
         let mut request = self.request(Method::POST, &format!("/api/v1/runs/{run}/input"), &[])?;
         request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
         *request.body_mut() = Body::from(bytes.into());
+        self.send(request).await.map(drop)
+    }
+
+    /// Gives the terminal of a run another size.
+    ///
+    /// # Errors
+    ///
+    /// Where the run has ended.
+    pub async fn resize(&self, run: RunRef, size: TerminalSize) -> Result<(), ClientError> {
+        let mut request = self.post(&format!("/runs/{run}/terminal"), &size)?;
+        *request.method_mut() = Method::PUT;
         self.send(request).await.map(drop)
     }
 

@@ -19,7 +19,7 @@ use crate::api::{AppState, Problem};
 use crate::atmos::affected::Options;
 use crate::domain::id::RunRef;
 use crate::domain::run::since::Since;
-use crate::domain::run::{Run, RunKind, RunRequest, RunSet, RunState, SetRequest};
+use crate::domain::run::{Run, RunKind, RunRequest, RunSet, RunState, SetRequest, TerminalSize};
 use crate::domain::stack::{InstanceRef, InstanceSummary};
 use crate::domain::team::Role;
 use crate::platform::audit::Actor;
@@ -35,6 +35,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(retry))
         .routes(routes!(resolve))
         .routes(routes!(input))
+        .routes(routes!(resize))
         .routes(routes!(unlock))
         .routes(routes!(since))
         .routes(routes!(since_applied))
@@ -246,6 +247,22 @@ async fn input(
     let which = reference(&id)?;
     check(&state, &actor, &which, &Conditions::default()).await?;
     state.platform.runs()?.input(&which, &bytes).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Gives the terminal of a run the size of the one that it is seen on.
+#[utoipa::path(put, path = "/runs/{id}/terminal", tag = "runs", request_body = TerminalSize,
+    params(("id" = String, Path, description = "Number or ULID")),
+    responses((status = 204, description = "As large")))]
+async fn resize(
+    Operator(actor): Operator,
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    Json(size): Json<TerminalSize>,
+) -> Result<StatusCode, Problem> {
+    let which = reference(&id)?;
+    check(&state, &actor, &which, &Conditions::default()).await?;
+    state.platform.runs()?.resize(&which, size).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -1,9 +1,17 @@
 //! Which tools there are: Atmos, and Terraform or OpenTofu.
 
+use std::io::Read as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::domain::run::DriverKind;
+
+/// A tool that has not said its version within this time is not going to: nobody waits for it.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The tools that runs can use.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -53,9 +61,13 @@ pub fn on_path(program: &str, path: &str) -> Option<PathBuf> {
 /// Takes some 50 ms, so the answer is worth keeping for as long as the binary does not change.
 #[must_use]
 pub fn version(program: &Path) -> Option<String> {
+    version_within(program, PATIENCE)
+}
+
+fn version_within(program: &Path, patience: Duration) -> Option<String> {
     let name = program.file_name()?.to_string_lossy().into_owned();
-    let output = Command::new(program).arg("version").env("CHECKPOINT_DISABLE", "1").output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let text = said(program, patience)?;
+    let text = String::from_utf8_lossy(&text).into_owned();
     let is_number = |word: &&str| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.');
     let words = text.split_whitespace().map(|word| word.trim_start_matches('v'));
     let found =
@@ -63,9 +75,43 @@ pub fn version(program: &Path) -> Option<String> {
     Some(format!("{name} {found}"))
 }
 
+/// Returns what a tool prints of its version; it and what it started are gone when this returns.
+fn said(program: &Path, patience: Duration) -> Option<Vec<u8>> {
+    let mut command = Command::new(program);
+    command.arg("version").env("CHECKPOINT_DISABLE", "1").process_group(0);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
+    let mut out = child.stdout.take()?;
+    let (send, said) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut text = Vec::new();
+        // Nobody listens any more where it took too long.
+        let _ = out.read_to_end(&mut text).map(|_| send.send(text));
+    });
+    let said = said.recv_timeout(patience).ok();
+    let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+    let _ = child.wait();
+    said
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tool_that_does_not_say_its_version_keeps_nobody_waiting() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let temp = tempfile::tempdir().expect("temp");
+        let tool = |name: &str, text: &str| {
+            let path = temp.path().join(name);
+            std::fs::write(&path, text).expect("written");
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("executable");
+            path
+        };
+        let hangs = tool("hangs", "#!/bin/sh\necho v1.2.3\nsleep 600\n");
+        assert_eq!(version_within(&hangs, Duration::from_millis(200)), None);
+        let says = tool("says", "#!/bin/sh\necho says v1.2.3\n");
+        assert_eq!(version(&says).as_deref(), Some("says 1.2.3"));
+    }
 
     #[test]
     fn none_means_not_installed_and_the_variable_comes_first() {

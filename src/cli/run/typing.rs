@@ -2,12 +2,13 @@
 
 use std::io::{self, IsTerminal as _, Read as _};
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::api::client::Client;
 use crate::cli::Failure;
 use crate::domain::id::RunRef;
-use crate::domain::run::Run;
+use crate::domain::run::{Run, TerminalSize};
 
 /// ctrl-] leaves, as in telnet: every other key may mean something to the run.
 const LEAVE: u8 = 0x1d;
@@ -38,7 +39,8 @@ impl Drop for RawMode {
     }
 }
 
-/// Sends keys to a run until the person leaves, the run no longer reads, or the input ends.
+/// Sends keys to a run until the person leaves, the run no longer reads, or the input ends; its terminal is as large as
+/// this one, also when this one changes.
 ///
 /// Returns whether the person left.
 pub(crate) async fn forward(client: &Client, run: &Run) -> Result<bool, Failure> {
@@ -52,7 +54,20 @@ pub(crate) async fn forward(client: &Client, run: &Run) -> Result<bool, Failure>
             }
         }
     });
-    while let Some(mut bytes) = typed.recv().await {
+    let cannot = |error: io::Error| Failure::failed(format!("the terminal's size cannot be followed: {error}"));
+    let mut changed = signal(SignalKind::window_change()).map_err(cannot)?;
+    fit(client, run).await;
+    loop {
+        let mut bytes = tokio::select! {
+            bytes = typed.recv() => match bytes {
+                Some(bytes) => bytes,
+                None => return Ok(false),
+            },
+            _ = changed.recv() => {
+                fit(client, run).await;
+                continue;
+            }
+        };
         let leave = bytes.iter().position(|byte| *byte == LEAVE);
         bytes.truncate(leave.unwrap_or(bytes.len()));
         if !bytes.is_empty() {
@@ -67,5 +82,12 @@ pub(crate) async fn forward(client: &Client, run: &Run) -> Result<bool, Failure>
             return Ok(true);
         }
     }
-    Ok(false)
+}
+
+/// Makes the run's terminal as large as this one.
+async fn fit(client: &Client, run: &Run) {
+    if let Ok((columns, rows)) = crossterm::terminal::size() {
+        // One that cannot be told keeps its size; whether the run goes on is seen by what follows it.
+        drop(client.resize(RunRef::Id(run.id), TerminalSize { columns, rows }).await);
+    }
 }

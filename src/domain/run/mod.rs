@@ -450,6 +450,22 @@ pub struct SetRequest {
     pub set_env: std::collections::BTreeMap<String, String>,
 }
 
+/// The size of the terminal that a run is typed into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TerminalSize {
+    /// How many characters a line has.
+    pub columns: u16,
+    /// How many lines.
+    pub rows: u16,
+}
+
+impl Default for TerminalSize {
+    /// What a run has where nobody is connected who says otherwise.
+    fn default() -> Self {
+        Self { columns: 120, rows: 40 }
+    }
+}
+
 /// The runs of one set, in an order in which they can go.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RunSet {

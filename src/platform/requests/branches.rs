@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::approval;
+use crate::atmos::driver::commands::OwnCommands;
 use crate::atmos::{AtmosError, Estate, LoadOptions, RunTarget};
 use crate::domain::run::Run;
 use crate::domain::run::since::Leaf;
@@ -108,6 +109,10 @@ impl Configuration for OnBranch {
 
     fn leaves(&self, component: &str, stack: &str, stack_file: Option<&str>) -> Vec<Leaf> {
         Configuration::leaves(&self.estate, component, stack, stack_file)
+    }
+
+    fn own_commands(&self) -> OwnCommands {
+        Configuration::own_commands(&self.estate)
     }
 
     fn refusal(&self) -> Option<Diagnostic> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::error::RunError;
+use crate::atmos::driver::commands::OwnCommands;
 use crate::atmos::{AtmosError, Estate, RunTarget};
 use crate::domain::run::Run;
 use crate::domain::run::since::Leaf;
@@ -35,6 +36,9 @@ pub trait Configuration: Send + Sync {
 
     /// Returns the folder of workflow files.
     fn workflows(&self) -> PathBuf;
+
+    /// Returns the commands and aliases that the estate adds to those of Atmos.
+    fn own_commands(&self) -> OwnCommands;
 
     /// Returns why Atmos would refuse the estate as a whole, where it would.
     fn refusal(&self) -> Option<Diagnostic>;
@@ -98,6 +102,10 @@ impl Configuration for Estate {
     fn workflows(&self) -> PathBuf {
         let configured = self.config().workflows_path.clone();
         configured.unwrap_or_else(|| Estate::root(self).join("stacks/workflows"))
+    }
+
+    fn own_commands(&self) -> OwnCommands {
+        OwnCommands::of(self.config())
     }
 
     fn refusal(&self) -> Option<Diagnostic> {

@@ -11,6 +11,7 @@ use super::configuration::Configuration;
 use super::error::RunError;
 use super::folder::RunFolder;
 use super::git;
+use crate::atmos::driver::commands::OwnCommands;
 use crate::atmos::{AtmosError, RunTarget};
 use crate::domain::run::Run;
 use crate::domain::run::lock::LockKey;
@@ -111,6 +112,10 @@ impl Configuration for Copied {
 
     fn workflows(&self) -> PathBuf {
         self.moved(&self.inner.workflows())
+    }
+
+    fn own_commands(&self) -> OwnCommands {
+        self.inner.own_commands()
     }
 
     fn refusal(&self) -> Option<Diagnostic> {

@@ -10,7 +10,7 @@ use super::service::{RunService, save};
 use super::takeover::{self, Telling};
 use crate::domain::id::{Digest, RunRef};
 use crate::domain::run::machine::{Happening, Refusal};
-use crate::domain::run::{Run, RunState};
+use crate::domain::run::{Run, RunState, TerminalSize};
 use crate::platform::audit::Actor;
 
 impl RunService {
@@ -91,5 +91,22 @@ impl RunService {
         let hand = self.inner.hand(run.id).ok_or_else(|| RunError::Supervisor("it is gone".to_owned()))?;
         let data = base64::engine::general_purpose::STANDARD.encode(bytes);
         hand.ask(Ask::Input { token: self.inner.token, data }).await
+    }
+
+    /// Gives the terminal of a run another size, before it begins or while it runs.
+    ///
+    /// # Errors
+    ///
+    /// Where the run has ended, or the size is none.
+    pub async fn resize(&self, which: &RunRef, size: TerminalSize) -> Result<(), RunError> {
+        if size.columns == 0 || size.rows == 0 {
+            return Err(RunError::invalid("a terminal has at least one column and one row"));
+        }
+        let run = self.inner.store.run(which).await?.run;
+        if run.state.is_end() {
+            return Err(RunError::invalid(format!("run #{} is {}: it has no terminal", run.number, run.state)));
+        }
+        let hand = self.inner.hand(run.id).ok_or_else(|| RunError::Supervisor("it is gone".to_owned()))?;
+        hand.ask(Ask::Resize { token: self.inner.token, size }).await
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::atmos::driver::script::Script;
 use crate::domain::id::Digest;
+use crate::domain::run::TerminalSize;
 
 /// What a supervisor is given on its standard input when it is started; held in memory only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,6 +78,13 @@ pub enum Ask {
         /// The bytes, in base64.
         data: String,
     },
+    /// The terminal that the command is typed into is as large as this; also one that is opened later.
+    Resize {
+        /// The platform's token.
+        token: u64,
+        /// How large.
+        size: TerminalSize,
+    },
 }
 
 impl Ask {
@@ -88,7 +96,8 @@ impl Ask {
             | Ask::Start { token, .. }
             | Ask::Confirm { token, .. }
             | Ask::Cancel { token, .. }
-            | Ask::Input { token, .. } => *token,
+            | Ask::Input { token, .. }
+            | Ask::Resize { token, .. } => *token,
         }
     }
 }

@@ -160,7 +160,8 @@ impl Ground<'_> {
     }
 
     fn command(&self, request: &RunRequest) -> Result<Work, RunError> {
-        let words = &request.args;
+        let own = self.configuration.own_commands();
+        let words = &own.expand(&request.args);
         let row = commands::find(words);
         if words.is_empty() {
             return Err(RunError::invalid(
@@ -171,6 +172,17 @@ impl Ground<'_> {
             return Err(RunError::Invalid {
                 message: format!("`atmos {}` is not run from here: {why}", row.map_or("", |row| row.words)),
                 hint: Some("docs/atmos-commands.md lists every command".to_owned()),
+            });
+        }
+        if let Some(wrapped) = own.refused(words).filter(|_| row.is_none()) {
+            return Err(RunError::Invalid {
+                message: format!(
+                    "`atmos {}` is not run from here: it calls `{}`, and {}",
+                    quote(words),
+                    wrapped.step,
+                    wrapped.why
+                ),
+                hint: Some("docs/atmos-commands.md says what is refused, and why".to_owned()),
             });
         }
         let driver = self.tools.driver(request.driver);

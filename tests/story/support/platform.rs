@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::json;
+use terrace::atmos::driver::commands::OwnCommands;
 use terrace::atmos::{AtmosError, RunTarget};
 use terrace::domain::id::RunRef;
 use terrace::domain::run::since::Leaf;
@@ -100,6 +101,10 @@ impl Configuration for Fixed {
 
     fn workflows(&self) -> PathBuf {
         self.root.join("stacks/workflows")
+    }
+
+    fn own_commands(&self) -> OwnCommands {
+        OwnCommands::default()
     }
 
     fn refusal(&self) -> Option<Diagnostic> {

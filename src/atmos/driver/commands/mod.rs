@@ -1,11 +1,13 @@
 //! Every Atmos subcommand: whether it works from Terrace, needs a terminal, or is refused and why.
 //!
 //! One row a command ([`table`]); the longest row that a command line begins with counts. `docs/atmos-commands.md` is
-//! generated from this table, and a test holds it. What stands in no row (commands and aliases of an estate's
-//! `atmos.yaml`) runs under driver `atmos` and counts as changing.
+//! generated from this table, and a test holds it. What stands in no row (an estate's own commands) runs under driver
+//! `atmos`, counts as changing, and is refused where it calls what is refused ([`OwnCommands`]).
 
+mod own;
 mod table;
 
+pub use own::{OwnCommands, Wrapped};
 use table::ALIASES;
 pub use table::COMMANDS;
 
@@ -129,8 +131,10 @@ pub fn instance(words: &[String]) -> Option<(String, String)> {
 pub fn page() -> String {
     let mut page = String::from(
         "# Atmos commands from Terrace\n\n`terrace atmos ARGS…` runs any Atmos command as a run, with its log. \
-         What stands in no row (commands and aliases of an estate's `atmos.yaml`) runs by Atmos and counts as changing; \
-         what may change something asks first, `--yes` answers. Other names (`tf`, `hf`, `k8s`, …) count as the one here. \
+         An alias of an estate's `atmos.yaml` counts as what it stands for. What stands in no row (its `commands`) runs by \
+         Atmos and counts as changing, and is refused where one of its steps calls what is refused here (or applies by \
+         Terraform itself); what a script does that it starts is not seen. \
+         What may change something asks first, `--yes` answers. Other names (`tf`, `hf`, `k8s`, …) count as the one here. \
          Generated from the table in `src/atmos/driver/commands/table.rs`.\n\n\
          | command | from Terrace | may change something | without Atmos |\n|---|---|---|---|\n",
     );

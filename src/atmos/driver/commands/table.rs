@@ -2,11 +2,20 @@
 
 use super::{AtmosCommand, changes, plain, reads, refused, terminal};
 
-const BY_PLAN: &str = "nothing is applied but a plan that was shown: use `terrace apply` or `terrace destroy`";
+pub(super) const BY_PLAN: &str =
+    "nothing is applied but a plan that was shown: use `terrace apply` or `terrace destroy`";
 const ITS_PLAN: &str = "its plan could not be applied later: use `terrace plan`";
 const BY_STEPS: &str = "its steps are shown and resumed by `terrace workflow`";
 const A_SERVER: &str = "it speaks with another program over standard input: start it yourself";
+pub(super) const UNKNOWN_VERB: &str =
+    "which command it calls is only known when it runs: call that one, or `terrace apply` or `terrace destroy`";
 const A_SECRET: &str = "it prints secrets, and the log of a run is kept";
+
+/// Says whether Atmos itself has a command that begins with this word.
+pub(super) fn is_known(word: &str) -> bool {
+    let first = |words: &str| words.split(' ').next() == Some(word);
+    COMMANDS.iter().any(|command| first(command.words)) || ALIASES.iter().any(|(alias, _)| first(alias))
+}
 
 /// One row a command, by its words.
 pub const COMMANDS: &[AtmosCommand] = &[

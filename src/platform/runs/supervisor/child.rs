@@ -12,6 +12,7 @@ use std::time::Instant;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
 use crate::atmos::driver::script::{Exec, Output};
+use crate::domain::run::TerminalSize;
 
 /// How much a pipe may hold; the kernel's default is 64 KiB.
 #[cfg(target_os = "linux")]
@@ -66,7 +67,7 @@ impl Source {
 
 impl Child {
     /// Starts a command in a process group of its own, without standard input.
-    pub(super) fn start(exec: Exec, base: &BTreeMap<String, String>) -> io::Result<Self> {
+    pub(super) fn start(exec: Exec, base: &BTreeMap<String, String>, size: TerminalSize) -> io::Result<Self> {
         let (program, arguments) =
             exec.argv.split_first().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "an empty command"))?;
         let mut env = base.clone();
@@ -80,7 +81,7 @@ impl Child {
         command.args(arguments).env_clear().envs(&env).current_dir(&exec.folder);
         command.arg0(program);
         let (output, writer) = if exec.terminal {
-            let (controller, user) = terminal()?;
+            let (controller, user) = terminal(size)?;
             command.stdin(user.try_clone()?).stdout(user.try_clone()?).stderr(user.try_clone()?);
             // SAFETY: between fork and exec only two async-signal-safe system calls are made.
             unsafe {
@@ -151,6 +152,14 @@ impl Child {
             _ => Err(io::Error::new(io::ErrorKind::Unsupported, "the command has no terminal")),
         }
     }
+
+    /// Gives its terminal another size, of which the kernel tells it; one without a terminal has none.
+    pub(super) fn resize(&self, size: TerminalSize) -> io::Result<()> {
+        match &self.output {
+            Some(Source::Terminal(file)) => Ok(rustix::termios::tcsetwinsize(file, winsize(size))?),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Tells whether processes of a group live.
@@ -175,8 +184,12 @@ fn find(program: &str, path: Option<&str>) -> std::path::PathBuf {
         .unwrap_or_else(|| program.into())
 }
 
-/// Opens a terminal of 120 columns and 40 lines: the controlling end and the user's.
-fn terminal() -> io::Result<(OwnedFd, OwnedFd)> {
+fn winsize(size: TerminalSize) -> rustix::termios::Winsize {
+    rustix::termios::Winsize { ws_row: size.rows, ws_col: size.columns, ws_xpixel: 0, ws_ypixel: 0 }
+}
+
+/// Opens a terminal of this size: the controlling end and the user's.
+fn terminal(size: TerminalSize) -> io::Result<(OwnedFd, OwnedFd)> {
     use rustix::fs::{Mode, OFlags};
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
     let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
@@ -185,7 +198,6 @@ fn terminal() -> io::Result<(OwnedFd, OwnedFd)> {
     unlockpt(&controller)?;
     let name = ptsname(&controller, Vec::new())?;
     let user = rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
-    let size = rustix::termios::Winsize { ws_row: 40, ws_col: 120, ws_xpixel: 0, ws_ypixel: 0 };
-    rustix::termios::tcsetwinsize(&controller, size)?;
+    rustix::termios::tcsetwinsize(&controller, winsize(size))?;
     Ok((controller, user))
 }

@@ -35,6 +35,7 @@ use super::log::LogWriter;
 use super::protocol::{Ask, Hello, Progress, Say};
 use crate::atmos::driver::script::{Exec, Script};
 use crate::domain::id::Digest;
+use crate::domain::run::TerminalSize;
 
 /// How much is read from a command at a time.
 const CHUNK: usize = 256 * 1024;
@@ -119,6 +120,8 @@ struct Host {
     /// When something is looked at again that nobody tells of.
     look_at: Option<Instant>,
     told: Instant,
+    /// How large the terminal is that the run is typed into.
+    size: TerminalSize,
     buffer: Vec<u8>,
 }
 
@@ -192,6 +195,7 @@ impl Host {
             locked: None,
             look_at: None,
             told: Instant::now(),
+            size: TerminalSize::default(),
             buffer: Vec::new(),
         })
     }
@@ -449,6 +453,12 @@ impl Host {
                 };
                 let typed = base64::engine::general_purpose::STANDARD.decode(data).map_err(io::Error::other);
                 if let Err(error) = typed.and_then(|bytes| child.input(&bytes)) {
+                    return refused(error.to_string());
+                }
+            }
+            Ask::Resize { size, .. } => {
+                self.size = size;
+                if let Some(Err(error)) = self.child.as_ref().map(|child| child.resize(size)) {
                     return refused(error.to_string());
                 }
             }

@@ -159,7 +159,7 @@ impl Host {
         let (step, argv) = (exec.step, exec.argv.clone());
         let folder = exec.folder.display().to_string();
         let program = argv.first().cloned().unwrap_or_default();
-        let child = Child::start(exec, &self.hello.env).map_err(|error| {
+        let child = Child::start(exec, &self.hello.env, self.size).map_err(|error| {
             let hint = match error.kind() {
                 io::ErrorKind::NotFound if !Path::new(&folder).is_dir() => {
                     format!("the folder {folder} does not exist")
