@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 
-use crate::atmos::RunTarget;
+use crate::atmos::{InstanceId, RunTarget};
 use crate::domain::budget::{InstancePrice, nothing};
 use crate::domain::estimate::{Estimate, Pricing};
 use crate::domain::id::Digest;
@@ -22,7 +22,6 @@ use crate::domain::usage::Usage;
 use crate::platform::PlatformError;
 use crate::platform::estate::Snapshot;
 use crate::platform::estimates::{embedded_book, estate_book};
-use crate::platform::runs::configuration::Configuration as _;
 
 /// A state beyond this is not read.
 const LARGEST: u64 = 256 * 1024 * 1024;
@@ -74,9 +73,10 @@ impl Cache {
         {
             return Arc::clone(located);
         }
-        let live = snapshot.instances().into_iter();
-        let live = live.filter(|instance| !instance.is_abstract && instance.component_type == "terraform");
-        let located: Vec<Located> = live.map(|instance| locate(snapshot, instance)).collect();
+        // By their ids, which stand in the same order: to look each one up by its name grows with the square of them.
+        let live = snapshot.estate().ids().zip(snapshot.instances());
+        let live = live.filter(|(_, instance)| !instance.is_abstract && instance.component_type == "terraform");
+        let located: Vec<Located> = live.map(|(id, instance)| locate(snapshot, id, instance)).collect();
         let located = Arc::new(located);
         if let Ok(mut known) = self.located.lock() {
             *known = Some((snapshot.revision(), Arc::clone(&located)));
@@ -85,13 +85,13 @@ impl Cache {
     }
 }
 
-fn locate(snapshot: &Snapshot, instance: InstanceSummary) -> Located {
-    match snapshot.estate().target(&instance.component, &instance.stack, Some(&instance.file)) {
-        Ok(target) => {
+fn locate(snapshot: &Snapshot, id: InstanceId, instance: InstanceSummary) -> Located {
+    match snapshot.estate().run_target(id) {
+        Some(target) => {
             let region = target.vars.get("region").and_then(Value::as_str).map(str::to_owned);
             Located { state: state_file(&target), region, instance }
         }
-        Err(error) => Located { state: Err(error.message), region: None, instance },
+        None => Located { state: Err("what a run of it needs cannot be resolved".to_owned()), region: None, instance },
     }
 }
 

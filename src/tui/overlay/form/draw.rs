@@ -232,11 +232,13 @@ fn foot(app: &App, form: &Form, frame: &mut Frame<'_>, area: Rect) {
         },
     };
     let key = |action: Action| app.keymap.key(action, Place::Form);
-    let bound = [(Action::Send, "send"), (Action::ShowFiles, "the diff of files"), (Action::PlanNow, "plan now")];
     let mut hints: Vec<(String, &str)> = vec![("tab".into(), "next")];
     hints.extend(here.map(|(key, word)| (key.to_owned(), word)));
-    hints.extend(bound.into_iter().filter_map(|(action, word)| Some((key(action)?, word))));
+    hints.extend(key(Action::Send).map(|key| (key, "send")));
+    // On a narrow screen the last ones give way.
     hints.push(("esc".into(), "keep as draft"));
+    let further = [(Action::ShowFiles, "the diff of files"), (Action::PlanNow, "plan now")];
+    hints.extend(further.into_iter().filter_map(|(action, word)| Some((key(action)?, word))));
     let mut spans = vec![Span::raw(" ")];
     for (key, word) in hints {
         spans.push(Span::styled(key, theme.style(Meaning::Key)));

@@ -47,7 +47,11 @@ pub fn price(price: Option<&Price>, unknown: &[String], columns: usize) -> Vec<R
     let Some(price) = price else {
         let mut rows = vec![Row::of(vec![
             piece("Price  ", Meaning::Strong),
-            piece(if unknown.is_empty() { "nothing is priced" } else { "unknown" }, Meaning::Unknown),
+            if unknown.is_empty() {
+                piece("nothing is priced", Meaning::Dim)
+            } else {
+                piece("unknown", Meaning::Unknown)
+            },
         ])];
         rows.extend(unknown.iter().flat_map(|why| wrapped("  ? ", why, Meaning::Unknown, columns)));
         return rows;
