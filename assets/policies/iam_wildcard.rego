@@ -15,8 +15,7 @@ documents := {"aws_iam_policy", "aws_iam_role_policy", "aws_iam_user_policy", "a
 texts := ["policy", "inline_policy"]
 
 deny contains finding if {
-	some resource in lib.planned
-	resource.type in documents
+	some resource in lib.of_types(documents)
 	some attribute in texts
 	some statement in statements(resource.change.after[attribute])
 	statement.Effect == "Allow"
@@ -25,16 +24,14 @@ deny contains finding if {
 }
 
 warn contains finding if {
-	some resource in lib.planned
-	resource.type in documents
+	some resource in lib.of_types(documents)
 	some attribute in texts
 	lib.unknown(resource, attribute)
 	finding := told(resource, "the policy is not known before apply, and was not looked at")
 }
 
 deny contains finding if {
-	some resource in lib.planned
-	resource.type in {"aws_iam_role_policy_attachment", "aws_iam_user_policy_attachment", "aws_iam_group_policy_attachment", "aws_iam_policy_attachment"}
+	some resource in lib.of_types({"aws_iam_role_policy_attachment", "aws_iam_user_policy_attachment", "aws_iam_group_policy_attachment", "aws_iam_policy_attachment"})
 	arn := resource.change.after.policy_arn
 	is_string(arn)
 	endswith(arn, ":policy/AdministratorAccess")
@@ -42,16 +39,14 @@ deny contains finding if {
 }
 
 deny contains finding if {
-	some resource in lib.planned
-	startswith(resource.type, "google_")
+	some resource in lib.of_family("google_")
 	contains(resource.type, "_iam_")
 	resource.change.after.role in {"roles/owner", "roles/editor"}
 	finding := told(resource, sprintf("gives %s", [resource.change.after.role]))
 }
 
 deny contains finding if {
-	some resource in lib.planned
-	resource.type == "azurerm_role_assignment"
+	some resource in lib.planned_by_type.azurerm_role_assignment
 	resource.change.after.role_definition_name in {"Owner", "User Access Administrator"}
 	scope := resource.change.after.scope
 	is_string(scope)

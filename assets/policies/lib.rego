@@ -9,6 +9,22 @@ planned := [resource |
 	action in items(resource.change.actions)
 ]
 
+# The same by their type: a rule of few types asks for those, and passes over all others.
+planned_by_type[type] := resources if {
+	some type in {resource.type | some resource in planned}
+	resources := [resource | some resource in planned; resource.type == type]
+}
+
+# The managed resources of these types that a plan creates or changes.
+of_types(types) := [resource | some type in types; some resource in planned_by_type[type]]
+
+# Those whose type begins like this.
+of_family(prefix) := [resource |
+	some type, resources in planned_by_type
+	startswith(type, prefix)
+	some resource in resources
+]
+
 # The managed resources that a plan destroys, replaced ones included.
 destroyed := [resource |
 	some resource in items(input.plan.resource_changes)
@@ -25,9 +41,9 @@ setting(name, fallback) := input.config[name]
 setting(name, fallback) := fallback if not input.config[name]
 
 # One value or a list of them, as a list.
-listed(value) := value if is_array(value)
-
-listed(value) := [value] if not is_array(value)
+listed(value) := value if {
+	is_array(value)
+} else := [value]
 
 # Whether an address range is so wide that it means everybody.
 everybody(cidr) if {
@@ -37,14 +53,6 @@ everybody(cidr) if {
 }
 
 # What can be gone through: anything but lists, sets and objects is empty.
-items(value) := value if is_array(value)
-
-items(value) := value if is_object(value)
-
-items(value) := value if is_set(value)
-
-items(value) := [] if {
-	not is_array(value)
-	not is_object(value)
-	not is_set(value)
-}
+items(value) := value if {
+	type_name(value) in {"array", "object", "set"}
+} else := []

@@ -14,10 +14,11 @@ keys := lib.setting("owner_tags", ["owner", "Owner", "team", "Team"])
 
 attributes := ["tags", "tags_all", "labels", "effective_labels", "terraform_labels"]
 
+unowned := [resource | some resource in lib.planned; not owned(resource)]
+
 deny contains finding if {
-	some resource in lib.planned
+	some resource in unowned
 	taggable(resource)
-	not owned(resource)
 	not owner_unknown(resource)
 	finding := {
 		"message": sprintf("%s: none of %s names an owner", [resource.address, concat(", ", keys)]),
@@ -26,8 +27,7 @@ deny contains finding if {
 }
 
 warn contains finding if {
-	some resource in lib.planned
-	not owned(resource)
+	some resource in unowned
 	owner_unknown(resource)
 	finding := {
 		"message": sprintf("%s: its tags are not known before apply", [resource.address]),
@@ -36,15 +36,16 @@ warn contains finding if {
 }
 
 taggable(resource) if {
+	is_object(resource.change.after)
 	some attribute in ["tags", "labels"]
-	some key, _ in lib.items(resource.change.after)
-	key == attribute
+	attribute in object.keys(resource.change.after)
 }
 
 owned(resource) if {
 	some attribute in attributes
+	tags := resource.change.after[attribute]
 	some key in keys
-	value := resource.change.after[attribute][key]
+	value := tags[key]
 	is_string(value)
 	trim_space(value) != ""
 }
@@ -56,6 +57,7 @@ owner_unknown(resource) if lib.unknown(resource, "labels")
 
 owner_unknown(resource) if {
 	some attribute in attributes
+	tags := resource.change.after_unknown[attribute]
 	some key in keys
-	resource.change.after_unknown[attribute][key] == true
+	tags[key] == true
 }

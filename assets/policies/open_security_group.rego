@@ -11,8 +11,7 @@ package terrace.plan.builtin.open_security_group
 import data.terrace.lib
 
 deny contains finding if {
-	some resource in lib.planned
-	resource.type in {"aws_security_group", "aws_default_security_group"}
+	some resource in lib.of_types({"aws_security_group", "aws_default_security_group"})
 	some rule in lib.items(resource.change.after.ingress)
 	some attribute in ["cidr_blocks", "ipv6_cidr_blocks"]
 	some cidr in lib.items(rule[attribute])
@@ -20,8 +19,7 @@ deny contains finding if {
 }
 
 deny contains finding if {
-	some resource in lib.planned
-	resource.type == "aws_security_group_rule"
+	some resource in lib.planned_by_type.aws_security_group_rule
 	rule := resource.change.after
 	is_object(rule)
 	rule.type == "ingress"
@@ -31,8 +29,7 @@ deny contains finding if {
 }
 
 deny contains finding if {
-	some resource in lib.planned
-	resource.type == "aws_vpc_security_group_ingress_rule"
+	some resource in lib.planned_by_type.aws_vpc_security_group_ingress_rule
 	rule := resource.change.after
 	is_object(rule)
 	some attribute in ["cidr_ipv4", "cidr_ipv6"]
@@ -40,8 +37,7 @@ deny contains finding if {
 }
 
 deny contains finding if {
-	some resource in lib.planned
-	resource.type == "azurerm_network_security_rule"
+	some resource in lib.planned_by_type.azurerm_network_security_rule
 	rule := resource.change.after
 	is_object(rule)
 	rule.direction == "Inbound"
@@ -53,8 +49,7 @@ deny contains finding if {
 }
 
 deny contains finding if {
-	some resource in lib.planned
-	resource.type == "google_compute_firewall"
+	some resource in lib.planned_by_type.google_compute_firewall
 	rule := resource.change.after
 	is_object(rule)
 	object.get(rule, "direction", "INGRESS") != "EGRESS"

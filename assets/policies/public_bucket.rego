@@ -15,24 +15,21 @@ public_acls := {"public-read", "public-read-write", "authenticated-read", "publi
 everybody := {"allUsers", "allAuthenticatedUsers"}
 
 deny contains finding if {
-	some resource in lib.planned
-	resource.type in {"aws_s3_bucket", "aws_s3_bucket_acl", "aws_s3_object", "google_storage_bucket_acl"}
+	some resource in lib.of_types({"aws_s3_bucket", "aws_s3_bucket_acl", "aws_s3_object", "google_storage_bucket_acl"})
 	some attribute in ["acl", "predefined_acl"]
 	resource.change.after[attribute] in public_acls
 	finding := told(resource, sprintf("%s is %v", [attribute, resource.change.after[attribute]]))
 }
 
 deny contains finding if {
-	some resource in lib.planned
-	resource.type in {"aws_s3_bucket_public_access_block", "aws_s3_account_public_access_block"}
+	some resource in lib.of_types({"aws_s3_bucket_public_access_block", "aws_s3_account_public_access_block"})
 	some attribute in ["block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets"]
 	not resource.change.after[attribute] == true
 	finding := told(resource, sprintf("%s is not true", [attribute]))
 }
 
 deny contains finding if {
-	some resource in lib.planned
-	resource.type in {"aws_s3_bucket_policy", "aws_s3_bucket"}
+	some resource in lib.of_types({"aws_s3_bucket_policy", "aws_s3_bucket"})
 	text := resource.change.after.policy
 	is_string(text)
 	json.is_valid(text)
@@ -45,8 +42,7 @@ deny contains finding if {
 }
 
 deny contains finding if {
-	some resource in lib.planned
-	startswith(resource.type, "google_storage_bucket_")
+	some resource in lib.of_family("google_storage_bucket_")
 	some attribute in ["member", "members", "entity"]
 	some member in lib.listed(resource.change.after[attribute])
 	member in everybody
@@ -54,15 +50,13 @@ deny contains finding if {
 }
 
 deny contains finding if {
-	some resource in lib.planned
-	resource.type == "azurerm_storage_container"
+	some resource in lib.planned_by_type.azurerm_storage_container
 	resource.change.after.container_access_type in {"blob", "container"}
 	finding := told(resource, sprintf("container_access_type is %s", [resource.change.after.container_access_type]))
 }
 
 deny contains finding if {
-	some resource in lib.planned
-	resource.type == "azurerm_storage_account"
+	some resource in lib.planned_by_type.azurerm_storage_account
 	some attribute in ["allow_nested_items_to_be_public", "allow_blob_public_access"]
 	resource.change.after[attribute] == true
 	finding := told(resource, sprintf("%s is true", [attribute]))

@@ -30,8 +30,8 @@ blocks := {
 }
 
 deny contains finding if {
-	some resource in lib.planned
-	attribute := attributes[resource.type]
+	some type, attribute in attributes
+	some resource in lib.planned_by_type[type]
 	not is_on(resource.change.after[attribute])
 	finding := {
 		"message": sprintf("%s: %s is %s", [resource.address, attribute, said(resource, attribute)]),
@@ -40,8 +40,9 @@ deny contains finding if {
 }
 
 deny contains finding if {
-	some resource in lib.planned
-	some block in lib.items(blocks[resource.type])
+	some type, names in blocks
+	some resource in lib.planned_by_type[type]
+	some block in names
 	some index, disk in lib.items(resource.change.after[block])
 	not is_on(disk.encrypted)
 	finding := {
@@ -51,8 +52,7 @@ deny contains finding if {
 }
 
 deny contains finding if {
-	some resource in lib.planned
-	resource.type == "aws_launch_template"
+	some resource in lib.planned_by_type.aws_launch_template
 	some index, mapping in lib.items(resource.change.after.block_device_mappings)
 	some disk in lib.items(mapping.ebs)
 	not is_on(disk.encrypted)
@@ -63,8 +63,7 @@ deny contains finding if {
 }
 
 deny contains finding if {
-	some resource in lib.planned
-	resource.type == "aws_kinesis_stream"
+	some resource in lib.planned_by_type.aws_kinesis_stream
 	resource.change.after.encryption_type == "NONE"
 	finding := {"message": sprintf("%s: encryption_type is NONE", [resource.address]), "address": resource.address}
 }
