@@ -8,7 +8,7 @@ use super::output::{self, Paint, Table, plain};
 use super::{Context, Exit, Failure, Outcome};
 use crate::domain::id::RunRef;
 use crate::domain::policy::{Gate, Outcome as Decision, PolicyTest, RuleInfo, Verdict, Weight};
-use crate::domain::scan::ScanLevel;
+use crate::domain::review::{Rejudged, Replay};
 use crate::platform::policies::{Bundle, InstanceFacts, PlanInput, read_plan};
 
 /// Shows the rules in force, judges a plan, runs the tests of policies
@@ -26,27 +26,20 @@ enum What {
     Check(Check),
     /// Runs the tests of the policies: rules test_… in files …_test.rego
     Test(Test),
-    /// Shows what scanners found about a run's code; with a file, attaches it first
-    Findings(Findings),
 }
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example: trivy config --format sarif . > trivy.sarif && terrace policy findings 214 --attach trivy.sarif"
+    override_usage = "terrace policy check COMPONENT -s STACK\n       terrace policy check --plan FILE [--team TEAM] [--stage STAGE]\n       terrace policy check --replay [--limit N]",
+    after_help = "\
+Examples:
+  terrace policy check orders-db -s plat-ue2-prod
+  terraform show -json tfplan > plan.json && terrace policy check --plan plan.json --stage prod
+  terrace policy check --replay           after an edit of platform/policies, before it is committed"
 )]
-struct Findings {
-    /// The run's number or id
-    #[arg(value_name = "RUN", value_parser = super::run::reference)]
-    run: RunRef,
-    /// SARIF as trivy, checkov, tflint and kics write it
-    #[arg(long, value_name = "FILE")]
-    attach: Option<PathBuf>,
-}
-
-#[derive(Debug, clap::Args)]
 struct Check {
     /// The component; it is planned now, on the platform
-    #[arg(requires = "stack", required_unless_present = "plan", conflicts_with = "plan")]
+    #[arg(requires = "stack", required_unless_present_any = ["plan", "replay"], conflicts_with_all = ["plan", "replay"])]
     component: Option<String>,
     /// The stack
     #[arg(short, long, requires = "component")]
@@ -60,6 +53,12 @@ struct Check {
     /// The stage it is planned for, such as prod
     #[arg(long, requires = "plan")]
     stage: Option<String>,
+    /// Judges past plans again by the rules as they are written now, and says which would differ
+    #[arg(long, conflicts_with = "plan")]
+    replay: bool,
+    /// How many of the newest runs are looked at
+    #[arg(short = 'n', long, requires = "replay", default_value_t = 200)]
+    limit: u32,
 }
 
 #[derive(Debug, clap::Args)]
@@ -73,7 +72,6 @@ impl Policy {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
         let bundle = || Ok::<_, Failure>(Arc::new(Bundle::load(&context.root()?)));
         match self.what {
-            What::Findings(findings) => findings.execute(context),
             What::List => list(context),
             What::Check(check) => check.execute(context, &bundle()?),
             What::Test(test) => test.execute(context, &*bundle()?),
@@ -117,6 +115,9 @@ fn off_for(rule: &RuleInfo) -> String {
 
 impl Check {
     fn execute(self, context: &Context, bundle: &Arc<Bundle>) -> Outcome {
+        if self.replay {
+            return replay(context, self.limit);
+        }
         let Some(file) = self.plan else {
             return planned(context, self.component.unwrap_or_default(), self.stack.unwrap_or_default());
         };
@@ -132,46 +133,12 @@ impl Check {
             request: None,
             actor: Default::default(),
             run: None,
+            findings: Vec::new(),
             config: bundle.config().settings.clone(),
         };
         let verdict = bundle.judge(Gate::Plan, &input.document());
         output::print(context, &verdict, |out, paint| write_verdict(out, paint, &verdict))?;
         Ok(if verdict.outcome == Decision::Deny { Exit::Denied } else { Exit::Done })
-    }
-}
-
-impl Findings {
-    fn execute(self, context: &Context) -> Outcome {
-        let sarif = self.attach.map(|file| {
-            std::fs::read(&file).map_err(|error| Failure::usage(format!("cannot read {}: {error}", file.display())))
-        });
-        let sarif = sarif.transpose()?;
-        super::wait(async {
-            let client = super::local::client(context).await?;
-            let found = match sarif {
-                Some(sarif) => client.attach_findings(self.run, sarif).await,
-                None => client.run_findings(self.run).await,
-            };
-            let found = found.map_err(Failure::from)?;
-            let mut table = output::Table::new(&["level", "scanner", "rule", "where", "what"]);
-            for finding in &found {
-                let place = finding.location.as_ref().map(|at| format!("{}:{}", at.file, at.line));
-                let level = match finding.level {
-                    ScanLevel::Error => "error",
-                    ScanLevel::Warning => "warning",
-                    ScanLevel::Note => "note",
-                };
-                table.row(vec![
-                    level.to_owned(),
-                    finding.tool.clone(),
-                    finding.rule.clone(),
-                    place.unwrap_or_default(),
-                    finding.message.clone(),
-                ]);
-            }
-            output::print(context, &found, |out, paint| table.write(out, paint, "no findings"))?;
-            Ok(Exit::Done)
-        })
     }
 }
 
@@ -183,6 +150,49 @@ fn planned(context: &Context, component: String, stack: String) -> Outcome {
         output::print(context, &verdict, |out, paint| write_verdict(out, paint, &verdict))?;
         Ok(if verdict.outcome == Decision::Deny { Exit::Denied } else { Exit::Done })
     })
+}
+
+/// Prints which past verdicts would differ; it is denied where something that was let through would be.
+fn replay(context: &Context, limit: u32) -> Outcome {
+    super::wait(async {
+        let client = super::local::client(context).await?;
+        let replay = client.replay_policies(limit).await.map_err(Failure::from)?;
+        output::print(context, &replay, |out, paint| write_replay(out, paint, &replay))?;
+        let denies =
+            |again: &Rejudged| again.after == Decision::Deny && again.before.is_some_and(|was| was != Decision::Deny);
+        Ok(if replay.differ.iter().any(denies) { Exit::Denied } else { Exit::Done })
+    })
+}
+
+fn write_replay(out: &mut dyn Write, paint: Paint, replay: &Replay) -> io::Result<()> {
+    for again in &replay.differ {
+        let at = [again.component.as_deref(), again.stack.as_deref()].map(Option::unwrap_or_default).join("@");
+        let before = again.before.map_or("not judged", outcome);
+        writeln!(out, "#{} {}: {before} → {}", again.number, plain(&at), outcome(again.after))?;
+        for finding in &again.appeared {
+            writeln!(out, "    {} {}: {}", paint.error("+"), finding.code, plain(&finding.message))?;
+        }
+        for finding in &again.gone {
+            writeln!(out, "    {} {}: {}", paint.good("-"), finding.code, plain(&finding.message))?;
+        }
+    }
+    let left_out = if replay.left_out == 0 { String::new() } else { format!(", {} left out", replay.left_out) };
+    writeln!(
+        out,
+        "{} plans judged again, {} differ{left_out} · bundle {}",
+        replay.judged,
+        replay.differ.len(),
+        replay.bundle.short()
+    )
+}
+
+fn outcome(outcome: Decision) -> &'static str {
+    match outcome {
+        Decision::Allow => "allowed",
+        Decision::Warn => "allowed, with warnings",
+        Decision::NeedsApproval => "needs approval",
+        Decision::Deny => "denied",
+    }
 }
 
 /// Writes a verdict for people: what speaks against it, with the fix below each, then what it comes to.
@@ -209,11 +219,11 @@ pub(crate) fn write_verdict(out: &mut dyn Write, paint: Paint, verdict: &Verdict
         writeln!(out, "─ {} is off{}: {}", plain(&switch.rule), plain(&team), plain(&switch.reason))?;
     }
     let (denies, warns) = (verdict.denials().count(), verdict.warnings().count());
+    let word = outcome(verdict.outcome);
     let outcome = match verdict.outcome {
-        Decision::Allow => paint.good("allowed"),
-        Decision::Warn => paint.warning("allowed, with warnings"),
-        Decision::NeedsApproval => paint.warning("needs approval"),
-        Decision::Deny => paint.error("denied"),
+        Decision::Allow => paint.good(word),
+        Decision::Warn | Decision::NeedsApproval => paint.warning(word),
+        Decision::Deny => paint.error(word),
     };
     writeln!(
         out,

@@ -1,7 +1,7 @@
 //! `terrace request`: asks for things, follows what was asked, decides.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -28,6 +28,8 @@ Examples:
   terrace request new postgres-database --set name=fares --set stack=plat-ue2-dev --set team=orders --dry-run
   terrace request new --change orders-db -s plat-ue2-prod --set vars.size=medium --reason 'quiet season'
   terrace request new --retire session-cache -s plat-ue2-dev
+  terrace request new --budget orders --set amount=4500 --reason 'ferries run daily now'
+  terrace request new --from request.yaml
   terrace request approve 57")]
 pub(crate) struct Ask {
     #[command(subcommand)]
@@ -120,7 +122,7 @@ struct Which {
 #[derive(Debug, clap::Args)]
 struct New {
     /// The golden path
-    #[arg(required_unless_present_any = ["change", "retire", "apply", "destroy", "from"], conflicts_with_all = ["change", "retire", "apply", "destroy"])]
+    #[arg(required_unless_present_any = ["instance", "budget", "from"], conflicts_with = "instance")]
     name: Option<String>,
     /// Changes values of this component
     #[arg(long, value_name = "COMPONENT", group = "instance", requires = "stack")]
@@ -134,13 +136,16 @@ struct New {
     /// Destroys what this component deployed
     #[arg(long, value_name = "COMPONENT", group = "instance", requires = "stack")]
     destroy: Option<String>,
+    /// Asks for another amount of this team's budget: --set amount=4500; or for an exception: --set exception=true
+    #[arg(long, value_name = "TEAM", conflicts_with_all = ["instance", "stack", "name"])]
+    budget: Option<String>,
     /// The component's stack
     #[arg(short, long)]
     stack: Option<String>,
     /// An input of the golden path, or a value: KEY=VALUE
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = run::variable)]
     set: Vec<(String, String)>,
-    /// Takes the inputs from a YAML or JSON file; --set comes after it
+    /// Takes the inputs, or all that is asked for, from a YAML or JSON file; --set comes after it
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
     /// Why it is needed, for those who decide
@@ -220,56 +225,47 @@ async fn client(context: &Context) -> Result<Client, Failure> {
 impl New {
     /// Puts together what is asked for.
     async fn wish(&self, client: &Client) -> Result<Wish, Failure> {
-        let mut inputs = Map::new();
-        if let Some(file) = &self.from {
-            let text = std::fs::read_to_string(file)
-                .map_err(|error| Failure::usage(format!("cannot read {}: {error}", file.display())))?;
-            let read: Value =
-                serde_yaml::from_str(&text).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
-            match read {
-                Value::Object(map) => inputs = map,
-                Value::Null => {}
-                _ => return Err(Failure::usage(format!("{} holds no map of inputs", file.display()))),
-            }
+        let mut wish = match &self.from {
+            Some(file) => read_wish(file, self)?,
+            None => self.bare(),
+        };
+        if let Some(team) = &self.budget {
+            wish.inputs.insert("team".to_owned(), Value::from(team.as_str()));
         }
+        if wish.kind == RequestKind::Provision && wish.golden_path.is_none() {
+            return Err(Failure::usage("which golden path?").hint("`terrace list golden-paths` names them"));
+        }
+        fill_in(client, &mut wish, &self.set).await?;
+        Ok(wish)
+    }
+
+    /// Returns what the options say, without inputs.
+    fn bare(&self) -> Wish {
         let (kind, component) = match self {
             New { change: Some(component), .. } => (RequestKind::Change, Some(component)),
             New { retire: Some(component), .. } => (RequestKind::Retire, Some(component)),
             New { apply: Some(component), .. } | New { destroy: Some(component), .. } => {
                 (RequestKind::Run, Some(component))
             }
+            New { budget: Some(_), .. } => (RequestKind::Budget, None),
             _ => (RequestKind::Provision, None),
         };
-        let golden_path = match (kind, &self.name, inputs.get("golden_path")) {
-            (RequestKind::Provision, Some(name), _) => Some(name.clone()),
-            (RequestKind::Provision, None, Some(Value::String(name))) => Some(name.clone()),
-            (RequestKind::Provision, None, _) => {
-                return Err(Failure::usage("which golden path?").hint("`terrace list golden-paths` names them"));
-            }
-            _ => None,
-        };
-        inputs.shift_remove("golden_path");
-        let form = match &golden_path {
-            Some(name) => Some(client.golden_path(name).await?),
-            None => None,
-        };
-        for (key, text) in &self.set {
-            let value = match &form {
-                Some(form) => form.typed(key, text),
-                None => serde_yaml::from_str(text).unwrap_or_else(|_| Value::from(text.as_str())),
-            };
-            inputs.insert(key.clone(), value);
-        }
-        let instance = match (component, &self.stack) {
-            (Some(component), Some(stack)) => Some(InstanceRef { component: component.clone(), stack: stack.clone() }),
-            _ => None,
-        };
+        let instance = component.zip(self.stack.as_ref());
         let run = match self {
             New { apply: Some(_), .. } => Some(RunKind::Apply),
             New { destroy: Some(_), .. } => Some(RunKind::Destroy),
             _ => None,
         };
-        Ok(Wish { kind, title: self.title.clone(), golden_path, instance, inputs, run, reason: self.reason.clone() })
+        Wish {
+            kind,
+            title: self.title.clone(),
+            golden_path: self.name.clone(),
+            instance: instance
+                .map(|(component, stack)| InstanceRef { component: component.clone(), stack: stack.clone() }),
+            inputs: Map::new(),
+            run,
+            reason: self.reason.clone(),
+        }
     }
 
     async fn execute(self, context: &Context) -> Outcome {
@@ -292,6 +288,49 @@ impl New {
     }
 }
 
+/// Reads a file: all that is asked for where it has `kind`, else the inputs alone, beside which `golden_path` may stand.
+fn read_wish(file: &Path, new: &New) -> Result<Wish, Failure> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", file.display())))?;
+    let wrong = |error: serde_yaml::Error| {
+        let place = error.location().map(|at| format!(":{}:{}", at.line(), at.column())).unwrap_or_default();
+        Failure::usage(format!("{}{place}: {error}", file.display()))
+    };
+    let mut inputs = match serde_yaml::from_str(&text).map_err(wrong)? {
+        Value::Object(map) => map,
+        Value::Null => Map::new(),
+        _ => return Err(Failure::usage(format!("{} holds no map of inputs", file.display()))),
+    };
+    let bare = new.bare();
+    if inputs.contains_key("kind") {
+        if new.name.is_some() || bare.kind != RequestKind::Provision {
+            let message = format!("{} says itself what is asked for", file.display());
+            return Err(Failure::usage(message).hint("leave the name and the options of kinds out"));
+        }
+        let read: Wish = serde_yaml::from_str(&text).map_err(wrong)?;
+        return Ok(Wish { title: bare.title.or(read.title), reason: bare.reason.or(read.reason), ..read });
+    }
+    let named = inputs.shift_remove("golden_path").and_then(|name| name.as_str().map(str::to_owned));
+    let golden_path = if bare.kind == RequestKind::Provision { bare.golden_path.or(named) } else { None };
+    Ok(Wish { golden_path, inputs, ..bare })
+}
+
+/// Sets inputs; the golden path's form says of which type a text is.
+async fn fill_in(client: &Client, wish: &mut Wish, set: &[(String, String)]) -> Result<(), Failure> {
+    let form = match &wish.golden_path {
+        Some(name) if !set.is_empty() => Some(client.golden_path(name).await?),
+        _ => None,
+    };
+    for (key, text) in set {
+        let value = match &form {
+            Some(form) => form.typed(key, text),
+            None => serde_yaml::from_str(text).unwrap_or_else(|_| Value::from(text.as_str())),
+        };
+        wish.inputs.insert(key.clone(), value);
+    }
+    Ok(())
+}
+
 async fn revise(context: &Context, number: u64, set: Vec<(String, String)>, detach: bool) -> Outcome {
     let client = client(context).await?;
     let request = client.show_request(number).await.map_err(Failure::from)?;
@@ -299,17 +338,7 @@ async fn revise(context: &Context, number: u64, set: Vec<(String, String)>, deta
         .wish()
         .cloned()
         .ok_or_else(|| Failure::failed(format!("request #{number} has no revision to begin with")))?;
-    let form = match &wish.golden_path {
-        Some(name) => Some(client.golden_path(name).await.map_err(Failure::from)?),
-        None => None,
-    };
-    for (key, text) in set {
-        let value = match &form {
-            Some(form) => form.typed(&key, &text),
-            None => serde_yaml::from_str(&text).unwrap_or_else(|_| Value::from(text.as_str())),
-        };
-        wish.inputs.insert(key, value);
-    }
+    fill_in(&client, &mut wish, &set).await?;
     client.revise_request(number, &wish).await.map_err(Failure::from)?;
     let with = SubmitRequest { env: run::surroundings() };
     let request = client.submit_request(number, &with).await.map_err(Failure::from)?;
@@ -396,7 +425,10 @@ async fn times(context: &Context, client: &Client) -> Outcome {
         writeln!(out, "{} fulfilled", times.fulfilled)?;
         writeln!(out, "from sent to usable       p50 {}  p90 {}", shown(times.p50_seconds), shown(times.p90_seconds))?;
         let (p50, p90) = (times.p50_seconds_without_waiting, times.p90_seconds_without_waiting);
-        writeln!(out, "without waiting for people p50 {}  p90 {}", shown(p50), shown(p90))
+        writeln!(out, "without waiting for people p50 {}  p90 {}", shown(p50), shown(p90))?;
+        let share = (times.changes_through_requests * 100).checked_div(times.changes);
+        let share = share.map_or_else(String::new, |share| format!(" ({share} %)"));
+        writeln!(out, "{} of {} changes came through requests{share}", times.changes_through_requests, times.changes)
     })?;
     Ok(Exit::Done)
 }

@@ -137,6 +137,7 @@ impl Platform {
         let mut how = RunSettings::new(paths.runs(), program, cache);
         how.atmos = settings.atmos_bin;
         how.credentials = settings.credentials;
+        how.scanners = settings.scanners;
         how.copies = settings.working_copies.unwrap_or(true);
         if let Some(parallel) = settings.parallel_runs {
             how.parallel = usize::from(parallel.get());

@@ -14,13 +14,13 @@ use super::estate::Snapshot;
 use super::estimates::{self, EstimateRequest};
 use super::events::EventDraft;
 use super::policies::{ActorFacts, Bundle, InstanceFacts, PlanInput, read_plan};
-use super::runs::RunError;
-use super::store::{Change, Store};
+use super::runs::{RunError, scanners};
+use super::store::{Change, RunQuery, Store};
 use super::{Platform, PlatformError};
 use crate::atmos::Estate;
 use crate::domain::id::{Digest, RunRef};
-use crate::domain::policy::Gate;
-use crate::domain::review::Review;
+use crate::domain::policy::{Gate, Verdict};
+use crate::domain::review::{Rejudged, Replay, Review};
 use crate::domain::run::Run;
 use crate::domain::scan::{ScanFinding, ScanLevel, read_sarif};
 use crate::platform::teams::Teams;
@@ -105,12 +105,17 @@ pub(super) fn review(with: Reviewed<'_>) -> Result<Review, RunError> {
         run: Some(json!({
             "id": run.id, "number": run.number, "kind": run.kind, "commit": run.stood_on.commit, "summary": run.summary,
         })),
+        findings: with.plan.parent().map(|folder| scanners::scanned(folder, run)).unwrap_or_default(),
         config: with.bundle.config().settings.clone(),
     };
-    let verdict = with.bundle.judge(Gate::Plan, &input.document());
+    let mut document = input.document();
+    let verdict = with.bundle.judge(Gate::Plan, &document);
+    let mut asked = document.as_object_mut().map(std::mem::take).unwrap_or_default();
+    // The plan lies beside its run, and the settings are those of the rules.
+    asked.retain(|name, _| name != "plan" && name != "config");
     let digest = run.plan_digest.clone();
     let digest = digest.ok_or_else(|| RunError::invalid(format!("run #{} has made no plan", run.number)))?;
-    Ok(Review { plan: digest, estimate, verdict, reviewed_at: Timestamp::now() })
+    Ok(Review { plan: digest, estimate, verdict, asked, reviewed_at: Timestamp::now() })
 }
 
 impl Platform {
@@ -145,8 +150,58 @@ impl Platform {
     ///
     /// Where there is no such run.
     pub async fn findings(&self, which: &RunRef) -> Result<Vec<ScanFinding>, RunError> {
-        let run = self.runs()?.get(which).await?;
-        Ok(self.store("findings")?.run_scans(run.id).await?)
+        let runs = self.runs()?;
+        let run = runs.get(which).await?;
+        let mut found = self.store("findings")?.run_scans(run.id).await?;
+        let folder = runs.plan_json(run.id);
+        let scanned = tokio::task::spawn_blocking(move || {
+            folder.parent().map(|folder| scanners::scanned(folder, &run)).unwrap_or_default()
+        });
+        found.extend(scanned.await.map_err(|error| PlatformError::Interrupted(error.to_string()))?);
+        found.sort();
+        found.dedup();
+        Ok(found)
+    }
+
+    /// Judges past plans again, by the rules as they are written now, and says which would differ.
+    ///
+    /// # Errors
+    ///
+    /// Where the store or the estate cannot be read.
+    pub async fn replay(&self, limit: u32) -> Result<Replay, RunError> {
+        let (runs, store) = (self.runs()?, self.store("reviews")?);
+        let snapshot = self.estate().current().await?;
+        let mut past = Vec::new();
+        for kept in store.runs(&RunQuery { limit, ..RunQuery::default() }).await? {
+            if kept.run.plan_digest.is_some() {
+                let review = store.run_review(kept.run.id).await?;
+                past.push((runs.plan_json(kept.run.id), kept.run, review));
+            }
+        }
+        let judging = tokio::task::spawn_blocking(move || {
+            let bundle = Arc::new(Bundle::load(snapshot.estate().root()));
+            let mut replay = Replay { bundle: bundle.digest().clone(), judged: 0, left_out: 0, differ: Vec::new() };
+            for (plan, run, review) in past {
+                let Some(after) = judge_again(&snapshot, &run, &plan, review.as_ref(), &bundle) else {
+                    replay.left_out += 1;
+                    continue;
+                };
+                replay.judged += 1;
+                let again = Rejudged {
+                    run: run.id,
+                    number: run.number,
+                    component: run.component,
+                    stack: run.stack,
+                    before: None,
+                    after: after.outcome,
+                    appeared: Vec::new(),
+                    gone: Vec::new(),
+                };
+                replay.differ.extend(again.compare(review.as_ref().map(|review| &review.verdict), &after));
+            }
+            replay
+        });
+        Ok(judging.await.map_err(|error| PlatformError::Interrupted(error.to_string()))?)
     }
 
     /// Attaches what a scanner found to a run; what the same scanner found before gives way.
@@ -180,6 +235,23 @@ impl Platform {
         tx.commit(Change::new(Timestamp::now(), event, audit.digests(None, after))).await?;
         Ok(kept)
     }
+}
+
+/// Judges a plan as it was asked about then; one that nobody asked about, as it would be asked about now.
+fn judge_again(
+    snapshot: &Snapshot,
+    run: &Run,
+    plan: &Path,
+    review: Option<&Review>,
+    bundle: &Arc<Bundle>,
+) -> Option<Verdict> {
+    let Some(review) = review.filter(|review| !review.asked.is_empty()) else {
+        return review_run(snapshot, run, plan.to_owned(), bundle).ok().map(|review| review.verdict);
+    };
+    let mut document = review.asked.clone();
+    document.insert("plan".to_owned(), read_plan(&std::fs::read(plan).ok()?).ok()?);
+    document.insert("config".to_owned(), serde_json::to_value(&bundle.config().settings).ok()?);
+    Some(bundle.judge(Gate::Plan, &Value::Object(document)))
 }
 
 /// Reviews the plan of a run of one instance.

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::PlatformError;
 use super::runs::credentials::CredentialsCheck;
+use super::runs::scanners::Scanner;
 use super::webhooks::Webhook;
 use crate::domain::stack::{Diagnostic, Severity, Source};
 
@@ -37,6 +38,9 @@ pub struct Settings {
     pub credentials: Vec<CredentialsCheck>,
     /// Whether runs of one component may go in parallel in working copies, where its state is kept elsewhere.
     pub working_copies: Option<bool>,
+    /// Scanners that go with every plan; what they find stays with the run.
+    #[serde(default)]
+    pub scanners: Vec<Scanner>,
     /// After how many hours a request that waits for approvals expires.
     pub approval_hours: Option<std::num::NonZeroU32>,
 }
@@ -68,6 +72,11 @@ impl Settings {
         }
         for check in &settings.credentials {
             check.patterns().map_err(|why| problem(FILE, "terrace-yaml", &why, None))?;
+        }
+        for (at, scanner) in settings.scanners.iter().enumerate() {
+            let twice = settings.scanners[..at].iter().any(|other| other.name == scanner.name);
+            let twice = if twice { Err(format!("two scanners are named '{}'", scanner.name)) } else { Ok(()) };
+            scanner.check().and(twice).map_err(|why| problem(FILE, "terrace-yaml", &why, None))?;
         }
         for (at, webhook) in settings.webhooks.iter().enumerate() {
             let twice = settings.webhooks[..at].iter().any(|other| other.name == webhook.name);

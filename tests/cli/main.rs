@@ -11,6 +11,7 @@ mod following;
 mod init;
 mod reading;
 mod recorded;
+mod requests;
 mod runs;
 mod support;
 mod trust;

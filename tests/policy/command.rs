@@ -124,6 +124,7 @@ fn the_published_schemas_hold_what_is_written_and_read() {
         request: None,
         actor: Default::default(),
         run: None,
+        findings: Vec::new(),
         config: Bundle::of(&[], None).config().settings.clone(),
     };
     schema("policy-input-plan.json").validate(&input.document()).unwrap();

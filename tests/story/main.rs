@@ -10,6 +10,8 @@ mod cost_import;
 mod cost_report;
 mod lifecycle;
 mod requests;
+mod requests_kinds;
+mod reviews;
 mod runs_killed;
 mod runs_remote;
 mod runs_secrets;

@@ -17,20 +17,20 @@ use crate::support::host::{DEADLINE, eventually};
 use crate::support::platform::no_terraform;
 use crate::support::served::Served;
 
-fn wish(kind: RequestKind, inputs: Value) -> Wish {
+pub(crate) fn wish(kind: RequestKind, inputs: Value) -> Wish {
     let inputs = inputs.as_object().cloned().unwrap_or_else(Map::new);
     Wish { kind, title: None, golden_path: None, instance: None, inputs, run: None, reason: Some("a story".into()) }
 }
 
-fn provision(name: &str, inputs: Value) -> Wish {
+pub(crate) fn provision(name: &str, inputs: Value) -> Wish {
     Wish { golden_path: Some(name.into()), ..wish(RequestKind::Provision, inputs) }
 }
 
-fn about(kind: RequestKind, component: &str, stack: &str, inputs: Value) -> Wish {
+pub(crate) fn about(kind: RequestKind, component: &str, stack: &str, inputs: Value) -> Wish {
     Wish { instance: Some(InstanceRef { component: component.into(), stack: stack.into() }), ..wish(kind, inputs) }
 }
 
-fn asked(wish: Wish) -> NewRequest {
+pub(crate) fn asked(wish: Wish) -> NewRequest {
     let mut env: std::collections::BTreeMap<String, String> = std::env::vars().collect();
     env.insert("ATMOS_BIN".to_owned(), "none".to_owned());
     NewRequest { wish, draft: false, env }
@@ -42,12 +42,12 @@ fn team(name: &str) -> Wish {
     provision("new-team", inputs)
 }
 
-fn code(error: &ClientError) -> &str {
+pub(crate) fn code(error: &ClientError) -> &str {
     error.code().unwrap_or_default()
 }
 
 /// Waits until a request has come to rest.
-async fn rest(served: &Served, number: u64) -> Request {
+pub(crate) async fn rest(served: &Served, number: u64) -> Request {
     let begin = Instant::now();
     loop {
         let request = served.client.show_request(number).await.expect("a request");
@@ -60,25 +60,25 @@ async fn rest(served: &Served, number: u64) -> Request {
 }
 
 /// Asks, and waits until it has come to rest.
-async fn ask(served: &Served, wish: Wish) -> Request {
+pub(crate) async fn ask(served: &Served, wish: Wish) -> Request {
     let request = served.client.new_request(&asked(wish)).await.expect("accepted");
     rest(served, request.number).await
 }
 
 /// Has somebody else decide, also on a machine of one person.
-fn strict(root: &Path) {
+pub(crate) fn strict(root: &Path) {
     git(root, &["rm", "-q", "platform/policies.yaml"]);
     git(root, &["commit", "-qm", "Ask somebody else"]);
 }
 
 /// Lets people on this machine decide on what they asked for themselves.
-fn alone(root: &Path) {
+pub(crate) fn alone(root: &Path) {
     std::fs::write(root.join("platform/policies.yaml"), "settings: {self_approval: solo}\n").expect("written");
     git(root, &["add", "-A"]);
     git(root, &["commit", "-qm", "Work alone"]);
 }
 
-fn git(root: &Path, arguments: &[&str]) {
+pub(crate) fn git(root: &Path, arguments: &[&str]) {
     let mut git = Command::new("git");
     git.arg("-C").arg(root).args(["-c", "user.name=Aiko", "-c", "user.email=aiko@example.com"]);
     let output = git.args(arguments).output().expect("git");

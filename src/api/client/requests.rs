@@ -10,6 +10,7 @@ use crate::domain::golden_path::GoldenPath;
 use crate::domain::id::RunRef;
 use crate::domain::policy::Verdict;
 use crate::domain::request::{Request, RequestState, Wish};
+use crate::domain::review::Replay;
 use crate::domain::scan::ScanFinding;
 
 impl Client {
@@ -148,6 +149,16 @@ impl Client {
     /// Where the run has made no plan.
     pub async fn run_verdict(&self, run: RunRef) -> Result<Verdict, ClientError> {
         self.get(&format!("/runs/{run}/verdict"), &[]).await
+    }
+
+    /// Judges past plans again, by the rules as they are written now.
+    ///
+    /// # Errors
+    ///
+    /// Where the platform cannot be reached.
+    pub async fn replay_policies(&self, limit: u32) -> Result<Replay, ClientError> {
+        let limit = limit.to_string();
+        self.get("/policies/replay", &[("limit", Some(limit.as_str()))]).await
     }
 
     /// Shows what scanners found about a run's code.

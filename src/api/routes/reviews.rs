@@ -2,20 +2,27 @@
 
 use axum::body::Bytes;
 use axum::extract::State;
+use serde::Deserialize;
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::runs::reference;
 use crate::api::auth::{Developer, Viewer};
-use crate::api::extract::{Json, Path};
-use crate::api::{AppState, Problem};
+use crate::api::extract::{Json, Path, Query};
+use crate::api::{AppState, Problem, page};
 use crate::domain::estimate::Estimate;
 use crate::domain::policy::Verdict;
+use crate::domain::review::Replay;
 use crate::domain::scan::ScanFinding;
 
 /// Returns the routes of reviews.
 pub(super) fn router() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(estimate)).routes(routes!(verdict)).routes(routes!(findings, attach))
+    OpenApiRouter::new()
+        .routes(routes!(estimate))
+        .routes(routes!(verdict))
+        .routes(routes!(findings, attach))
+        .routes(routes!(replay))
 }
 
 /// Shows what a run's plan costs a month. It is made once, and kept with the run.
@@ -32,6 +39,27 @@ async fn estimate(_: Viewer, State(state): State<AppState>, Path(id): Path<Strin
     responses((status = 200, description = "The verdict", body = Verdict)))]
 async fn verdict(_: Viewer, State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Verdict>, Problem> {
     Ok(Json(state.platform.review(&reference(&id)?).await?.verdict))
+}
+
+/// How far to look back.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct LookBack {
+    /// How many of the newest runs, from 1 to 10000; 200 unless given.
+    #[param(minimum = 1, maximum = 10000)]
+    limit: Option<u32>,
+}
+
+/// Judges past plans again, by the rules as they are written now, and says which would differ.
+#[utoipa::path(get, path = "/policies/replay", tag = "runs", operation_id = "replay_policies", params(LookBack),
+    responses((status = 200, description = "What would differ", body = Replay)))]
+async fn replay(
+    _: Viewer,
+    State(state): State<AppState>,
+    Query(back): Query<LookBack>,
+) -> Result<Json<Replay>, Problem> {
+    Ok(Json(state.platform.replay(page::limit(back.limit)?).await?))
 }
 
 /// Shows what scanners found about a run's code, the gravest first.

@@ -118,6 +118,16 @@ pub struct Exec {
     pub retry: Option<Retry>,
 }
 
+impl Exec {
+    /// Moves its step by one: another one was put before it.
+    pub fn later(&mut self) {
+        self.step += 1;
+        if let Some(otherwise) = &mut self.otherwise {
+            otherwise.later();
+        }
+    }
+}
+
 /// Where a command's output goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

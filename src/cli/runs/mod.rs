@@ -1,5 +1,6 @@
 //! `terrace runs`: looks at runs and decides on them.
 
+mod findings;
 mod since;
 mod steer;
 
@@ -67,6 +68,8 @@ enum What {
         #[command(flatten)]
         which: Which,
     },
+    /// Shows what scanners found about a run's code; with a file, attaches it first
+    Findings(findings::Findings),
     /// Settles a run whose end is unknown: looks with a refresh-only plan first, then takes your word
     Resolve(steer::Resolve),
 }
@@ -91,6 +94,7 @@ impl Runs {
                 What::Confirm(confirm) => confirm.execute(context).await,
                 What::Unlock(unlock) => unlock.execute(context).await,
                 What::Since { which } => since::execute(context, which.id).await,
+                What::Findings(findings) => findings.execute(context).await,
                 What::Resolve(resolve) => resolve.execute(context).await,
             }
         })

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::config::Settings;
+use crate::domain::scan::ScanFinding;
 
 /// The largest plan that is read, in bytes; Terraform's own for tens of thousands of resources are below it.
 const MAX_PLAN: usize = 512 << 20;
@@ -104,6 +105,8 @@ pub struct PlanInput {
     pub actor: ActorFacts,
     /// The run that made the plan; null where a file was handed in.
     pub run: Option<Value>,
+    /// What scanners found about the code.
+    pub findings: Vec<ScanFinding>,
     /// The settings of platform/policies.yaml.
     pub config: Settings,
 }

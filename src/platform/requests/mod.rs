@@ -6,6 +6,7 @@
 
 mod approval;
 mod branches;
+mod budget;
 mod check;
 mod error;
 mod execute;

@@ -13,11 +13,11 @@ use super::{Env, RequestService, approval};
 use crate::domain::golden_path::{ConcernedInstance, FileChange, InputProblem, InstanceAction};
 use crate::domain::policy::{Gate, Verdict};
 use crate::domain::request::{Price, Request, RequestState, Wish};
-use crate::domain::run::{RequestMark, RunKind, RunRequest};
+use crate::domain::run::{RequestMark, RunKind, RunRequest, RunState};
 use crate::platform::PlatformError;
 use crate::platform::audit::Actor;
 use crate::platform::reviews::{self, Reviewed};
-use crate::platform::store::RequestQuery;
+use crate::platform::store::{RequestQuery, RunQuery};
 
 /// What a request would come to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -51,9 +51,13 @@ pub struct Times {
     pub p50_seconds_without_waiting: Option<u64>,
     /// The same for nine of ten.
     pub p90_seconds_without_waiting: Option<u64>,
+    /// How many runs changed something (applies and destroys that succeeded), of those looked at.
+    pub changes: u64,
+    /// How many of them carried out a request.
+    pub changes_through_requests: u64,
 }
 
-/// How many requests are looked at for [`Times`].
+/// How many requests, and runs of a kind, are looked at for [`Times`].
 const LOOKED_AT: u32 = 1_000;
 
 impl RequestService {
@@ -184,7 +188,21 @@ impl RequestService {
         let mut without: Vec<u64> = pairs.iter().map(|(_, without)| *without).collect();
         all.sort_unstable();
         without.sort_unstable();
+        let (mut changes, mut through) = (0, 0);
+        for kind in [RunKind::Apply, RunKind::Destroy] {
+            let query = RunQuery {
+                kind: Some(kind),
+                state: Some(RunState::Succeeded),
+                limit: LOOKED_AT,
+                ..RunQuery::default()
+            };
+            let runs = self.inner.store.runs(&query).await?;
+            changes += runs.len() as u64;
+            through += runs.iter().filter(|kept| kept.run.request.is_some()).count() as u64;
+        }
         Ok(Times {
+            changes,
+            changes_through_requests: through,
             fulfilled: all.len() as u64,
             p50_seconds: percentile(&all, 50),
             p90_seconds: percentile(&all, 90),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use serde_json::Value;
 
+use super::budget;
 use super::error::RequestError;
 use crate::atmos::files::{Disk, Files};
 use crate::atmos::yaml::edit::{self, Edit};
@@ -17,6 +18,9 @@ use crate::domain::run::order::order;
 use crate::domain::stack::{InstanceRef, InstanceSummary, PathSegment, Severity};
 use crate::platform::estate::Snapshot;
 use crate::platform::golden_paths::{self, Asker, Changes, GoldenPathError, Ground, Overlay, Template};
+use crate::platform::policies::{Bundle, CONFIG_FILE};
+use crate::platform::settings::{self, Settings};
+use crate::platform::teams::{self, Teams};
 
 /// How many instances one request may concern.
 const MOST: usize = 25;
@@ -129,17 +133,15 @@ pub(super) fn propose(
             (Changes::default(), Some(ConcernedInstance { instance: at, action }))
         }
         RequestKind::Budget => {
-            let message = "a budget is changed where it is written";
-            return Err(RequestError::invalid(
-                "budget-by-hand",
-                message,
-                Some("edit platform/teams.yaml, and commit it"),
-            ));
+            let (changes, said) = budget::change(estate, wish)?;
+            title = title.or(Some(said));
+            (changes, None)
         }
     };
     if changes.is_empty() && named.is_none() {
         return Err(RequestError::invalid("nothing-changes", "the estate is already as this request wants it", None));
     }
+    rules_hold(&changes)?;
     let (after, instances) = match named {
         Some(named) => (Arc::clone(estate), vec![named]),
         None => {
@@ -163,6 +165,35 @@ pub(super) fn propose(
         return Err(RequestError::invalid("too-many-instances", message, Some("ask for less at a time")));
     }
     Ok(Proposal { title: title.unwrap_or_else(|| wish.kind.to_string()), changes, instances, after, form })
+}
+
+/// Refuses changes after which the platform's own rules could not be read: they would say no to everything.
+fn rules_hold(changes: &Changes) -> Result<(), RequestError> {
+    for change in changes.files() {
+        let Some(text) = &change.after else { continue };
+        let problem = match change.path.as_str() {
+            teams::FILE => Teams::parse(text.as_bytes()).err(),
+            settings::FILE => Settings::parse(text.as_bytes()).err(),
+            CONFIG_FILE => {
+                let bundle = Bundle::of(&[], Some(text));
+                let wrong = bundle.problems().iter().find(|problem| problem.code == "policy-config-invalid");
+                if let Some(wrong) = wrong {
+                    let error = GoldenPathError::new("rules-broken", wrong.message.clone());
+                    let place = wrong.location.as_ref();
+                    return Err(place.map_or(error.clone(), |at| error.at(&at.file, at.line, at.column)).into());
+                }
+                None
+            }
+            _ => None,
+        };
+        if let Some(problem) = problem {
+            let mut error = GoldenPathError::new("rules-broken", problem.message.clone());
+            error.hint.clone_from(&problem.hint);
+            error.source_at.clone_from(&problem.source);
+            return Err(error.into());
+        }
+    }
+    Ok(())
 }
 
 /// Finds the instance that a wish names.

@@ -226,6 +226,7 @@ impl RunService {
                 copied,
                 variables: &noted.variables,
                 credentials: &settings.credentials,
+                scanners: &settings.scanners,
                 approved: approved.as_ref(),
             };
             ground.prepare(&request)

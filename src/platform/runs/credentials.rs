@@ -50,7 +50,7 @@ pub(super) fn guard(work: &mut Work, request: &RunRequest, root: &Path, checks: 
     };
     for action in &mut work.script.actions {
         if let Action::Exec(exec) = action {
-            later(exec);
+            exec.later();
         }
     }
     let title = StepTitle { name: "credentials".to_owned(), command: found.check.clone(), skipped: false };
@@ -64,11 +64,4 @@ pub(super) fn guard(work: &mut Work, request: &RunRequest, root: &Path, checks: 
         work.script.actions.insert(at + 1, Action::Exec(check.clone()));
     }
     work.script.actions.insert(0, Action::Exec(check));
-}
-
-fn later(exec: &mut Exec) {
-    exec.step += 1;
-    if let Some(otherwise) = &mut exec.otherwise {
-        later(otherwise);
-    }
 }

@@ -23,6 +23,7 @@ mod mask;
 pub mod protocol;
 mod resolve;
 mod retry;
+pub mod scanners;
 pub mod service;
 mod set;
 mod since;

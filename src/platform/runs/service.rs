@@ -16,6 +16,7 @@ use super::folder::RunFolder;
 use super::hand::Hand;
 use super::log::LogReader;
 use super::protocol::{Patience, Progress};
+use super::scanners::Scanner;
 use super::takeover::Telling;
 use crate::domain::id::{RunId, RunRef};
 use crate::domain::run::Run;
@@ -40,6 +41,8 @@ pub struct RunSettings {
     pub atmos: Option<String>,
     /// The checks of credentials that precede runs.
     pub credentials: Vec<CredentialsCheck>,
+    /// The scanners that go with every plan.
+    pub scanners: Vec<Scanner>,
     /// Whether runs may use working copies to go in parallel.
     pub copies: bool,
 }
@@ -57,6 +60,7 @@ impl RunSettings {
             patience: Patience::default(),
             atmos: None,
             credentials: Vec::new(),
+            scanners: Vec::new(),
             copies: true,
         }
     }

@@ -11,6 +11,7 @@ use super::credentials::{self, CredentialsCheck};
 use super::error::RunError;
 use super::folder::RunFolder;
 use super::git;
+use super::scanners::{self, Scanner};
 use crate::atmos::driver::instance::{self, Asked, Places};
 use crate::atmos::driver::script::{Action, Exec, Output, Script, StepTitle};
 use crate::atmos::driver::tools::{self, Tools};
@@ -75,6 +76,8 @@ pub(super) struct Ground<'a> {
     pub(super) variables: &'a BTreeSet<String>,
     /// The checks of credentials.
     pub(super) credentials: &'a [CredentialsCheck],
+    /// The scanners that go with a plan.
+    pub(super) scanners: &'a [Scanner],
     /// The digest of an approved plan that is applied as it is.
     pub(super) approved: Option<&'a Digest>,
 }
@@ -90,6 +93,10 @@ impl Ground<'_> {
             RunKind::Workflow => self.workflow(request)?,
             RunKind::Command => self.command(request)?,
         };
+        // What was approved was scanned when it was planned.
+        if request.kind.plans() && self.approved.is_none() && !self.scanners.is_empty() {
+            scanners::scan(&mut work, &self.target(request)?.folder, self.scanners, self.folder);
+        }
         credentials::guard(&mut work, request, self.configuration.root(), self.credentials);
         Ok(work)
     }
