@@ -16,6 +16,7 @@ use terrace::atmos::LoadOptions;
 use terrace::platform::Platform;
 use terrace::platform::identity::Identity;
 use terrace::platform::paths::Paths;
+use terrace::platform::store::Place;
 
 const ROWS: usize = 1_000_000;
 /// Each is billed for three things, every hour of a month.
@@ -45,7 +46,9 @@ async fn measure(base: &Path, estate: &Path, file: &Path) {
     let identity = Identity::of(estate).unwrap();
     let paths = Paths::new(&base.join("state"), base, &identity);
     let program = PathBuf::from("terrace");
-    let platform = Platform::open(identity, paths.clone(), LoadOptions::default(), program, base.join("cache")).await;
+    let place = Place::File(paths.database());
+    let options = LoadOptions::default();
+    let platform = Platform::open(identity, paths.clone(), place, options, program, base.join("cache")).await;
     let platform = Arc::new(platform.unwrap());
     let listener = tokio::net::UnixListener::bind(paths.socket()).unwrap();
     let listening = Listening::unix(listener, platform.lifecycle());

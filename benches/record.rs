@@ -12,7 +12,7 @@ use terrace::domain::id::Digest;
 use terrace::platform::audit::key::PlatformKey;
 use terrace::platform::audit::{Actor, AuditDraft, canonical, verify};
 use terrace::platform::store::sqlite::SqliteStore;
-use terrace::platform::store::{AuditQuery, RecordReads as _};
+use terrace::platform::store::{AuditQuery, RecordReads as _, Store as _};
 
 fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -29,7 +29,8 @@ fn say(what: &str, took: Duration, promise: &str) {
 /// A database with so many chained records and the signed end.
 async fn trail(folder: &Path, count: u64) -> SqliteStore {
     let path = folder.join("terrace.db");
-    let store = SqliteStore::open(&path, "/terrace/estates/bench").await.expect("opened");
+    let store =
+        SqliteStore::open(&path, &path.with_file_name("platform.key"), "/terrace/estates/bench").await.expect("opened");
     store_records(&path, count).await;
     store
 }
@@ -98,10 +99,10 @@ async fn verification(count: u64) {
     let mut after = 0;
     loop {
         let lines = store.audit_lines(after, 10_000).await.expect("read");
-        let Some((last, _)) = lines.last() else { break };
-        after = *last;
-        for (_, line) in lines {
-            export.push_str(&line);
+        let Some(last) = lines.last() else { break };
+        after = last.sequence;
+        for record in lines {
+            export.push_str(&record.line);
             export.push('\n');
         }
     }

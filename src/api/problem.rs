@@ -107,7 +107,9 @@ impl From<PlatformError> for Problem {
             E::KeyReused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             E::Atmos(inner) if inner.code.starts_with("unknown-") => StatusCode::NOT_FOUND,
             E::Atmos(_) | E::Configuration(_) | E::Unusable { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            E::NoStore { .. } | E::BusyDatabase { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            E::NoStore { .. } | E::BusyDatabase { .. } | E::DatabaseAway { .. } | E::DatabaseTaken { .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             E::DiskFull { .. } => StatusCode::INSUFFICIENT_STORAGE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };

@@ -12,7 +12,6 @@ use crate::domain::audit::Verification;
 use crate::platform::PlatformError;
 use crate::platform::audit::key::PlatformKey;
 use crate::platform::audit::verify;
-use crate::platform::store::sqlite::SqliteStore;
 
 /// Shows the audit trail, verifies it, writes it to a file
 #[derive(Debug, clap::Args)]
@@ -58,6 +57,9 @@ struct Verify {
     /// The public key that must have signed it, in hexadecimal digits; else the key of the estate here, where it has one
     #[arg(long, value_name = "HEX")]
     key: Option<String>,
+    /// The PostgreSQL database of a platform that was started with one
+    #[arg(long, value_name = "URL", env = "TERRACE_DATABASE", hide_env_values = true, conflicts_with = "file")]
+    database: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -140,13 +142,14 @@ impl Verify {
             return Ok(verify::of_export(text.as_slice(), Vec::new(), self.key.as_deref())?);
         }
         let paths = local::paths(&context.root()?)?;
-        if !paths.database().exists() {
+        if self.database.is_none() && !paths.database().exists() {
             return Err(Failure::usage("this estate has no audit trail yet")
                 .hint("whatever changes something through the platform begins it"));
         }
-        let store = SqliteStore::open_reading(&paths.database()).await?;
+        let place = super::serve::place(self.database.as_deref(), &paths)?;
+        let store = place.open_reading(&paths.key()).await?;
         let key = self.key.clone().unwrap_or_else(|| store.public_key());
-        Ok(verify::of_store(&store, verify::kept(&paths.checkpoints())?, Some(&key)).await?)
+        Ok(verify::of_store(&*store, verify::kept(&paths.checkpoints())?, Some(&key)).await?)
     }
 }
 

@@ -72,9 +72,10 @@ impl Context {
     }
 }
 
-/// Returns what Atmos and templates may read of the environment; variables that are not text are left out.
+/// Returns what Atmos and templates may read of the environment: neither what is not text nor the platform's own secrets.
 pub(super) fn environment() -> std::collections::BTreeMap<String, String> {
     std::env::vars_os()
+        .filter(|(name, _)| name != "TERRACE_TOKEN" && name != "TERRACE_DATABASE")
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
 }

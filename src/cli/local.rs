@@ -183,6 +183,11 @@ async fn reach(paths: &Paths) -> Result<(Client, PlatformCard), ClientError> {
 ///
 /// An older build that nobody uses is replaced. Two that start at a time end with one process, and both reach it.
 pub(crate) async fn connect(root: &Path) -> Result<Client, Failure> {
+    connect_to(root, None).await
+}
+
+/// The same, where one that is started uses this database in the place of the file or of what `TERRACE_DATABASE` says.
+pub(super) async fn connect_to(root: &Path, database: Option<&str>) -> Result<Client, Failure> {
     let paths = paths(root)?;
     let began = Instant::now();
     loop {
@@ -206,7 +211,7 @@ pub(crate) async fn connect(root: &Path) -> Result<Client, Failure> {
             Err(error) if error.is_unreachable() => {}
             Err(error) => return Err(error.into()),
         }
-        start(root, &paths).await?;
+        start(root, &paths, database).await?;
         if began.elapsed() > READY {
             return Err(Failure::unreachable("the platform process starts and is gone again before it can be asked")
                 .hint(format!("its log is {}", paths.log().display())));
@@ -228,7 +233,7 @@ pub(super) async fn gone(paths: &Paths) -> Result<(), Failure> {
 }
 
 /// Starts a platform process that outlives this one, and waits until it says that it is ready.
-async fn start(root: &Path, paths: &Paths) -> Result<(), Failure> {
+async fn start(root: &Path, paths: &Paths, database: Option<&str>) -> Result<(), Failure> {
     paths.prepare()?;
     let log = open_log(&paths.log())?;
     let cannot = |e: std::io::Error| Failure::failed(format!("the platform process cannot be started: {e}"));
@@ -239,6 +244,7 @@ async fn start(root: &Path, paths: &Paths) -> Result<(), Failure> {
         // The environment that was given for this call is none of the process that outlives it.
         .env_remove("TERRACE_SERVER")
         .env_remove("TERRACE_TOKEN")
+        .envs(database.map(|url| ("TERRACE_DATABASE", url)))
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

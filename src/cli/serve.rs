@@ -18,7 +18,8 @@ use crate::platform::identity::Identity;
 use crate::platform::lifecycle::Lifecycle;
 use crate::platform::paths::Paths;
 use crate::platform::singleton::{self, Singleton};
-use crate::platform::{Platform, session};
+use crate::platform::store::Place;
+use crate::platform::{Platform, PlatformError, session};
 
 /// How long the platform goes on when nobody is connected and nothing is due.
 const IDLE_SECONDS: u64 = 600;
@@ -28,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(45);
 /// Runs the platform process of the estate; the dashboard and the commands start it by themselves
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  terrace serve                 here, until ctrl-c\n  terrace serve --background    ready when it returns\n  terrace serve --install       a systemd user unit that starts it at login\n  terrace serve --shared --socket /run/terrace/shop.sock --group staff\n  terrace serve --shared --listen 0.0.0.0:7443 --tls-cert chain.pem --tls-key key.pem"
+    after_help = "Examples:\n  terrace serve                 here, until ctrl-c\n  terrace serve --background    ready when it returns\n  terrace serve --install       a systemd user unit that starts it at login\n  terrace serve --shared --socket /run/terrace/shop.sock --group staff\n  terrace serve --shared --listen 0.0.0.0:7443 --tls-cert chain.pem --tls-key key.pem\n  terrace serve --shared --socket /run/terrace/shop.sock --database postgres://terrace@db.example.com/terrace"
 )]
 pub(crate) struct Serve {
     /// For this user on this machine, over a Unix socket; ends after ten idle minutes (the default)
@@ -45,6 +46,10 @@ pub(crate) struct Serve {
     /// Writes a systemd user unit for this estate and says how to switch it on
     #[arg(long, conflicts_with = "local")]
     install: bool,
+    /// A PostgreSQL database in the place of the file in the state folder; a password is safer in the environment
+    /// (TERRACE_DATABASE, PGPASSWORD) or in ~/.pgpass than here, where every process list shows it
+    #[arg(long, value_name = "URL", env = "TERRACE_DATABASE", hide_env_values = true, conflicts_with = "install")]
+    database: Option<String>,
     /// Ends after so many idle seconds; 0 never ends
     #[arg(long, value_name = "SECONDS", default_value_t = IDLE_SECONDS, hide_default_value = true)]
     idle: u64,
@@ -102,7 +107,8 @@ impl Serve {
             return install(context);
         }
         if self.background {
-            super::runtime()?.block_on(async { local::connect(&context.root()?).await })?;
+            super::runtime()?
+                .block_on(async { local::connect_to(&context.root()?, self.database.as_deref()).await })?;
             return Ok(Exit::Done);
         }
         if self.handshake {
@@ -139,7 +145,8 @@ impl Serve {
             LoadOptions { trusted: context.trust(), env: super::context::environment(), ..LoadOptions::default() };
         let program = std::env::current_exe()
             .map_err(|e| Failure::failed(format!("it is not known where this program lies: {e}")))?;
-        let platform = Platform::open(identity, paths.clone(), options, program, cache()).await?;
+        let place = place(self.database.as_deref(), &paths)?;
+        let platform = Platform::open(identity, paths.clone(), place, options, program, cache()).await?;
         let platform = Arc::new(if self.shared { platform.sharing() } else { platform });
         let lifecycle = platform.lifecycle();
         let mut places = vec![Listening::unix(singleton.listen()?, lifecycle)];
@@ -170,6 +177,11 @@ impl Serve {
             let _ = rustix::stdio::dup2_stdout(&nowhere);
         }
     }
+}
+
+/// Returns where the database is.
+pub(super) fn place(database: Option<&str>, paths: &Paths) -> Result<Place, PlatformError> {
+    database.map_or_else(|| Ok(Place::File(paths.database())), |url| url.parse().map(Place::Server))
 }
 
 /// Takes the right to be the platform process; `None` where another one answers.

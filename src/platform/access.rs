@@ -74,7 +74,7 @@ impl Platform {
     /// Why it is not accepted.
     pub async fn token(&self, secret: &str) -> Result<Token, Unaccepted> {
         let store = self.store("tokens").map_err(Unaccepted::Failed)?;
-        tokens::recognise(&**store, self.clock(), self.public_key().unwrap_or_default(), secret).await
+        tokens::recognise(&**store, self.clock(), &self.public_key().unwrap_or_default(), secret).await
     }
 
     /// Returns which role a user of the machine has on a shared platform, by the teams as they are now.

@@ -23,7 +23,7 @@ pub enum PlatformError {
     /// The database was written by a newer Terrace; it has been left as it is.
     #[error("the database {} is of version {found}, and this terrace knows versions up to {known}", path.display())]
     NewerDatabase {
-        /// The database file.
+        /// The database file, or the server's URL without secrets.
         path: PathBuf,
         /// Its version.
         found: i64,
@@ -33,7 +33,7 @@ pub enum PlatformError {
     /// The database file is damaged or is no database; it has been left as it is.
     #[error("the database {} is damaged: {message}", path.display())]
     CorruptDatabase {
-        /// The database file.
+        /// The database file, or the server's URL without secrets.
         path: PathBuf,
         /// What SQLite said.
         message: String,
@@ -41,7 +41,7 @@ pub enum PlatformError {
     /// The database, or the folder it lies in, cannot be written.
     #[error("the database {} cannot be written: {message}", path.display())]
     ReadOnlyDatabase {
-        /// The database file.
+        /// The database file, or the server's URL without secrets.
         path: PathBuf,
         /// What the system said.
         message: String,
@@ -49,19 +49,42 @@ pub enum PlatformError {
     /// No space is left where the database lies. What was committed stays; the change under way was undone.
     #[error("no space is left on the disk that holds {}", path.display())]
     DiskFull {
-        /// The database file.
+        /// The database file, or the server's URL without secrets.
         path: PathBuf,
     },
     /// Another process holds the database's write lock for too long.
     #[error("the database {} is locked by another process", path.display())]
     BusyDatabase {
-        /// The database file.
+        /// The database file, or the server's URL without secrets.
         path: PathBuf,
+    },
+    /// The server of the database does not answer, or went away. What was committed stays; whatever was under way was
+    /// undone.
+    #[error("the database {database} cannot be reached: {message}")]
+    DatabaseAway {
+        /// The database's URL without secrets.
+        database: String,
+        /// What the system or the server said.
+        message: String,
+    },
+    /// The server knows neither the user nor the database, or the password is another one.
+    #[error("the database {database} refuses: {message}")]
+    DatabaseRefuses {
+        /// The database's URL without secrets.
+        database: String,
+        /// What the server said.
+        message: String,
+    },
+    /// Another platform writes to the database.
+    #[error("another platform has the database {database}")]
+    DatabaseTaken {
+        /// The database's URL without secrets.
+        database: String,
     },
     /// Any other failure of the database.
     #[error("the database {}: {source}", path.display())]
     Database {
-        /// The database file.
+        /// The database file, or the server's URL without secrets.
         path: PathBuf,
         /// What sqlx said.
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -178,6 +201,9 @@ impl PlatformError {
             Self::ReadOnlyDatabase { .. } => "database-read-only",
             Self::DiskFull { .. } => "disk-full",
             Self::BusyDatabase { .. } => "database-busy",
+            Self::DatabaseAway { .. } => "database-away",
+            Self::DatabaseRefuses { .. } => "database-refuses",
+            Self::DatabaseTaken { .. } => "database-taken",
             Self::Database { .. } => "database",
             Self::Unreadable { .. } => "record-unreadable",
             Self::Stale { .. } => "stale",
@@ -205,11 +231,27 @@ impl PlatformError {
             Self::NewerDatabase { .. } => {
                 Some("use the newer terrace that wrote it; nothing in the database was changed".to_owned())
             }
+            Self::CorruptDatabase { path, .. } if path.starts_with("postgres:") => {
+                Some("nothing was changed; bring the database back from its backup".to_owned())
+            }
             Self::CorruptDatabase { path, .. } => Some(format!(
                 "nothing was changed; keep a copy, and try `sqlite3 {0} .recover`, or move it aside (`mv {0} {0}.damaged`) to \
                  start with an empty history",
                 path.display()
             )),
+            Self::DatabaseAway { .. } => {
+                Some("nothing was half done; try again when the database server answers".to_owned())
+            }
+            Self::DatabaseRefuses { .. } => {
+                Some("check user, password (TERRACE_DATABASE, PGPASSWORD or ~/.pgpass) and database name".to_owned())
+            }
+            Self::DatabaseTaken { .. } => Some(
+                "one platform at a time works on a database: end the other one, or restart this one when it is gone"
+                    .to_owned(),
+            ),
+            Self::ReadOnlyDatabase { path, .. } if path.starts_with("postgres:") => {
+                Some("give the database's user the right to create and write tables in it".to_owned())
+            }
             Self::ReadOnlyDatabase { path, .. } => {
                 let folder = path.parent().unwrap_or(path);
                 Some(format!("make {} writable for you, or set XDG_STATE_HOME to a folder that is", folder.display()))

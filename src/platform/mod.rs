@@ -58,8 +58,7 @@ use recommend::RecommendService;
 use requests::{Branches, RequestService};
 use runs::{RunError, RunService, RunSettings};
 use settings::Settings;
-use store::sqlite::SqliteStore;
-use store::{Change, Store};
+use store::{Change, Place, Store};
 use trust::TrustStore;
 
 /// Everything that answers for one estate: in the platform process with a store, in a reading command without.
@@ -84,8 +83,6 @@ pub struct Platform {
 #[derive(Debug)]
 struct Kept {
     store: Arc<dyn Store>,
-    /// The public key that signs the audit trail.
-    key: String,
     runs: RunService,
     requests: RequestService,
     costs: CostService,
@@ -111,10 +108,10 @@ impl Platform {
         Ok(Self::new(identity, estate.brief(), None))
     }
 
-    /// Opens the store below `paths`, takes over the runs that live, and returns the platform; the estate is loaded in
+    /// Opens the store at `place`, takes over the runs that live, and returns the platform; the estate is loaded in
     /// the background and watched.
     ///
-    /// `program` is started as `PROGRAM run-host FOLDER` for each run; `cache` is the provider cache that runs share.
+    /// `paths` says where the rest is kept; `program` is started as `PROGRAM run-host FOLDER` for each run; `cache` is the provider cache that runs share.
     ///
     /// # Errors
     ///
@@ -122,6 +119,7 @@ impl Platform {
     pub async fn open(
         identity: Identity,
         paths: Paths,
+        place: Place,
         options: LoadOptions,
         program: PathBuf,
         cache: PathBuf,
@@ -131,9 +129,7 @@ impl Platform {
         let (estate, reloads) = EstateService::new(&identity.root, options, Some(TrustStore::new(paths.trust())));
         let watching = tokio::spawn(estate.clone().watch()).abort_handle();
         let source = events::source_of(&identity.key);
-        let store = SqliteStore::open(&paths.database(), &source).await?;
-        let key = store.public_key();
-        let store: Arc<dyn Store> = Arc::new(store);
+        let store = place.open(&paths.key(), &source).await?;
         let mut how = RunSettings::new(paths.runs(), program, cache);
         how.atmos = settings.atmos_bin;
         how.credentials = settings.credentials;
@@ -177,7 +173,7 @@ impl Platform {
             tokio::spawn(delivering.run()).abort_handle(),
             sweeping,
         ];
-        platform.kept = Some(Kept { store, key, runs, requests, costs, budgets, recommend, paths, tasks });
+        platform.kept = Some(Kept { store, runs, requests, costs, budgets, recommend, paths, tasks });
         Ok(platform)
     }
 
@@ -270,8 +266,8 @@ impl Platform {
 
     /// Returns the public key that signs the audit trail; `None` in a command that runs without the platform process.
     #[must_use]
-    pub fn public_key(&self) -> Option<&str> {
-        self.kept.as_ref().map(|kept| kept.key.as_str())
+    pub fn public_key(&self) -> Option<String> {
+        self.kept.as_ref().map(|kept| kept.store.public_key())
     }
 
     /// Returns the service of runs.

@@ -9,6 +9,7 @@ mod cost_budget;
 mod cost_import;
 mod cost_report;
 mod lifecycle;
+mod postgres;
 mod requests;
 mod requests_kinds;
 mod reviews;

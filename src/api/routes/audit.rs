@@ -85,11 +85,11 @@ async fn export(_: Viewer, State(state): State<AppState>) -> Result<Response, Pr
         let Some(ending) = ending else { return Ok::<_, io::Error>(None) };
         let (mut text, mut last) = (String::new(), after);
         if after < end {
-            for (sequence, line) in store.audit_lines(after, BATCH).await.map_err(io::Error::other)? {
-                if sequence <= end {
-                    text.push_str(&line);
+            for record in store.audit_lines(after, BATCH).await.map_err(io::Error::other)? {
+                if record.sequence <= end {
+                    text.push_str(&record.line);
                     text.push('\n');
-                    last = sequence;
+                    last = record.sequence;
                 }
             }
         }
@@ -111,5 +111,5 @@ async fn export(_: Viewer, State(state): State<AppState>) -> Result<Response, Pr
 async fn verification(_: Viewer, State(state): State<AppState>) -> Result<Json<Verification>, Problem> {
     let store: &Arc<dyn Store> = state.platform.store("audit records")?;
     let checkpoints = state.platform.paths().map(|paths| verify::kept(&paths.checkpoints())).transpose()?;
-    Ok(Json(verify::of_store(&**store, checkpoints.unwrap_or_default(), state.platform.public_key()).await?))
+    Ok(Json(verify::of_store(&**store, checkpoints.unwrap_or_default(), state.platform.public_key().as_deref()).await?))
 }

@@ -46,7 +46,7 @@ async fn create(
     }
     let store = state.platform.store("tokens")?;
     let key = state.platform.public_key().unwrap_or_default();
-    let made = tokens::mint(&**store, state.platform.clock(), key, &actor, &request).await?;
+    let made = tokens::mint(&**store, state.platform.clock(), &key, &actor, &request).await?;
     Ok((StatusCode::CREATED, Json(made)).into_response())
 }
 

@@ -3,6 +3,7 @@
 //! Owns what a whole trail is and which record is the first that is not. Leaves reading, hashing in parallel and
 //! signatures to the platform.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -45,9 +46,27 @@ pub struct Link {
 #[derive(Deserialize)]
 struct Head<'a> {
     sequence: u64,
-    action: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    action: Cow<'a, str>,
     #[serde(default)]
     previous: Option<&'a str>,
+    #[serde(borrow, default)]
+    time: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    actor: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    object: Option<Cow<'a, str>>,
+}
+
+impl Head<'_> {
+    /// Says whether the place and the columns (time, actor, action, object) that a record was stored with are its own.
+    fn agrees(&self, sequence: u64, [time, actor, action, object]: [&str; 4]) -> bool {
+        self.sequence == sequence
+            && self.time.as_deref() == Some(time)
+            && self.actor.as_deref() == Some(actor)
+            && self.action == action
+            && self.object.as_deref() == Some(object)
+    }
 }
 
 #[derive(Deserialize)]
@@ -63,6 +82,21 @@ impl Link {
     /// Why it is no record.
     pub fn read(line: &str) -> Result<Self, String> {
         let head: Head<'_> = serde_json::from_str(line).map_err(|error| error.to_string())?;
+        Self::of(&head, line)
+    }
+
+    /// Reads a line that was stored at a place with columns (time, actor, action, object) beside it, and says whether
+    /// these contradict it.
+    ///
+    /// # Errors
+    ///
+    /// Why it is no record.
+    pub fn read_stored(line: &str, sequence: u64, columns: [&str; 4]) -> Result<(Self, bool), String> {
+        let head: Head<'_> = serde_json::from_str(line).map_err(|error| error.to_string())?;
+        Ok((Self::of(&head, line)?, !head.agrees(sequence, columns)))
+    }
+
+    fn of(head: &Head<'_>, line: &str) -> Result<Self, String> {
         let previous = match head.previous {
             None => None,
             Some(text) => Some(Digest::from_hex(text).ok_or("`previous` is no SHA-256")?),

@@ -12,7 +12,7 @@ use super::key;
 use crate::domain::audit::chain::{Chain, Link};
 use crate::domain::audit::{Broken, BrokenKind, Checkpoint, Verification};
 use crate::platform::PlatformError;
-use crate::platform::store::RecordReads;
+use crate::platform::store::{AuditLine, RecordReads};
 
 /// The name of the file of checkpoints beside the database: one JSON document a line, only appended to.
 pub const CHECKPOINTS: &str = "audit.checkpoints";
@@ -50,6 +50,22 @@ fn signed(checkpoints: Vec<Checkpoint>, key: Option<&str>) -> Result<Signed, Pla
     Ok(signed)
 }
 
+/// Adds records as they were stored; returns the first whose columns contradict it.
+fn add_stored(chain: &mut Chain, lines: &[AuditLine]) -> Option<u64> {
+    let read = |stored: &AuditLine| {
+        Link::read_stored(&stored.line, stored.sequence, stored.columns.each_ref().map(String::as_str))
+    };
+    let links: Vec<_> = lines.par_iter().with_min_len(256).map(read).collect();
+    let mut contradicted = None;
+    for (stored, link) in lines.iter().zip(links) {
+        if matches!(link, Ok((_, true))) {
+            contradicted.get_or_insert(stored.sequence);
+        }
+        chain.add(&stored.line, link.map(|(link, _)| link));
+    }
+    contradicted
+}
+
 fn add(chain: &mut Chain, lines: &[String]) {
     let links: Vec<_> = lines.par_iter().with_min_len(256).map(|line| Link::read(line)).collect();
     for (line, link) in lines.iter().zip(links) {
@@ -72,26 +88,20 @@ pub async fn of_store(
     checkpoints.extend(store.audit_head().await?);
     let signed = signed(checkpoints, key)?;
     let mut chain = Chain::new(false, &signed.good);
-    let contradicted = store.audit_contradiction();
-    let reading = async {
-        let mut after = 0;
-        let mut lines = store.audit_lines(after, BATCH).await?;
-        while let Some((last, _)) = lines.last() {
-            after = *last;
-            let batch: Vec<String> = lines.into_iter().map(|(_, line)| line).collect();
-            let hashing = tokio::task::spawn_blocking(move || {
-                add(&mut chain, &batch);
-                chain
-            });
-            let (hashed, next) = tokio::join!(hashing, store.audit_lines(after, BATCH));
-            chain = hashed.map_err(|e| PlatformError::Interrupted(e.to_string()))?;
-            lines = next?;
-        }
-        Ok::<_, PlatformError>(chain)
-    };
-    let (chain, contradicted) = tokio::join!(reading, contradicted);
-    let mut chain = chain?;
-    if let Some(sequence) = contradicted? {
+    let mut contradicted = None;
+    let mut lines = store.audit_lines(0, BATCH).await?;
+    while let Some(last) = lines.last() {
+        let after = last.sequence;
+        let hashing = tokio::task::spawn_blocking(move || {
+            let contradicted = add_stored(&mut chain, &lines);
+            (chain, contradicted)
+        });
+        let (hashed, next) = tokio::join!(hashing, store.audit_lines(after, BATCH));
+        let (hashed, found) = hashed.map_err(|e| PlatformError::Interrupted(e.to_string()))?;
+        (chain, lines) = (hashed, next?);
+        contradicted = contradicted.or(found);
+    }
+    if let Some(sequence) = contradicted {
         chain.contradicted(sequence);
     }
     Ok(chain.finish(&signed.good, signed.bad))

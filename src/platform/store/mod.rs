@@ -1,7 +1,7 @@
 //! What the platform keeps: one write path, and what is read from it.
 //!
-//! Owns the traits that a database must fulfil; `sqlite` is the embedded one, and a PostgreSQL twin implements the
-//! same traits (SQL stands nowhere else). Leaves what a change means to the services.
+//! Owns the traits that a database must fulfil; `sqlite` is the embedded one, `postgres` its twin on a server, and `sql`
+//! what both are made of (SQL stands nowhere else). Leaves what a change means to the services.
 //!
 //! # The one write path
 //!
@@ -20,15 +20,17 @@
 //! # How a noun joins
 //!
 //! A noun brings one file `store/<noun>.rs` with two traits, `<Noun>Reads` (on the store) and `<Noun>Writes` (inside a
-//! transaction), one file `store/sqlite/<noun>.rs` that implements them for `SqliteStore` (reads: `self.reader()`)
-//! and `SqliteTx` (`self.connection()`), and one migration `migrations/sqlite/<number>_<noun>.sql`. It then adds the
-//! traits as supertraits of [`Store`] and [`Tx`]. Errors of sqlx go through `self.error(e)`, which knows a full disk,
-//! a read-only folder and a damaged file. Every row of a state carries `version`, and an update says
+//! transaction), one file `store/sql/<noun>.rs` that implements them for `SqlStore` (reads: `self.reader()`) and `SqlTx`
+//! (`self.connection()`) of both databases at once (its first lines say in which words), and one migration of the same
+//! number and name for each: `migrations/{sqlite,postgres}/<number>_<noun>.sql`. It then adds the traits as supertraits
+//! of [`Store`] and [`Tx`]. Errors of sqlx go through `self.error(e)`, which knows a full disk, a read-only folder, a
+//! damaged file and a server that went away. Every row of a state carries `version`, and an update says
 //! `where id = ? and version = ?`; no row touched means [`PlatformError::Stale`].
 
 mod budget;
 mod cost;
 mod delivery;
+pub mod postgres;
 mod recommend;
 mod record;
 mod request;
@@ -37,6 +39,8 @@ pub mod sqlite;
 mod token;
 
 use std::fmt::Debug;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -46,12 +50,15 @@ use super::audit::AuditDraft;
 use super::events::{Bell, EventDraft};
 use crate::domain::audit::AuditRecord;
 use crate::domain::event::Event;
+use postgres::PostgresStore;
+use sqlite::SqliteStore;
 
 pub use budget::{BudgetReads, BudgetWrites};
 pub use cost::{ChargeSum, Closed, Closing, CostReads, CostWrites, DaySum, KeptImport, Settled, StagedCell};
 pub use delivery::{DeliveryReads, DeliveryWrites};
+pub use postgres::Server;
 pub use recommend::{Decided, RecommendReads, RecommendWrites};
-pub use record::{AuditQuery, EventQuery, KeyFingerprint, Order, RecordReads, RecordWrites, Remembered};
+pub use record::{AuditLine, AuditQuery, EventQuery, KeyFingerprint, Order, RecordReads, RecordWrites, Remembered};
 pub use request::{RequestQuery, RequestReads, RequestWrites};
 pub use run::{HeldLock, KeptRun, RunCount, RunQuery, RunReads, RunWrites};
 pub use token::{KeptToken, TokenReads, TokenWrites};
@@ -129,11 +136,51 @@ pub trait Store:
     /// Returns the bell that rings after each commit that has events.
     fn bell(&self) -> &Bell;
 
+    /// Returns the public key that signs the end of the audit trail.
+    fn public_key(&self) -> String;
+
     /// Checks that the database answers and is sound; slow for a large one, so it is for health and not for requests.
     async fn check(&self) -> Result<(), PlatformError>;
 
     /// Closes all connections after writing everything into the main file.
     async fn close(&self);
+}
+
+/// Where a database is.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// A file of SQLite.
+    File(PathBuf),
+    /// A PostgreSQL server.
+    Server(Server),
+}
+
+impl Place {
+    /// Opens the database there, brings it to this binary's version, and takes the right to write to it.
+    ///
+    /// `key` is the file of the platform's key, `source` becomes the `source` attribute of its events.
+    ///
+    /// # Errors
+    ///
+    /// A database that cannot be used, or that another platform uses.
+    pub async fn open(&self, key: &Path, source: &str) -> Result<Arc<dyn Store>, PlatformError> {
+        Ok(match self {
+            Self::File(path) => Arc::new(SqliteStore::open(path, key, source).await?),
+            Self::Server(server) => Arc::new(PostgresStore::open(server, key, source).await?),
+        })
+    }
+
+    /// Opens the database there to look at it, whoever has it open; nothing in it is changed, not even its version.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none, or it cannot be read.
+    pub async fn open_reading(&self, key: &Path) -> Result<Arc<dyn Store>, PlatformError> {
+        Ok(match self {
+            Self::File(path) => Arc::new(SqliteStore::open_reading(path, key).await?),
+            Self::Server(server) => Arc::new(PostgresStore::open_reading(server, key).await?),
+        })
+    }
 }
 
 /// One transaction under the write lock; dropped without a commit, it undoes everything.

@@ -49,6 +49,17 @@ pub struct AuditQuery {
     pub limit: u32,
 }
 
+/// An audit record as it was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditLine {
+    /// Its place.
+    pub sequence: u64,
+    /// The columns that lists filter by: time, actor, action, object.
+    pub columns: [String; 4],
+    /// The record, canonical JSON.
+    pub line: String,
+}
+
 /// An idempotency key with what it stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyFingerprint {
@@ -78,15 +89,11 @@ pub trait RecordReads {
     /// Lists audit records.
     async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, PlatformError>;
 
-    /// Lists audit records with their place as the canonical JSON that was stored, oldest first, for export and
-    /// verification.
-    async fn audit_lines(&self, after: u64, limit: u32) -> Result<Vec<(u64, String)>, PlatformError>;
+    /// Lists audit records as they were stored, oldest first, for export and verification.
+    async fn audit_lines(&self, after: u64, limit: u32) -> Result<Vec<AuditLine>, PlatformError>;
 
     /// Returns the signed end of the audit trail; `None` where nothing was ever signed.
     async fn audit_head(&self) -> Result<Option<Checkpoint>, PlatformError>;
-
-    /// Returns the first audit record that says something else than the columns that lists filter by.
-    async fn audit_contradiction(&self) -> Result<Option<u64>, PlatformError>;
 
     /// Returns the answer given to this key before, `None` where it is new.
     ///

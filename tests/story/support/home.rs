@@ -16,6 +16,7 @@ use terrace::platform::paths::Paths;
 use terrace::platform::singleton::Singleton;
 
 use super::host::{DEADLINE, eventually};
+use super::postgres;
 
 const ATMOS: &str = "\
 base_path: .
@@ -49,12 +50,20 @@ pub(crate) struct Home {
 impl Home {
     pub(crate) fn new() -> Self {
         let temp = tempfile::Builder::new().prefix("terrace-story-").tempdir().expect("temp");
+        postgres::usual(temp.path());
         let home = Self { temp };
         home.write("atmos.yaml", ATMOS);
         home.write("stacks/deploy/dev.yaml", STACK);
         home.write("stacks/workflows/practice.yaml", WORKFLOWS);
         home.write("components/terraform/network/main.tf", "variable \"cidr\" { type = string }\n");
         home.write("components/terraform/cache/main.tf", "variable \"size\" { type = string }\n");
+        home
+    }
+
+    /// One whose platform keeps everything on this server.
+    pub(crate) fn with_database(server: &postgres::Postgres) -> Self {
+        let home = Self::new();
+        postgres::given(home.temp.path(), server);
         home
     }
 
@@ -105,6 +114,7 @@ impl Home {
         ] {
             command.env(name, self.path(folder));
         }
+        command.envs(postgres::url(self.temp.path()).map(|url| ("TERRACE_DATABASE", url)));
         command.env("ATMOS_BIN", "none").arg("-C").arg(self.root()).args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).current_dir(self.temp.path());
         command
@@ -135,7 +145,8 @@ impl Home {
         let identity = Identity::of(&self.root()).expect("an estate");
         let program = PathBuf::from(env!("CARGO_BIN_EXE_terrace"));
         let options = LoadOptions::default();
-        let platform = Platform::open(identity, self.paths(), options, program, self.path("cache")).await;
+        let place = postgres::place(self.temp.path(), self.paths().database());
+        let platform = Platform::open(identity, self.paths(), place, options, program, self.path("cache")).await;
         let platform = Arc::new(platform.expect("opened").with_clock(clock));
         let listener = singleton.listen().expect("listens");
         let state = AppState::new(Arc::clone(&platform));

@@ -4,4 +4,5 @@ pub(crate) mod backend;
 pub(crate) mod home;
 pub(crate) mod host;
 pub(crate) mod platform;
+pub(crate) mod postgres;
 pub(crate) mod served;

@@ -19,9 +19,9 @@ use terrace::platform::runs::configuration::{Configuration, Configurations};
 use terrace::platform::runs::protocol::Patience;
 use terrace::platform::runs::{RunError, RunService, RunSettings};
 use terrace::platform::store::Store;
-use terrace::platform::store::sqlite::SqliteStore;
 
 use super::host::DEADLINE;
+use super::postgres;
 
 /// The components and stacks of the estate: `app` and `cache` share the folder `service`, `app` needs `net`.
 const INSTANCES: [(&str, &str); 7] = [
@@ -133,6 +133,7 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new() -> Self {
         let temp = tempfile::tempdir().expect("temp");
+        postgres::usual(temp.path());
         let world = Self { temp };
         let simple = "variable \"name\" { type = string }\nresource \"terraform_data\" \"it\" { input = var.name }\noutput \"name\" { value = terraform_data.it.output }\n";
         world.write("components/terraform/network/main.tf", simple);
@@ -208,8 +209,8 @@ pub(crate) async fn start_patient(base: &Path, seconds: u64) -> Platform {
 
 async fn start_as(base: &Path, set: impl FnOnce(&mut RunSettings)) -> Platform {
     let state = base.join("state");
-    let store = SqliteStore::open(&state.join("terrace.db"), "/terrace/estates/test").await.expect("store");
-    let store: Arc<dyn Store> = Arc::new(store);
+    let place = postgres::place(base, state.join("terrace.db"));
+    let store = place.open(&state.join("platform.key"), "/terrace/estates/test").await.expect("store");
     let configurations = Arc::new(Always(Arc::new(Fixed { root: base.join("estate") })));
     let mut settings = RunSettings::new(state.join("runs"), env!("CARGO_BIN_EXE_terrace").into(), base.join("cache"));
     set(&mut settings);

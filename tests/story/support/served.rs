@@ -11,6 +11,7 @@ use terrace::platform::identity::Identity;
 use terrace::platform::paths::Paths;
 
 use super::host::{DEADLINE, eventually};
+use super::postgres;
 
 /// A person's home with the demo in it, and a platform process that serves it.
 pub(crate) struct Served {
@@ -33,6 +34,7 @@ impl Served {
         let written = program(temp.path()).arg("demo").arg("--no-dashboard").arg(&demo).output().expect("ran");
         assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
         change(&demo);
+        postgres::usual(temp.path());
         let identity = Identity::of(&demo).expect("an estate");
         let paths = Paths::new(&temp.path().join("state/terrace"), temp.path(), &identity);
         let process = serve(temp.path());
@@ -152,6 +154,7 @@ fn program(home: &Path) -> Command {
         std::fs::create_dir_all(home.join(folder)).expect("made");
         command.env(name, home.join(folder));
     }
+    command.envs(postgres::url(home).map(|url| ("TERRACE_DATABASE", url)));
     command.env("ATMOS_BIN", "none").stdin(Stdio::null());
     command
 }

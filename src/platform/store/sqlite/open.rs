@@ -2,19 +2,19 @@
 
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 use std::time::Duration;
 
+use sqlx::SqlitePool;
 use sqlx::migrate::Migrator;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
-use super::{Shared, SqliteStore};
+use super::SqliteStore;
+use super::dialect::explain;
 use crate::platform::PlatformError;
-use crate::platform::audit::key::{self, PlatformKey};
-use crate::platform::events::Bell;
+use crate::platform::audit::key::PlatformKey;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
+pub(in crate::platform::store) static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
 
 /// How long a write waits for another process before it gives up.
 const BUSY: Duration = Duration::from_secs(10);
@@ -24,13 +24,13 @@ const READERS: u32 = 4;
 impl SqliteStore {
     /// Opens the database, creating it (mode 0600, its folder 0700) or bringing it to this binary's version.
     ///
-    /// `source` becomes the `source` attribute of its events.
+    /// `key` is the file of the platform's key, `source` becomes the `source` attribute of its events.
     ///
     /// # Errors
     ///
     /// A newer version, a damaged file, a folder that cannot be written, a full disk: each says so, and the file stays
     /// as it was.
-    pub async fn open(path: &Path, source: &str) -> Result<Self, PlatformError> {
+    pub async fn open(path: &Path, key: &Path, source: &str) -> Result<Self, PlatformError> {
         create_private(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -50,25 +50,14 @@ impl SqliteStore {
             .map_err(|e| explain(path, e))?;
         refuse_newer(path, &writer).await?;
         MIGRATIONS.run(&writer).await.map_err(|e| explain_migration(path, e))?;
-        let latest: i64 = sqlx::query_scalar("select coalesce(max(sequence), 0) from events")
-            .fetch_one(&writer)
-            .await
-            .map_err(|e| explain(path, e))?;
         let reader = SqlitePoolOptions::new()
             .max_connections(READERS)
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
             .connect_lazy_with(options.pragma("query_only", "on"));
-        let shared = Shared {
-            path: path.to_owned(),
-            source: source.to_owned(),
-            bell: Bell::new(u64::try_from(latest).unwrap_or_default()),
-            key: PlatformKey::load_or_create(&path.with_file_name(key::FILE))?,
-        };
-        let store = Self { shared: Arc::new(shared), writer, reader };
-        store.begin_chain().await?;
-        Ok(store)
+        let key = PlatformKey::load_or_create(key)?;
+        Self::over(path.to_owned(), source, key, (writer, reader)).await
     }
 
     /// Opens the database to look at it, whoever else has it open; nothing in it is changed, not even its version.
@@ -76,17 +65,16 @@ impl SqliteStore {
     /// # Errors
     ///
     /// Where there is none, or it cannot be read.
-    pub async fn open_reading(path: &Path) -> Result<Self, PlatformError> {
+    pub async fn open_reading(path: &Path, key: &Path) -> Result<Self, PlatformError> {
         fs::metadata(path).map_err(PlatformError::io("open the database", path))?;
-        let key = PlatformKey::load(&path.with_file_name(key::FILE))?;
+        let key = PlatformKey::load(key)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .busy_timeout(BUSY)
             .create_if_missing(false)
             .pragma("query_only", "on");
-        let pool = || SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options.clone());
-        let shared = Shared { path: path.to_owned(), source: String::new(), bell: Bell::new(0), key };
-        Ok(Self { shared: Arc::new(shared), writer: pool(), reader: pool() })
+        let pool = SqlitePoolOptions::new().max_connections(READERS).connect_lazy_with(options);
+        Ok(Self::reading(path.to_owned(), key, &pool))
     }
 }
 
@@ -136,36 +124,5 @@ fn explain_migration(path: &Path, error: sqlx::migrate::MigrateError) -> Platfor
     match error {
         E::Execute(inner) | E::ExecuteMigration(inner, _) => explain(path, inner),
         other => PlatformError::Database { path: path.to_owned(), source: Box::new(other) },
-    }
-}
-
-/// Says what an error of sqlx means for a person. Result codes: <https://sqlite.org/rescode.html>.
-pub(super) fn explain(path: &Path, error: sqlx::Error) -> PlatformError {
-    const BUSY: i32 = 5;
-    const LOCKED: i32 = 6;
-    const READ_ONLY: i32 = 8;
-    const CORRUPT: i32 = 11;
-    const FULL: i32 = 13;
-    const CANNOT_OPEN: i32 = 14;
-    const NOT_A_DATABASE: i32 = 26;
-    const SHARED_MEMORY_SIZE: i32 = 4874;
-
-    let path: PathBuf = path.to_owned();
-    let (code, message) = match &error {
-        sqlx::Error::Database(inner) => {
-            (inner.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or_default(), inner.message().to_owned())
-        }
-        sqlx::Error::PoolTimedOut => return PlatformError::BusyDatabase { path },
-        _ => (0, String::new()),
-    };
-    if code == SHARED_MEMORY_SIZE {
-        return PlatformError::DiskFull { path };
-    }
-    match code & 0xff {
-        CORRUPT | NOT_A_DATABASE => PlatformError::CorruptDatabase { path, message },
-        READ_ONLY | CANNOT_OPEN => PlatformError::ReadOnlyDatabase { path, message },
-        FULL => PlatformError::DiskFull { path },
-        BUSY | LOCKED => PlatformError::BusyDatabase { path },
-        _ => PlatformError::Database { path, source: Box::new(error) },
     }
 }

@@ -18,7 +18,7 @@ use crate::platform::store::{
 };
 
 async fn open(path: &Path) -> Result<SqliteStore, PlatformError> {
-    SqliteStore::open(path, "/terrace/estates/test").await
+    SqliteStore::open(path, &path.with_file_name("platform.key"), "/terrace/estates/test").await
 }
 
 fn change(id: &str) -> Change {
@@ -245,7 +245,7 @@ async fn an_older_trail_is_chained_from_now_on_and_kept_byte_for_byte() {
         let store = open(&path).await.expect("opened");
         let lines = store.audit_lines(0, 100).await.expect("lines");
         assert_eq!(lines.len(), 6, "one record begins the chain, once");
-        assert_eq!(lines[..5].iter().map(|(_, line)| line.clone()).collect::<Vec<_>>(), older);
+        assert_eq!(lines[..5].iter().map(|stored| stored.line.clone()).collect::<Vec<_>>(), older);
         let whole = verify::of_store(&store, Vec::new(), Some(&store.public_key())).await.expect("read");
         assert!(whole.verified && whole.unchained == 5, "{whole:?}");
         store.close().await;
@@ -274,8 +274,8 @@ async fn tampered(
     let path = copy.path().join("terrace.db");
     let into = format!("vacuum into '{}'", path.display());
     sqlx::query(sqlx::AssertSqlSafe(into)).execute(&store.writer).await.expect("copied");
-    fs::copy(store.path().with_file_name("platform.key"), copy.path().join("platform.key")).expect("copied");
-    let damaged = SqliteStore::open_reading(&path).await.expect("opened");
+    fs::copy(store.place().with_file_name("platform.key"), copy.path().join("platform.key")).expect("copied");
+    let damaged = SqliteStore::open_reading(&path, &path.with_file_name("platform.key")).await.expect("opened");
     let writer = sqlx::SqlitePool::connect(&format!("sqlite:{}", path.display())).await.expect("opened");
     for trigger in ["audit_is_append_only", "audit_is_kept"] {
         let drop = format!("drop trigger {trigger}");

@@ -1,10 +1,9 @@
-//! Requests in SQLite.
+//! Requests in SQL.
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::{QueryBuilder, Row as _};
 
-use super::{SqliteStore, SqliteTx};
+use super::{Db, Row, SqlStore, SqlTx, whole};
 use crate::domain::id::RunId;
 use crate::domain::request::Request;
 use crate::domain::review::Review;
@@ -13,15 +12,15 @@ use crate::platform::PlatformError;
 use crate::platform::store::{RequestQuery, RequestReads, RequestWrites};
 
 #[async_trait]
-impl RequestReads for SqliteStore {
+impl RequestReads for SqlStore {
     async fn request(&self, number: u64) -> Result<Request, PlatformError> {
-        let found = sqlx::query("select document from requests where number = ?").bind(whole(number));
+        let found = sqlx::query("select document from requests where number = $1").bind(whole(number));
         let row = found.fetch_optional(self.reader()).await.map_err(|e| self.error(e))?;
         row.as_ref().map_or_else(|| Err(missing(number)), read)
     }
 
     async fn requests(&self, query: &RequestQuery) -> Result<Vec<Request>, PlatformError> {
-        let mut sql = QueryBuilder::<Sqlite>::new("select document from requests where 1 = 1");
+        let mut sql = QueryBuilder::<Db>::new("select document from requests where 1 = 1");
         if let Some(before) = query.before {
             sql.push(" and number < ").push_bind(whole(before));
         }
@@ -47,22 +46,22 @@ impl RequestReads for SqliteStore {
     }
 
     async fn run_review(&self, run: RunId) -> Result<Option<Review>, PlatformError> {
-        let found = sqlx::query("select document from run_reviews where run = ?").bind(run.to_string());
+        let found = sqlx::query("select document from run_reviews where run = $1").bind(run.to_string());
         let row = found.fetch_optional(self.reader()).await.map_err(|e| self.error(e))?;
         row.as_ref().map(|row| parse(row.get("document"), "review")).transpose()
     }
 
     async fn run_scans(&self, run: RunId) -> Result<Vec<ScanFinding>, PlatformError> {
-        let found = sqlx::query("select document from run_scans where run = ?").bind(run.to_string());
+        let found = sqlx::query("select document from run_scans where run = $1").bind(run.to_string());
         let row = found.fetch_optional(self.reader()).await.map_err(|e| self.error(e))?;
         row.as_ref().map_or_else(|| Ok(Vec::new()), |row| parse(row.get("document"), "finding"))
     }
 }
 
 #[async_trait]
-impl RequestWrites for SqliteTx {
+impl RequestWrites for SqlTx {
     async fn request(&mut self, number: u64) -> Result<Request, PlatformError> {
-        let found = sqlx::query("select document from requests where number = ?").bind(whole(number));
+        let found = sqlx::query("select document from requests where number = $1").bind(whole(number));
         let row = found.fetch_optional(self.connection()).await;
         row.map_err(|e| self.error(e))?.as_ref().map_or_else(|| Err(missing(number)), read)
     }
@@ -73,12 +72,12 @@ impl RequestWrites for SqliteTx {
             .await;
         request.number = u64::try_from(next.map_err(|e| self.error(e))?).unwrap_or_default();
         let done = sqlx::query(
-            "insert into requests (number, version, state, ended, kind, requester, document) values (?, ?, ?, ?, ?, ?, ?)",
+            "insert into requests (number, version, state, ended, kind, requester, document) values ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(whole(request.number))
         .bind(whole(request.version))
         .bind(request.state.name())
-        .bind(request.state.is_final())
+        .bind(i64::from(request.state.is_final()))
         .bind(request.kind.name())
         .bind(&request.requester)
         .bind(json(request)?)
@@ -89,11 +88,11 @@ impl RequestWrites for SqliteTx {
 
     async fn save_request(&mut self, request: &Request, expected: u64) -> Result<(), PlatformError> {
         let done = sqlx::query(
-            "update requests set version = ?, state = ?, ended = ?, kind = ?, document = ? where number = ? and version = ?",
+            "update requests set version = $1, state = $2, ended = $3, kind = $4, document = $5 where number = $6 and version = $7",
         )
         .bind(whole(request.version))
         .bind(request.state.name())
-        .bind(request.state.is_final())
+        .bind(i64::from(request.state.is_final()))
         .bind(request.kind.name())
         .bind(json(request)?)
         .bind(whole(request.number))
@@ -109,7 +108,7 @@ impl RequestWrites for SqliteTx {
 
     async fn save_run_review(&mut self, run: RunId, review: &Review) -> Result<(), PlatformError> {
         let done = sqlx::query(
-            "insert into run_reviews (run, document) values (?, ?) on conflict (run) do update set document = excluded.document",
+            "insert into run_reviews (run, document) values ($1, $2) on conflict (run) do update set document = excluded.document",
         )
         .bind(run.to_string())
         .bind(json(review)?)
@@ -120,7 +119,7 @@ impl RequestWrites for SqliteTx {
 
     async fn save_run_scans(&mut self, run: RunId, scans: &[ScanFinding]) -> Result<(), PlatformError> {
         let done = sqlx::query(
-            "insert into run_scans (run, document) values (?, ?) on conflict (run) do update set document = excluded.document",
+            "insert into run_scans (run, document) values ($1, $2) on conflict (run) do update set document = excluded.document",
         )
         .bind(run.to_string())
         .bind(json(&scans)?)
@@ -130,7 +129,7 @@ impl RequestWrites for SqliteTx {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<Request, PlatformError> {
+fn read(row: &Row) -> Result<Request, PlatformError> {
     parse(row.get("document"), "request")
 }
 
@@ -148,9 +147,4 @@ fn json<T: serde::Serialize>(value: &T) -> Result<String, PlatformError> {
 
 fn missing(number: u64) -> PlatformError {
     PlatformError::NotFound { what: format!("request #{number}") }
-}
-
-/// Fits a number into what SQLite can keep.
-fn whole(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

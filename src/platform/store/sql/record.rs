@@ -1,22 +1,23 @@
-//! Events, audit records and idempotency keys in SQLite.
+//! Events, audit records and idempotency keys in SQL.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::{QueryBuilder, Row as _};
 use ulid::Ulid;
 
-use super::{SqliteStore, SqliteTx};
+use super::{Connection, Db, Row, SqlStore, SqlTx, dialect, whole};
 use crate::domain::audit::{AuditRecord, Checkpoint, chain};
 use crate::domain::event::Event;
 use crate::domain::id::Digest;
 use crate::platform::PlatformError;
 use crate::platform::audit::{Actor, AuditDraft, canonical};
 use crate::platform::events::EventDraft;
-use crate::platform::store::{AuditQuery, EventQuery, KeyFingerprint, Order, RecordReads, RecordWrites, Remembered};
+use crate::platform::store::{
+    AuditLine, AuditQuery, EventQuery, KeyFingerprint, Order, RecordReads, RecordWrites, Remembered,
+};
 
-impl SqliteTx {
+impl SqlTx {
     /// Appends events; the write lock makes `max + 1` a sequence without gaps.
     pub(super) async fn append_events(
         &mut self,
@@ -39,7 +40,7 @@ impl SqliteTx {
                 data: draft.data,
             };
             let done = sqlx::query(
-                "insert into events (sequence, id, source, type, subject, time, command, data) values (?, ?, ?, ?, ?, ?, ?, ?)",
+                "insert into events (sequence, id, source, type, subject, time, command, data) values ($1, $2, $3, $4, $5, $6, $7, $8)",
             )
             .bind(sequence)
             .bind(&event.id)
@@ -81,7 +82,7 @@ impl SqliteTx {
             let text = canonical(&record)?;
             digest = Digest::of(text.as_bytes());
             let done = sqlx::query(
-                "insert into audit (sequence, time, actor, action, object, record) values (?, ?, ?, ?, ?, ?)",
+                "insert into audit (sequence, time, actor, action, object, record) values ($1, $2, $3, $4, $5, $6)",
             )
             .bind(sequence)
             .bind(record.time.to_string())
@@ -96,7 +97,7 @@ impl SqliteTx {
         }
         let sequence = u64::try_from(sequence).unwrap_or_default();
         let checkpoint = self.shared.key.sign(&self.shared.source, sequence, digest, time)?;
-        let done = sqlx::query("insert into audit_head (one, checkpoint) values (1, ?) on conflict (one) do update set checkpoint = excluded.checkpoint")
+        let done = sqlx::query("insert into audit_head (one, checkpoint) values (1, $1) on conflict (one) do update set checkpoint = excluded.checkpoint")
             .bind(serde_json::to_string(&checkpoint).map_err(|e| PlatformError::Canonical(e.to_string()))?)
             .execute(self.connection())
             .await;
@@ -106,23 +107,23 @@ impl SqliteTx {
 
     /// Begins the chain of a trail that is older than it: one record covers all that have no digest of the one before.
     pub(super) async fn begin_chain(&mut self, time: Timestamp) -> Result<bool, PlatformError> {
-        let chained: Option<bool> = sqlx::query_scalar(
-            "select json_extract(record, '$.previous') is not null from audit order by sequence desc limit 1",
-        )
-        .fetch_optional(self.connection())
-        .await
-        .map_err(|e| self.error(e))?;
-        if chained != Some(false) {
+        let last: Option<String> = sqlx::query_scalar("select record from audit order by sequence desc limit 1")
+            .fetch_optional(self.connection())
+            .await
+            .map_err(|e| self.error(e))?;
+        // Verification says what is wrong with one that cannot be read.
+        let older = last.and_then(|line| chain::Link::read(&line).ok()).is_some_and(|link| link.previous.is_none());
+        if !older {
             return Ok(false);
         }
         let (mut after, mut count, mut all) = (0, 0, Sha256::new());
         loop {
             let rows = lines(self.connection(), after, 10_000).await.map_err(|e| self.error(e))?;
-            let Some((last, _)) = rows.last() else { break };
-            after = *last;
-            for (_, line) in &rows {
+            let Some(last) = rows.last() else { break };
+            after = last.sequence;
+            for row in &rows {
                 count += 1;
-                all.update(line.as_bytes());
+                all.update(row.line.as_bytes());
                 all.update(b"\n");
             }
         }
@@ -140,7 +141,7 @@ impl SqliteTx {
 }
 
 #[async_trait]
-impl RecordWrites for SqliteTx {
+impl RecordWrites for SqlTx {
     async fn recall(&mut self, key: &KeyFingerprint) -> Result<Option<Remembered>, PlatformError> {
         let row = find_key(self.connection(), key).await.map_err(|e| self.error(e))?;
         as_remembered(key, row)
@@ -153,7 +154,7 @@ impl RecordWrites for SqliteTx {
         time: Timestamp,
     ) -> Result<(), PlatformError> {
         let done = sqlx::query(
-            "insert into idempotency_keys (actor, key, fingerprint, status, answer, created_at) values (?, ?, ?, ?, ?, ?)",
+            "insert into idempotency_keys (actor, key, fingerprint, status, answer, created_at) values ($1, $2, $3, $4, $5, $6)",
         )
         .bind(&key.actor)
         .bind(&key.key)
@@ -167,7 +168,7 @@ impl RecordWrites for SqliteTx {
     }
 
     async fn forget_keys_before(&mut self, time: Timestamp) -> Result<u64, PlatformError> {
-        let done = sqlx::query("delete from idempotency_keys where created_at < ?")
+        let done = sqlx::query("delete from idempotency_keys where created_at < $1")
             .bind(time.to_string())
             .execute(self.connection())
             .await;
@@ -176,13 +177,13 @@ impl RecordWrites for SqliteTx {
 }
 
 #[async_trait]
-impl RecordReads for SqliteStore {
+impl RecordReads for SqlStore {
     async fn events(&self, query: &EventQuery) -> Result<Vec<Event>, PlatformError> {
-        let mut sql = QueryBuilder::<Sqlite>::new(
+        let mut sql = QueryBuilder::<Db>::new(
             "select sequence, id, source, type, subject, time, command, data from events where 1 = 1",
         );
         if let Some(prefix) = &query.type_prefix {
-            sql.push(" and substr(type, 1, ").push_bind(i64::try_from(prefix.chars().count()).unwrap_or(i64::MAX));
+            sql.push(" and substr(type, 1, ").push_bind(i32::try_from(prefix.chars().count()).unwrap_or(i32::MAX));
             sql.push(") = ").push_bind(prefix.clone());
         }
         if let Some(subject) = &query.subject {
@@ -194,7 +195,7 @@ impl RecordReads for SqliteStore {
     }
 
     async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>, PlatformError> {
-        let mut sql = QueryBuilder::<Sqlite>::new("select sequence, record from audit where 1 = 1");
+        let mut sql = QueryBuilder::<Db>::new("select sequence, record from audit where 1 = 1");
         for (column, value) in
             [(" and actor = ", &query.actor), (" and object = ", &query.object), (" and action = ", &query.action)]
         {
@@ -212,16 +213,13 @@ impl RecordReads for SqliteStore {
             .collect()
     }
 
-    async fn audit_lines(&self, after: u64, limit: u32) -> Result<Vec<(u64, String)>, PlatformError> {
+    async fn audit_lines(&self, after: u64, limit: u32) -> Result<Vec<AuditLine>, PlatformError> {
         let mut connection = self.reader().acquire().await.map_err(|e| self.error(e))?;
         lines(&mut connection, after, limit).await.map_err(|e| self.error(e))
     }
 
     async fn audit_head(&self) -> Result<Option<Checkpoint>, PlatformError> {
-        let there: bool = sqlx::query_scalar("select count(*) > 0 from sqlite_master where name = 'audit_head'")
-            .fetch_one(self.reader())
-            .await
-            .map_err(|e| self.error(e))?;
+        let there = dialect::has_table(self.reader(), "audit_head").await.map_err(|e| self.error(e))?;
         if !there {
             return Ok(None);
         }
@@ -233,20 +231,6 @@ impl RecordReads for SqliteStore {
             .transpose()
     }
 
-    async fn audit_contradiction(&self) -> Result<Option<u64>, PlatformError> {
-        let found: Option<i64> = sqlx::query_scalar(
-            "select sequence from audit where case when json_valid(record) then
-               json_extract(record, '$.sequence') is not sequence or json_extract(record, '$.time') is not time
-               or json_extract(record, '$.actor') is not actor or json_extract(record, '$.action') is not action
-               or json_extract(record, '$.object') is not object
-             else 0 end order by sequence limit 1",
-        )
-        .fetch_optional(self.reader())
-        .await
-        .map_err(|e| self.error(e))?;
-        Ok(found.map(|sequence| u64::try_from(sequence).unwrap_or_default()))
-    }
-
     async fn remembered(&self, key: &KeyFingerprint) -> Result<Option<Remembered>, PlatformError> {
         let mut connection = self.reader().acquire().await.map_err(|e| self.error(e))?;
         let row = find_key(&mut connection, key).await.map_err(|e| self.error(e))?;
@@ -255,42 +239,39 @@ impl RecordReads for SqliteStore {
 }
 
 /// Reads audit records as they were stored.
-async fn lines(connection: &mut SqliteConnection, after: u64, limit: u32) -> Result<Vec<(u64, String)>, sqlx::Error> {
-    let rows: Vec<(i64, String)> =
-        sqlx::query_as("select sequence, record from audit where sequence > ? order by sequence limit ?")
-            .bind(position(after))
-            .bind(i64::from(limit))
-            .fetch_all(connection)
-            .await?;
-    Ok(rows.into_iter().map(|(sequence, line)| (u64::try_from(sequence).unwrap_or_default(), line)).collect())
+async fn lines(connection: &mut Connection, after: u64, limit: u32) -> Result<Vec<AuditLine>, sqlx::Error> {
+    let sql = "select sequence, time, actor, action, object, record from audit where sequence > $1 \
+               order by sequence limit $2";
+    let rows = sqlx::query(sql).bind(whole(after)).bind(i64::from(limit)).fetch_all(connection).await?;
+    let line = |row: &Row| AuditLine {
+        sequence: u64::try_from(row.get::<i64, _>(0)).unwrap_or_default(),
+        columns: [row.get(1), row.get(2), row.get(3), row.get(4)],
+        line: row.get(5),
+    };
+    Ok(rows.iter().map(line).collect())
 }
 
 /// Adds the condition, order and limit of a page by sequence.
-fn page(sql: &mut QueryBuilder<Sqlite>, order: Order, after: Option<u64>, limit: u32) {
+fn page(sql: &mut QueryBuilder<Db>, order: Order, after: Option<u64>, limit: u32) {
     let (than, direction) = match order {
         Order::Newest => (" and sequence < ", " order by sequence desc limit "),
         Order::Oldest => (" and sequence > ", " order by sequence limit "),
     };
     if let Some(after) = after {
-        sql.push(than).push_bind(position(after));
+        sql.push(than).push_bind(whole(after));
     }
     sql.push(direction).push_bind(i64::from(limit));
 }
 
-/// Fits a sequence into what SQLite can compare with; nothing lies beyond.
-fn position(sequence: u64) -> i64 {
-    i64::try_from(sequence).unwrap_or(i64::MAX)
-}
-
-async fn find_key(connection: &mut SqliteConnection, key: &KeyFingerprint) -> Result<Option<SqliteRow>, sqlx::Error> {
-    sqlx::query("select fingerprint, status, answer from idempotency_keys where actor = ? and key = ?")
+async fn find_key(connection: &mut Connection, key: &KeyFingerprint) -> Result<Option<Row>, sqlx::Error> {
+    sqlx::query("select fingerprint, status, answer from idempotency_keys where actor = $1 and key = $2")
         .bind(&key.actor)
         .bind(&key.key)
         .fetch_optional(connection)
         .await
 }
 
-fn as_remembered(key: &KeyFingerprint, row: Option<SqliteRow>) -> Result<Option<Remembered>, PlatformError> {
+fn as_remembered(key: &KeyFingerprint, row: Option<Row>) -> Result<Option<Remembered>, PlatformError> {
     let Some(row) = row else { return Ok(None) };
     if row.get::<&str, _>("fingerprint") != key.fingerprint {
         return Err(PlatformError::KeyReused { key: key.key.clone() });
@@ -299,7 +280,7 @@ fn as_remembered(key: &KeyFingerprint, row: Option<SqliteRow>) -> Result<Option<
     Ok(Some(Remembered { status, answer: row.get("answer") }))
 }
 
-fn as_event(row: &SqliteRow) -> Result<Event, PlatformError> {
+fn as_event(row: &Row) -> Result<Event, PlatformError> {
     let sequence: i64 = row.get("sequence");
     let time: &str = row.get("time");
     let data: &str = row.get("data");

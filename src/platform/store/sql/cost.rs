@@ -1,13 +1,12 @@
-//! Billed cost in SQLite.
+//! Billed cost in SQL.
 
 use std::collections::HashMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::{QueryBuilder, Row as _};
 
-use super::{SqliteStore, SqliteTx};
+use super::{Db, Row, SqlStore, SqlTx};
 use crate::domain::cost::cell::{self, Comparison};
 use crate::domain::cost::{Anomaly, Bill, BillLine, Charge, ImportReport};
 use crate::domain::money::Exact;
@@ -20,12 +19,12 @@ const CHUNK: usize = 500;
 const PAGE: i64 = 4_000;
 
 #[async_trait]
-impl CostReads for SqliteStore {
+impl CostReads for SqlStore {
     async fn cost_bills(&self, from: &str, to: &str) -> Result<Vec<(i64, Bill)>, PlatformError> {
-        let sql = "select id, provider, account, period, currency from cost_bills where period >= ? and period < ? \
+        let sql = "select id, provider, account, period, currency from cost_bills where period >= $1 and period < $2 \
                    order by period, provider, account, id";
         let rows = sqlx::query(sql).bind(from).bind(to).fetch_all(self.reader()).await.map_err(|e| self.error(e))?;
-        let bill = |row: &SqliteRow| {
+        let bill = |row: &Row| {
             let currency = row.get::<&str, _>("currency").parse().map_err(|e: String| unreadable(&e))?;
             let bill = Bill {
                 provider: row.get("provider"),
@@ -39,7 +38,7 @@ impl CostReads for SqliteStore {
     }
 
     async fn cost_sums(&self, bills: &[i64]) -> Result<Vec<ChargeSum>, PlatformError> {
-        let mut sql = QueryBuilder::<Sqlite>::new("select bill, charge, lines, billed, effective from cost_sums");
+        let mut sql = QueryBuilder::<Db>::new("select bill, charge, lines, billed, effective from cost_sums");
         within(&mut sql, bills);
         sql.push(" order by bill, charge");
         let rows = sql.build().fetch_all(self.reader()).await.map_err(|e| self.error(e))?;
@@ -57,7 +56,7 @@ impl CostReads for SqliteStore {
     }
 
     async fn cost_day_sums(&self, bills: &[i64]) -> Result<Vec<DaySum>, PlatformError> {
-        let mut sql = QueryBuilder::<Sqlite>::new("select charge, day, billed, effective from cost_days");
+        let mut sql = QueryBuilder::<Db>::new("select charge, day, billed, effective from cost_days");
         within(&mut sql, bills);
         let rows = sql.build().fetch_all(self.reader()).await.map_err(|e| self.error(e))?;
         rows.iter()
@@ -71,7 +70,7 @@ impl CostReads for SqliteStore {
     async fn cost_charges(&self, ids: &[i64]) -> Result<Vec<(i64, Charge)>, PlatformError> {
         let mut charges = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(CHUNK) {
-            let mut sql = QueryBuilder::<Sqlite>::new("select id, document from cost_charges where id in (");
+            let mut sql = QueryBuilder::<Db>::new("select id, document from cost_charges where id in (");
             let mut list = sql.separated(", ");
             for id in chunk {
                 list.push_bind(*id);
@@ -92,7 +91,7 @@ impl CostReads for SqliteStore {
         charge: i64,
         limit: usize,
     ) -> Result<Vec<(i32, BillLine)>, PlatformError> {
-        let mut sql = QueryBuilder::<Sqlite>::new("select day, rows from cost_days");
+        let mut sql = QueryBuilder::<Db>::new("select day, rows from cost_days");
         within(&mut sql, bills);
         sql.push(" and charge = ").push_bind(charge).push(" order by day");
         let rows = sql.build().fetch_all(self.reader()).await.map_err(|e| self.error(e))?;
@@ -110,7 +109,7 @@ impl CostReads for SqliteStore {
     }
 
     async fn cost_import_of(&self, digest: &str) -> Result<Option<KeptImport>, PlatformError> {
-        let sql = format!("{IMPORTS} where digest = ? order by id desc limit 1");
+        let sql = format!("{IMPORTS} where digest = $1 order by id desc limit 1");
         let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(digest).fetch_optional(self.reader()).await;
         row.map_err(|e| self.error(e))?.as_ref().map(kept).transpose()
     }
@@ -118,7 +117,7 @@ impl CostReads for SqliteStore {
     async fn cost_closings(&self) -> Result<Vec<Closing>, PlatformError> {
         let sql = "select period, closed_at, actor, document from cost_closings order by period";
         let rows = sqlx::query(sql).fetch_all(self.reader()).await.map_err(|e| self.error(e))?;
-        let closing = |row: &SqliteRow| {
+        let closing = |row: &Row| {
             Ok(Closing {
                 period: row.get(0),
                 closed_at: row.get::<&str, _>(1).parse().map_err(|e| unreadable(&e))?,
@@ -130,14 +129,14 @@ impl CostReads for SqliteStore {
     }
 
     async fn cost_anomalies(&self, limit: u32) -> Result<Vec<Anomaly>, PlatformError> {
-        let sql = "select anomaly from cost_anomalies order by day desc, service limit ?";
+        let sql = "select anomaly from cost_anomalies order by day desc, service limit $1";
         let rows = sqlx::query_scalar::<_, String>(sql).bind(i64::from(limit)).fetch_all(self.reader()).await;
         let rows = rows.map_err(|e| self.error(e))?;
         rows.iter().map(|text| serde_json::from_str(text).map_err(|e| unreadable(&e))).collect()
     }
 
     async fn cost_imports(&self, limit: u32) -> Result<Vec<KeptImport>, PlatformError> {
-        let sql = format!("{IMPORTS} order by id desc limit ?");
+        let sql = format!("{IMPORTS} order by id desc limit $1");
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(i64::from(limit)).fetch_all(self.reader()).await;
         rows.map_err(|e| self.error(e))?.iter().map(kept).collect()
     }
@@ -145,7 +144,7 @@ impl CostReads for SqliteStore {
 
 const IMPORTS: &str = "select id, name, actor, imported_at, report from cost_imports";
 
-fn kept(row: &SqliteRow) -> Result<KeptImport, PlatformError> {
+fn kept(row: &Row) -> Result<KeptImport, PlatformError> {
     Ok(KeptImport {
         id: row.get(0),
         name: row.get(1),
@@ -156,7 +155,7 @@ fn kept(row: &SqliteRow) -> Result<KeptImport, PlatformError> {
 }
 
 /// Adds `where bill in (…)`.
-fn within(sql: &mut QueryBuilder<Sqlite>, bills: &[i64]) {
+fn within(sql: &mut QueryBuilder<Db>, bills: &[i64]) {
     sql.push(" where bill in (");
     let mut list = sql.separated(", ");
     for bill in bills {
@@ -165,7 +164,7 @@ fn within(sql: &mut QueryBuilder<Sqlite>, bills: &[i64]) {
     sql.push(")");
 }
 
-fn exact(row: &SqliteRow, column: usize) -> Result<Exact, PlatformError> {
+fn exact(row: &Row, column: usize) -> Result<Exact, PlatformError> {
     row.get::<&str, _>(column).parse().map_err(|e| unreadable(&e))
 }
 
@@ -174,15 +173,15 @@ fn unreadable(error: &dyn std::fmt::Display) -> PlatformError {
 }
 
 #[async_trait]
-impl CostWrites for SqliteTx {
+impl CostWrites for SqlTx {
     async fn clear_staged_costs(&mut self) -> Result<(), PlatformError> {
         let done = sqlx::query("delete from cost_staged").execute(self.connection()).await;
         done.map(drop).map_err(|e| self.error(e))
     }
 
     async fn cost_bill(&mut self, bill: &Bill) -> Result<i64, PlatformError> {
-        let sql = "insert into cost_bills (provider, account, period, currency) values (?, ?, ?, ?) \
-                   on conflict do update set provider = excluded.provider returning id";
+        let sql = "insert into cost_bills (provider, account, period, currency) values ($1, $2, $3, $4) \
+                   on conflict (provider, account, period, currency) do update set provider = excluded.provider returning id";
         let query = sqlx::query_scalar(sql).bind(&bill.provider).bind(&bill.account).bind(&bill.period);
         query.bind(bill.currency.code()).fetch_one(self.connection()).await.map_err(|e| self.error(e))
     }
@@ -190,12 +189,13 @@ impl CostWrites for SqliteTx {
     async fn cost_charge_ids(&mut self, charges: &[([u8; 16], String)]) -> Result<Vec<i64>, PlatformError> {
         let mut ids = Vec::with_capacity(charges.len());
         for chunk in charges.chunks(CHUNK) {
-            let mut sql = QueryBuilder::<Sqlite>::new("insert or ignore into cost_charges (hash, document) ");
+            let mut sql = QueryBuilder::<Db>::new("insert into cost_charges (hash, document) ");
             sql.push_values(chunk, |mut row, (hash, document)| {
                 row.push_bind(hash.as_slice()).push_bind(document);
             });
+            sql.push(" on conflict do nothing");
             sql.build().execute(self.connection()).await.map_err(|e| self.error(e))?;
-            let mut sql = QueryBuilder::<Sqlite>::new("select id, hash from cost_charges where hash in (");
+            let mut sql = QueryBuilder::<Db>::new("select id, hash from cost_charges where hash in (");
             let mut list = sql.separated(", ");
             for (hash, _) in chunk {
                 list.push_bind(hash.as_slice());
@@ -213,7 +213,7 @@ impl CostWrites for SqliteTx {
     async fn stage_costs(&mut self, cells: &[StagedCell]) -> Result<(), PlatformError> {
         let into = "insert into cost_staged (bill, charge, day, part, lines, billed, effective, rows) ";
         for chunk in cells.chunks(CHUNK) {
-            let mut sql = QueryBuilder::<Sqlite>::new(into);
+            let mut sql = QueryBuilder::<Db>::new(into);
             sql.push_values(chunk, |mut row, cell| {
                 row.push_bind(cell.bill)
                     .push_bind(cell.charge)
@@ -230,7 +230,7 @@ impl CostWrites for SqliteTx {
     }
 
     async fn settle_costs(&mut self, name: &str, whole: bool) -> Result<Settled, PlatformError> {
-        let sql = "select s.bill, min(day), max(day), max(part) = 0, sum(lines), \
+        let sql = "select s.bill, min(day), max(day), max(part) = 0, cast(sum(lines) as bigint), \
                    exists (select 1 from cost_days d where d.bill = s.bill) from cost_staged s group by s.bill";
         let bills = sqlx::query(sql).fetch_all(self.connection()).await.map_err(|e| self.error(e))?;
         let mut settled = Settled::default();
@@ -241,7 +241,7 @@ impl CostWrites for SqliteTx {
             let newer = known && !whole && self.is_newer_version(bill, name, days).await?;
             if single && !known {
                 let sql = "insert into cost_days (bill, charge, day, lines, billed, effective, rows) \
-                           select bill, charge, day, lines, billed, effective, rows from cost_staged where bill = ? \
+                           select bill, charge, day, lines, billed, effective, rows from cost_staged where bill = $1 \
                            order by bill, charge, day";
                 sqlx::query(sql).bind(bill).execute(self.connection()).await.map_err(|e| self.error(e))?;
                 settled.added += lines.unsigned_abs();
@@ -264,7 +264,7 @@ impl CostWrites for SqliteTx {
         report: &ImportReport,
     ) -> Result<i64, PlatformError> {
         let report = serde_json::to_string(report).map_err(|e| unreadable(&e))?;
-        let sql = "insert into cost_imports (digest, name, actor, imported_at, report) values (?, ?, ?, ?, ?) \
+        let sql = "insert into cost_imports (digest, name, actor, imported_at, report) values ($1, $2, $3, $4, $5) \
                    returning id";
         let query = sqlx::query_scalar(sql).bind(digest).bind(name).bind(actor).bind(time.to_string()).bind(report);
         query.fetch_one(self.connection()).await.map_err(|e| self.error(e))
@@ -272,7 +272,8 @@ impl CostWrites for SqliteTx {
 
     async fn add_cost_anomaly(&mut self, anomaly: &Anomaly, time: Timestamp) -> Result<bool, PlatformError> {
         let text = serde_json::to_string(anomaly).map_err(|e| unreadable(&e))?;
-        let sql = "insert or ignore into cost_anomalies (service, day, anomaly, found_at) values (?, ?, ?, ?)";
+        let sql = "insert into cost_anomalies (service, day, anomaly, found_at) values ($1, $2, $3, $4) \
+                   on conflict do nothing";
         let query = sqlx::query(sql).bind(&anomaly.service).bind(&anomaly.day).bind(text).bind(time.to_string());
         let done = query.execute(self.connection()).await.map_err(|e| self.error(e))?;
         Ok(done.rows_affected() == 1)
@@ -280,7 +281,7 @@ impl CostWrites for SqliteTx {
 
     async fn add_cost_closing(&mut self, closing: &Closing) -> Result<(), PlatformError> {
         let document = serde_json::to_string(&closing.closed).map_err(|e| unreadable(&e))?;
-        let sql = "insert into cost_closings (period, closed_at, actor, document) values (?, ?, ?, ?)";
+        let sql = "insert into cost_closings (period, closed_at, actor, document) values ($1, $2, $3, $4)";
         let query = sqlx::query(sql).bind(&closing.period).bind(closing.closed_at.to_string());
         let query = query.bind(&closing.actor).bind(document);
         query.execute(self.connection()).await.map(drop).map_err(|e| self.error(e))
@@ -288,7 +289,7 @@ impl CostWrites for SqliteTx {
 }
 
 /// The cells that a bill has between two days, and its file has not.
-const ABSENT: &str = "from cost_days as d where d.bill = ? and d.day between ? and ? and not exists \
+const ABSENT: &str = "from cost_days as d where d.bill = $1 and d.day between $2 and $3 and not exists \
                       (select 1 from cost_staged s where s.bill = d.bill and s.charge = d.charge and s.day = d.day)";
 
 /// A staged cell beside the one that is kept.
@@ -299,7 +300,7 @@ struct Pair {
     old: Vec<u8>,
 }
 
-impl SqliteTx {
+impl SqlTx {
     /// Joins the staged cells of one bill with those that are kept.
     async fn settle_bill(
         &mut self,
@@ -356,7 +357,7 @@ impl SqliteTx {
     async fn pairs(&mut self, bill: i64, after: (i64, i32)) -> Result<(Vec<Pair>, Option<(i64, i32)>), PlatformError> {
         let sql = "select s.charge, s.day, s.rows, d.rows from cost_staged s \
                    left join cost_days d on d.bill = s.bill and d.charge = s.charge and d.day = s.day \
-                   where s.bill = ? and (s.charge, s.day) > (?, ?) order by s.charge, s.day, s.part limit ?";
+                   where s.bill = $1 and (s.charge, s.day) > ($2, $3) order by s.charge, s.day, s.part limit $4";
         let mut limit = PAGE;
         loop {
             let query = sqlx::query(sql).bind(bill).bind(after.0).bind(after.1).bind(limit);
@@ -395,7 +396,7 @@ impl SqliteTx {
     /// Says whether a file is a newer version of the only one that a bill's rows came from: its name, and no day fewer.
     async fn is_newer_version(&mut self, bill: i64, name: &str, days: (i32, i32)) -> Result<bool, PlatformError> {
         let sql =
-            "select count(*), sum(name = ? and first_day >= ? and last_day <= ?) from cost_sources where bill = ?";
+            "select count(*), sum(case when name = $1 and first_day >= $2 and last_day <= $3 then 1 else 0 end) from cost_sources where bill = $4";
         let query = sqlx::query(sql).bind(name).bind(days.0).bind(days.1).bind(bill);
         let row = query.fetch_one(self.connection()).await.map_err(|e| self.error(e))?;
         Ok(!name.is_empty() && row.get::<i64, _>(0) == 1 && row.get::<Option<i64>, _>(1) == Some(1))
@@ -403,15 +404,17 @@ impl SqliteTx {
 
     /// Notes that rows of a bill came from a file.
     async fn note_source(&mut self, bill: i64, name: &str, (first, last): (i32, i32)) -> Result<(), PlatformError> {
-        let sql = "insert into cost_sources (bill, name, first_day, last_day) values (?, ?, ?, ?) on conflict do update \
-                   set first_day = min(first_day, excluded.first_day), last_day = max(last_day, excluded.last_day)";
+        let sql = "insert into cost_sources (bill, name, first_day, last_day) values ($1, $2, $3, $4) \
+                   on conflict (bill, name) do update set \
+                   first_day = case when excluded.first_day < cost_sources.first_day then excluded.first_day else cost_sources.first_day end, \
+                   last_day = case when excluded.last_day > cost_sources.last_day then excluded.last_day else cost_sources.last_day end";
         let query = sqlx::query(sql).bind(bill).bind(name).bind(first).bind(last);
         query.execute(self.connection()).await.map(drop).map_err(|e| self.error(e))
     }
 
     /// Counts the lines that a bill has between two days on cells that the file has not.
     async fn count_absent(&mut self, bill: i64, (first, last): (i32, i32)) -> Result<u64, PlatformError> {
-        let sql = format!("select coalesce(sum(d.lines), 0) {ABSENT}");
+        let sql = format!("select cast(coalesce(sum(d.lines), 0) as bigint) {ABSENT}");
         let query = sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(sql)).bind(bill).bind(first).bind(last);
         Ok(query.fetch_one(self.connection()).await.map_err(|e| self.error(e))?.unsigned_abs())
     }
@@ -426,8 +429,9 @@ impl SqliteTx {
         let lines = cell::unpack(rows).map_err(|e| unreadable(&e))?;
         let sum = |amount: fn(&BillLine) -> Exact| Exact::sum(lines.iter().map(amount)).ok_or_else(too_long);
         let (billed, effective) = (sum(|line| line.billed)?, sum(|line| line.effective)?);
-        let sql = "insert or replace into cost_days (bill, charge, day, lines, billed, effective, rows) \
-                   values (?, ?, ?, ?, ?, ?, ?)";
+        let sql = "insert into cost_days (bill, charge, day, lines, billed, effective, rows) \
+                   values ($1, $2, $3, $4, $5, $6, $7) on conflict (bill, charge, day) do update set \
+                   lines = excluded.lines, billed = excluded.billed, effective = excluded.effective, rows = excluded.rows";
         let query = sqlx::query(sql).bind(bill).bind(pair.charge).bind(pair.day);
         let query = query.bind(i64::try_from(lines.len()).unwrap_or(i64::MAX)).bind(billed.to_string());
         let query = query.bind(effective.to_string()).bind(rows);
@@ -436,13 +440,13 @@ impl SqliteTx {
 
     /// Adds the days of a bill up, charge by charge.
     async fn add_up(&mut self, bill: i64) -> Result<(), PlatformError> {
-        let done = sqlx::query("delete from cost_sums where bill = ?").bind(bill).execute(self.connection()).await;
+        let done = sqlx::query("delete from cost_sums where bill = $1").bind(bill).execute(self.connection()).await;
         done.map_err(|e| self.error(e))?;
         let mut after = Some((i64::MIN, 0i32));
         let mut open: Option<ChargeSum> = None;
         let mut ready = Vec::new();
         let sql = "select charge, day, lines, billed, effective from cost_days \
-                   where bill = ? and (charge, day) > (?, ?) order by charge, day limit ?";
+                   where bill = $1 and (charge, day) > ($2, $3) order by charge, day limit $4";
         while let Some((charge, day)) = after {
             let query = sqlx::query(sql).bind(bill).bind(charge).bind(day).bind(PAGE);
             let rows = query.fetch_all(self.connection()).await.map_err(|e| self.error(e))?;
@@ -469,7 +473,7 @@ impl SqliteTx {
             }
             for chunk in ready.chunks(CHUNK) {
                 let into = "insert into cost_sums (bill, charge, lines, billed, effective) ";
-                let mut sql = QueryBuilder::<Sqlite>::new(into);
+                let mut sql = QueryBuilder::<Db>::new(into);
                 sql.push_values(chunk, |mut row, sum| {
                     row.push_bind(sum.bill)
                         .push_bind(sum.charge)

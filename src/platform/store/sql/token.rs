@@ -1,18 +1,17 @@
-//! Tokens in SQLite.
+//! Tokens in SQL.
 
 use async_trait::async_trait;
 use sqlx::Row as _;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use ulid::Ulid;
 
-use super::{SqliteStore, SqliteTx};
+use super::{Connection, Row, SqlStore, SqlTx};
 use crate::domain::id::Digest;
 use crate::domain::token::Token;
 use crate::platform::PlatformError;
 use crate::platform::store::{KeptToken, TokenReads, TokenWrites};
 
 #[async_trait]
-impl TokenReads for SqliteStore {
+impl TokenReads for SqlStore {
     async fn token(&self, id: Ulid) -> Result<Option<KeptToken>, PlatformError> {
         let mut connection = self.reader().acquire().await.map_err(|e| self.error(e))?;
         find(&mut connection, id).await.map_err(|e| self.error(e))?.map(|row| as_token(&row)).transpose()
@@ -28,14 +27,14 @@ impl TokenReads for SqliteStore {
 }
 
 #[async_trait]
-impl TokenWrites for SqliteTx {
+impl TokenWrites for SqlTx {
     async fn token(&mut self, id: Ulid) -> Result<Option<KeptToken>, PlatformError> {
         let row = find(self.connection(), id).await;
         row.map_err(|e| self.error(e))?.map(|row| as_token(&row)).transpose()
     }
 
     async fn insert_token(&mut self, token: &KeptToken) -> Result<(), PlatformError> {
-        let done = sqlx::query("insert into tokens (id, hash, document) values (?, ?, ?)")
+        let done = sqlx::query("insert into tokens (id, hash, document) values ($1, $2, $3)")
             .bind(token.token.id.to_string())
             .bind(token.hash.as_str())
             .bind(document(&token.token)?)
@@ -45,7 +44,7 @@ impl TokenWrites for SqliteTx {
     }
 
     async fn update_token(&mut self, token: &Token) -> Result<(), PlatformError> {
-        let done = sqlx::query("update tokens set document = ? where id = ?")
+        let done = sqlx::query("update tokens set document = $1 where id = $2")
             .bind(document(token)?)
             .bind(token.id.to_string())
             .execute(self.connection())
@@ -58,14 +57,14 @@ fn document(token: &Token) -> Result<String, PlatformError> {
     serde_json::to_string(token).map_err(|e| PlatformError::Canonical(e.to_string()))
 }
 
-async fn find(connection: &mut SqliteConnection, id: Ulid) -> Result<Option<SqliteRow>, sqlx::Error> {
-    sqlx::query("select id, hash, document from tokens where id = ?")
+async fn find(connection: &mut Connection, id: Ulid) -> Result<Option<Row>, sqlx::Error> {
+    sqlx::query("select id, hash, document from tokens where id = $1")
         .bind(id.to_string())
         .fetch_optional(connection)
         .await
 }
 
-fn as_token(row: &SqliteRow) -> Result<KeptToken, PlatformError> {
+fn as_token(row: &Row) -> Result<KeptToken, PlatformError> {
     let id: &str = row.get("id");
     let unreadable = |message: String| PlatformError::Unreadable { what: format!("token {id}"), message };
     let token = serde_json::from_str(row.get("document")).map_err(|e| unreadable(e.to_string()))?;

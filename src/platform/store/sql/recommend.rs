@@ -1,8 +1,8 @@
-//! Decisions on recommendations in SQLite.
+//! Decisions on recommendations in SQL.
 
 use async_trait::async_trait;
 
-use super::{SqliteStore, SqliteTx};
+use super::{SqlStore, SqlTx};
 use crate::platform::PlatformError;
 use crate::platform::store::{Decided, RecommendReads, RecommendWrites};
 
@@ -11,7 +11,7 @@ fn unreadable(error: &serde_json::Error) -> PlatformError {
 }
 
 #[async_trait]
-impl RecommendReads for SqliteStore {
+impl RecommendReads for SqlStore {
     async fn recommendation_decisions(&self) -> Result<Vec<Decided>, PlatformError> {
         let sql = "select decided from recommendation_decisions order by id";
         let rows: Vec<String> = sqlx::query_scalar(sql).fetch_all(self.reader()).await.map_err(|e| self.error(e))?;
@@ -20,10 +20,11 @@ impl RecommendReads for SqliteStore {
 }
 
 #[async_trait]
-impl RecommendWrites for SqliteTx {
+impl RecommendWrites for SqlTx {
     async fn put_recommendation_decision(&mut self, decided: &Decided) -> Result<(), PlatformError> {
         let text = serde_json::to_string(decided).map_err(|e| unreadable(&e))?;
-        let sql = "insert or replace into recommendation_decisions (id, decided) values (?, ?)";
+        let sql = "insert into recommendation_decisions (id, decided) values ($1, $2) \
+                   on conflict (id) do update set decided = excluded.decided";
         let query = sqlx::query(sql).bind(&decided.recommendation.id).bind(text);
         query.execute(self.connection()).await.map(drop).map_err(|e| self.error(e))
     }

@@ -1,12 +1,11 @@
-//! Runs in SQLite.
+//! Runs in SQL.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite};
+use sqlx::{QueryBuilder, Row as _};
 
-use super::{SqliteStore, SqliteTx};
+use super::{Db, Row, SqlStore, SqlTx, whole};
 use crate::domain::id::{RunId, RunRef};
 use crate::domain::run::lock::LockKey;
 use crate::platform::PlatformError;
@@ -15,9 +14,9 @@ use crate::platform::store::{HeldLock, KeptRun, RunCount, RunQuery, RunReads, Ru
 const COLUMNS: &str = "select document, request, locks, taken, parallel from runs";
 
 #[async_trait]
-impl RunReads for SqliteStore {
+impl RunReads for SqlStore {
     async fn run(&self, which: &RunRef) -> Result<KeptRun, PlatformError> {
-        let mut sql = QueryBuilder::<Sqlite>::new(COLUMNS);
+        let mut sql = QueryBuilder::<Db>::new(COLUMNS);
         match which {
             RunRef::Number(number) => sql.push(" where number = ").push_bind(whole(*number)),
             RunRef::Id(id) => sql.push(" where id = ").push_bind(id.to_string()),
@@ -27,7 +26,7 @@ impl RunReads for SqliteStore {
     }
 
     async fn runs(&self, query: &RunQuery) -> Result<Vec<KeptRun>, PlatformError> {
-        let mut sql = QueryBuilder::<Sqlite>::new(COLUMNS);
+        let mut sql = QueryBuilder::<Db>::new(COLUMNS);
         sql.push(" where 1 = 1");
         if let Some(before) = query.before {
             sql.push(" and number < ").push_bind(whole(before));
@@ -56,11 +55,11 @@ impl RunReads for SqliteStore {
     }
 
     async fn run_counts(&self) -> Result<Vec<RunCount>, PlatformError> {
-        let sql = "select kind, state, count(*) as runs, count(seconds) as timed, total(seconds) as seconds from runs \
+        let sql = "select kind, state, count(*) as runs, count(seconds) as timed, coalesce(sum(seconds), 0.0) as seconds from runs \
                    group by kind, state";
         let rows = sqlx::query(sql).fetch_all(self.reader()).await.map_err(|e| self.error(e))?;
-        let number = |row: &SqliteRow, name: &str| u64::try_from(row.get::<i64, _>(name)).unwrap_or_default();
-        let count = |row: &SqliteRow| RunCount {
+        let number = |row: &Row, name: &str| u64::try_from(row.get::<i64, _>(name)).unwrap_or_default();
+        let count = |row: &Row| RunCount {
             kind: row.get("kind"),
             state: row.get("state"),
             count: number(row, "runs"),
@@ -73,7 +72,7 @@ impl RunReads for SqliteStore {
     async fn run_locks(&self) -> Result<Vec<HeldLock>, PlatformError> {
         let sql = "select key, run, token, taken_at from run_locks order by token";
         let rows = sqlx::query(sql).fetch_all(self.reader()).await.map_err(|e| self.error(e))?;
-        let held = |row: &SqliteRow| {
+        let held = |row: &Row| {
             Ok(HeldLock {
                 key: row.get("key"),
                 run: parse_id(row.get("run"))?,
@@ -86,9 +85,9 @@ impl RunReads for SqliteStore {
 }
 
 #[async_trait]
-impl RunWrites for SqliteTx {
+impl RunWrites for SqlTx {
     async fn run(&mut self, id: RunId) -> Result<KeptRun, PlatformError> {
-        let mut sql = QueryBuilder::<Sqlite>::new(COLUMNS);
+        let mut sql = QueryBuilder::<Db>::new(COLUMNS);
         sql.push(" where id = ").push_bind(id.to_string());
         let row = sql.build().fetch_optional(self.connection()).await.map_err(|e| self.error(e))?;
         row.as_ref().map_or_else(|| Err(missing(&RunRef::Id(id))), kept)
@@ -102,13 +101,13 @@ impl RunWrites for SqliteTx {
         let run = &kept.run;
         let done = sqlx::query(
             "insert into runs (id, number, version, state, ended, kind, component, stack, set_id, taken, document, \
-             request, locks, parallel) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             request, locks, parallel) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         )
         .bind(run.id.to_string())
         .bind(whole(run.number))
         .bind(whole(run.version))
         .bind(run.state.name())
-        .bind(run.state.is_end())
+        .bind(i64::from(run.state.is_end()))
         .bind(run.kind.name())
         .bind(&run.component)
         .bind(&run.stack)
@@ -126,11 +125,11 @@ impl RunWrites for SqliteTx {
     async fn save_run(&mut self, kept: &KeptRun, expected: u64) -> Result<(), PlatformError> {
         let run = &kept.run;
         let done = sqlx::query(
-            "update runs set version = ?, state = ?, ended = ?, taken = ?, document = ?, locks = ? where id = ? and version = ?",
+            "update runs set version = $1, state = $2, ended = $3, taken = $4, document = $5, locks = $6 where id = $7 and version = $8",
         )
         .bind(whole(run.version))
         .bind(run.state.name())
-        .bind(run.state.is_end())
+        .bind(i64::from(run.state.is_end()))
         .bind(whole(kept.taken))
         .bind(json(run)?)
         .bind(json(&kept.locks)?)
@@ -153,7 +152,7 @@ impl RunWrites for SqliteTx {
     ) -> Result<Result<u64, (LockKey, RunId)>, PlatformError> {
         let mut wanted = Vec::new();
         for key in keys {
-            let holder: Option<String> = sqlx::query_scalar("select run from run_locks where key = ?")
+            let holder: Option<String> = sqlx::query_scalar("select run from run_locks where key = $1")
                 .bind(key.to_string())
                 .fetch_optional(self.connection())
                 .await
@@ -170,10 +169,10 @@ impl RunWrites for SqliteTx {
             .map_err(|e| self.error(e))?;
         for key in wanted {
             let done =
-                sqlx::query("insert into run_locks (key, run, on_state, token, taken_at) values (?, ?, ?, ?, ?)")
+                sqlx::query("insert into run_locks (key, run, on_state, token, taken_at) values ($1, $2, $3, $4, $5)")
                     .bind(key.to_string())
                     .bind(run.to_string())
-                    .bind(key.is_state())
+                    .bind(i64::from(key.is_state()))
                     .bind(token)
                     .bind(time.to_string())
                     .execute(self.connection())
@@ -185,7 +184,7 @@ impl RunWrites for SqliteTx {
 
     async fn release_locks(&mut self, run: RunId, keys: &[LockKey]) -> Result<(), PlatformError> {
         for key in keys {
-            let done = sqlx::query("delete from run_locks where key = ? and run = ?")
+            let done = sqlx::query("delete from run_locks where key = $1 and run = $2")
                 .bind(key.to_string())
                 .bind(run.to_string())
                 .execute(self.connection())
@@ -204,7 +203,7 @@ impl RunWrites for SqliteTx {
     }
 }
 
-fn kept(row: &SqliteRow) -> Result<KeptRun, PlatformError> {
+fn kept(row: &Row) -> Result<KeptRun, PlatformError> {
     Ok(KeptRun {
         run: parse(row.get("document"))?,
         request: parse(row.get("request"))?,
@@ -236,9 +235,4 @@ fn missing(which: &RunRef) -> PlatformError {
         RunRef::Id(id) => format!("run {id}"),
     };
     PlatformError::NotFound { what }
-}
-
-/// Fits a number into what SQLite can keep.
-fn whole(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
