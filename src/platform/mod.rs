@@ -10,6 +10,7 @@ pub mod build;
 pub mod catalog;
 pub mod clock;
 pub mod costs;
+pub(crate) mod crash;
 pub mod error;
 pub mod estate;
 pub mod estimates;

@@ -8,6 +8,7 @@ mod audit;
 mod cost_budget;
 mod cost_import;
 mod cost_report;
+mod crashes;
 mod lifecycle;
 mod postgres;
 mod requests;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::error::RequestError;
+use crate::platform::crash;
 use crate::platform::golden_paths::Changes;
 
 /// The estate's repository.
@@ -37,6 +38,7 @@ impl Repository {
     }
 
     fn run(&self, folder: &Path, arguments: &[&str]) -> Result<String, String> {
+        crash::point();
         let mut command = Command::new("git");
         command.arg("-C").arg(folder).args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]);
         command.args(["-c", "commit.gpgSign=false", "-c", "merge.renames=true"]).args(arguments);

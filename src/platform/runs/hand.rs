@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::error::RunError;
 use super::folder::RunFolder;
 use super::protocol::{Ask, Hello, Progress, Say};
+use crate::platform::crash;
 
 /// How long a supervisor may take to get ready, or to answer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -32,6 +33,7 @@ impl Hand {
     pub(super) async fn ask(&self, ask: Ask) -> Result<(), RunError> {
         let gone = || RunError::Supervisor("it is gone".to_owned());
         let (answer, answered) = oneshot::channel();
+        crash::point();
         self.questions.send((ask, answer)).await.map_err(|_| gone())?;
         tokio::time::timeout(PATIENCE, answered)
             .await
@@ -54,6 +56,7 @@ pub(super) async fn start(program: &Path, folder: &RunFolder, hello: &Hello) -> 
         .mode(0o600)
         .open(folder.complaints())
         .map_err(RunError::io(doing))?;
+    crash::point();
     let mut process = Command::new(program)
         .arg("run-host")
         .arg(folder.path())
@@ -80,6 +83,7 @@ pub(super) async fn start(program: &Path, folder: &RunFolder, hello: &Hello) -> 
     let is_ready = matches!(&answer, Ok(Ok(answer)) if answer == "ready\n");
     // Whoever outlives the other: it is taken off the process table when it ends, and is not ended with us.
     tokio::spawn(async move { process.wait().await });
+    crash::point();
     if is_ready {
         return Ok(());
     }

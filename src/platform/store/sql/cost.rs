@@ -395,8 +395,7 @@ impl SqlTx {
 
     /// Says whether a file is a newer version of the only one that a bill's rows came from: its name, and no day fewer.
     async fn is_newer_version(&mut self, bill: i64, name: &str, days: (i32, i32)) -> Result<bool, PlatformError> {
-        let sql =
-            "select count(*), sum(case when name = $1 and first_day >= $2 and last_day <= $3 then 1 else 0 end) from cost_sources where bill = $4";
+        let sql = "select count(*), sum(case when name = $1 and first_day >= $2 and last_day <= $3 then 1 else 0 end) from cost_sources where bill = $4";
         let query = sqlx::query(sql).bind(name).bind(days.0).bind(days.1).bind(bill);
         let row = query.fetch_one(self.connection()).await.map_err(|e| self.error(e))?;
         Ok(!name.is_empty() && row.get::<i64, _>(0) == 1 && row.get::<Option<i64>, _>(1) == Some(1))

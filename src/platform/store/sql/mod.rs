@@ -28,6 +28,7 @@ use sqlx::pool::PoolConnection;
 use super::dialect::{self, Db, Place};
 use crate::platform::PlatformError;
 use crate::platform::audit::key::PlatformKey;
+use crate::platform::crash;
 use crate::platform::events::Bell;
 use crate::platform::store::{Change, Committed, Store, Tx};
 
@@ -140,6 +141,7 @@ pub(super) struct SqlTx {
 impl SqlTx {
     /// Returns the connection under the write lock.
     fn connection(&mut self) -> &mut Connection {
+        crash::point();
         &mut self.connection
     }
 
@@ -161,6 +163,7 @@ impl SqlTx {
 
     async fn end(mut self: Box<Self>) -> Result<(), PlatformError> {
         self.execute("commit").await?;
+        crash::point();
         self.whole = true;
         Ok(())
     }

@@ -1,0 +1,365 @@
+//! The platform killed (SIGKILL) wherever it writes, on the way of a request from the wish to fulfilled: nothing is lost,
+//! doubled, applied twice or applied without an approval.
+//!
+//! A build with debug assertions dies at the point that `TERRACE_CRASH_AT` names (`src/platform/crash.rs`). A few points
+//! are tried always; `TERRACE_CRASHES=200` tries that many on each database, spread over the whole way (a stand-in for
+//! Terraform, and the real one at ten of them).
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use terrace::api::client::{Client, ClientError};
+use terrace::api::types::{NewRequest, RequestWord, SubmitRequest};
+use terrace::domain::event::Event;
+use terrace::domain::request::{Request, RequestKind, RequestState, Wish};
+use terrace::domain::run::{Run, RunKind, RunState};
+use terrace::domain::stack::InstanceRef;
+use terrace::platform::identity::Identity;
+use terrace::platform::paths::Paths;
+
+use crate::support::host::DEADLINE;
+use crate::support::platform::no_terraform;
+use crate::support::postgres::{self, Postgres};
+
+const COMPONENT: &str = "orders-db";
+const STACK: &str = "plat-ue2-prod";
+
+/// What plays Terraform: every plan is the prepared file, and each apply is noted with the digest of what it applied.
+const STANDIN: &str = r#"#!/bin/sh
+base=@BASE@
+for last; do :; done
+case "$1" in
+    version) echo 'Terraform v1.12.0' ;;
+    workspace) mkdir -p "$TF_DATA_DIR"; printf %s "$last" >"$TF_DATA_DIR/environment" ;;
+    plan)
+        for word; do [ "$before" = -out ] && out=$word; before=$word; done
+        echo "$out" >>"$base/planned"
+        cp "$base/plan" "$out"
+        echo 'Plan: 0 to add, 1 to change, 0 to destroy.' ;;
+    show) cat "$base/plan.json" ;;
+    apply)
+        sha256sum <"$last" >>"$base/applied"
+        echo 'Apply complete! Resources: 0 added, 1 changed, 0 destroyed.' ;;
+    output) echo '{"endpoint": {"sensitive": false, "type": "string", "value": "orders.example.com"}}' ;;
+esac
+"#;
+
+/// A plan file as far as it is read: the workspace stands in the backend.
+fn plan_of(workspace: &str) -> Vec<u8> {
+    use std::io::Write as _;
+    let short = |text: &str| u8::try_from(text.len()).expect("short");
+    let mut backend = vec![0x0a, 5];
+    backend.extend(b"local");
+    backend.extend([0x1a, short(workspace)]);
+    backend.extend(workspace.as_bytes());
+    let mut bytes = vec![0x08, 3, 0x6a, u8::try_from(backend.len()).expect("short")];
+    bytes.extend(backend);
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    zip.start_file("tfplan", zip::write::SimpleFileOptions::default()).expect("entry");
+    zip.write_all(&bytes).expect("written");
+    zip.finish().expect("finished").into_inner()
+}
+
+/// A demo estate whose people may decide on their own requests, to be copied for each try.
+struct Template {
+    temp: tempfile::TempDir,
+}
+
+impl Template {
+    fn new() -> Self {
+        let temp = tempfile::tempdir().expect("temp");
+        let demo = temp.path().join("demo");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_terrace"));
+        command.args(["demo", "--no-dashboard"]).arg(&demo).env("ATMOS_BIN", "none");
+        for name in ["XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"] {
+            command.env(name, temp.path().join("home"));
+        }
+        let written = command.output().expect("ran");
+        assert!(written.status.success(), "{}", String::from_utf8_lossy(&written.stderr));
+        fs::write(demo.join("platform/policies.yaml"), "settings: {self_approval: solo}\n").expect("written");
+        git(&demo, &["add", "-A"]);
+        git(&demo, &["commit", "-qm", "Work alone"]);
+        Self { temp }
+    }
+}
+
+fn git(root: &Path, arguments: &[&str]) -> String {
+    let mut git = Command::new("git");
+    git.arg("-C").arg(root).args(["-c", "user.name=Aiko", "-c", "user.email=aiko@example.com"]);
+    let output = git.args(arguments).output().expect("git");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// One try: an estate, a platform process that may die, and a person who tries again.
+struct Try {
+    temp: tempfile::TempDir,
+    paths: Paths,
+    client: Client,
+    process: Child,
+    path: String,
+    died: bool,
+}
+
+impl Try {
+    fn new(template: &Template, database: Option<&Postgres>, standin: bool, crash_at: u64) -> Self {
+        let temp = tempfile::Builder::new().prefix("terrace-crash-").tempdir().expect("temp");
+        let base = temp.path();
+        let copied = Command::new("cp").arg("-a").arg(template.temp.path().join("demo")).arg(base).status();
+        assert!(copied.expect("cp").success());
+        if let Some(server) = database {
+            postgres::given(base, server);
+        }
+        let mut path = std::env::var("PATH").unwrap_or_default();
+        if standin {
+            let bin = base.join("bin");
+            fs::create_dir(&bin).expect("made");
+            let script = bin.join("terraform");
+            fs::write(&script, STANDIN.replace("@BASE@", &base.display().to_string())).expect("written");
+            fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("chmod");
+            fs::write(base.join("plan"), plan_of(&format!("{STACK}-{COMPONENT}"))).expect("written");
+            let change = json!({"actions": ["update"], "before": {}, "after": {}});
+            let resource = json!({"address": "terraform_data.it", "mode": "managed", "type": "terraform_data",
+                "name": "it", "provider_name": "terraform.io/builtin/terraform", "change": change});
+            let plan = json!({"format_version": "1.2", "terraform_version": "1.12.0", "applyable": true,
+                "resource_changes": [resource]});
+            fs::write(base.join("plan.json"), plan.to_string()).expect("written");
+            path = format!("{}:{path}", bin.display());
+        }
+        let identity = Identity::of(&base.join("demo")).expect("an estate");
+        let paths = Paths::new(&base.join("state/terrace"), base, &identity);
+        let client = Client::unix(paths.socket());
+        let process = serve(base, &path, Some(crash_at));
+        Self { temp, paths, client, process, path, died: false }
+    }
+
+    fn root(&self) -> PathBuf {
+        self.temp.path().join("demo")
+    }
+
+    /// Asks; where the platform is gone it is started again, and the question is asked again by whoever calls.
+    async fn ask<T>(&mut self, answer: impl Future<Output = Result<T, ClientError>>) -> Option<T> {
+        match answer.await {
+            Ok(answer) => Some(answer),
+            Err(error) if error.is_unreachable() => {
+                self.look_after();
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                None
+            }
+            // Somebody was faster, or it is not the time: what it is now is looked at again.
+            Err(ClientError::Problem(problem)) if [409, 412, 422, 403].contains(&problem.status) => None,
+            Err(error) => panic!("{error}: {}", self.log()),
+        }
+    }
+
+    /// Starts the platform again where it died.
+    fn look_after(&mut self) {
+        if let Some(status) = self.process.try_wait().expect("ours") {
+            use std::os::unix::process::ExitStatusExt as _;
+            assert_eq!(status.signal(), Some(9), "it ended by itself: {}", self.log());
+            assert!(!self.died, "it died again: {}", self.log());
+            self.died = true;
+            self.process = serve(self.temp.path(), &self.path, None);
+        }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.temp.path().join("serve.log")).unwrap_or_default()
+    }
+
+    /// Brings a request from the wish to fulfilled, as a person who does not give up.
+    async fn carry(&mut self) -> Request {
+        let began = Instant::now();
+        let mut env: std::collections::BTreeMap<String, String> = std::env::vars().collect();
+        env.insert("ATMOS_BIN".to_owned(), "none".to_owned());
+        env.insert("PATH".to_owned(), self.path.clone());
+        let wish = Wish {
+            kind: RequestKind::Change,
+            title: None,
+            golden_path: None,
+            instance: Some(InstanceRef { component: COMPONENT.to_owned(), stack: STACK.to_owned() }),
+            inputs: json!({"vars.size": "medium"}).as_object().cloned().expect("a map"),
+            run: None,
+            reason: Some("a crash".to_owned()),
+        };
+        let client = self.client.clone();
+        loop {
+            assert!(began.elapsed() < DEADLINE * 2, "not within the deadline: {}", self.log());
+            let Some(all) = self.ask(client.requests(None, 10)).await else { continue };
+            let Some(request) = all.into_iter().next() else {
+                let asked = NewRequest { wish: wish.clone(), draft: false, env: env.clone() };
+                self.ask(client.new_request(&asked)).await;
+                continue;
+            };
+            let number = request.number;
+            match request.state {
+                RequestState::Draft => {
+                    let again = SubmitRequest { env: env.clone() };
+                    self.ask(client.submit_request(number, &again)).await;
+                }
+                RequestState::PendingApproval => {
+                    let digest = request.check.as_ref().map(|check| check.binding.digest());
+                    let word = RequestWord { digest, ..RequestWord::default() };
+                    self.ask(client.approve_request(number, &word)).await;
+                }
+                RequestState::Fulfilled => return request,
+                state if state.is_under_way() => tokio::time::sleep(Duration::from_millis(20)).await,
+                _ => panic!("{request:#?}\n{}", self.log()),
+            }
+        }
+    }
+
+    /// Holds what must be true whenever and wherever it died.
+    async fn hold(&mut self, request: &Request, standin: bool, context: &str) {
+        let client = self.client.clone();
+        let check = request.check.as_ref().expect("checked");
+        let plan = &check.plans[0];
+        assert_eq!(client.requests(None, 10).await.expect("a list").len(), 1, "{context}: doubled");
+        // Applied once, exactly that plan, after the word.
+        let runs: Vec<Run> = client.runs(None, 100).await.expect("runs");
+        let applies: Vec<&Run> = runs.iter().filter(|run| run.kind == RunKind::Apply).collect();
+        assert_eq!(applies.len(), 1, "{context}: {applies:#?}");
+        assert_eq!(applies[0].state, RunState::Succeeded, "{context}: {:#?}", applies[0]);
+        assert_eq!(applies[0].plan_digest.as_ref(), Some(&plan.digest), "{context}");
+        assert_eq!(request.runs, [applies[0].id], "{context}");
+        assert!(runs.iter().all(|run| run.state.is_end() && run.state != RunState::Unknown), "{context}: {runs:#?}");
+        if standin {
+            let applied = fs::read_to_string(self.temp.path().join("applied")).expect("applied");
+            let digests: Vec<&str> = applied.lines().filter_map(|line| line.split(' ').next()).collect();
+            assert_eq!(digests, [plan.digest.as_str()], "{context}: applied exactly once, and exactly that");
+            assert_eq!(request.outputs.len(), 1, "{context}: what its owner needs is lost: {}", self.log());
+        }
+        // The trail is whole, each transition is in it once, and its event beside it.
+        assert!(client.audit_verification().await.expect("verified").verified, "{context}");
+        let audit = client.recent_audit(1000).await.expect("audit");
+        let of_it: Vec<_> = audit.iter().rev().filter(|record| record.object == "request/1").collect();
+        let count = |action: &str| of_it.iter().filter(|record| record.action == action).count();
+        for once in ["request.created", "request.submitted", "request.fulfilled"] {
+            assert_eq!(count(once), 1, "{context}: {once}: {of_it:#?}");
+        }
+        assert!(count("request.approved") >= 1, "{context}");
+        let said = |action: &str| of_it.iter().position(|record| record.action == action);
+        assert!(said("request.approved") < said("request.carried_out"), "{context}: {of_it:#?}");
+        let approved = of_it.iter().rev().find(|record| record.action == "request.approved").expect("approved");
+        let binding = serde_json::to_value(check.binding.digest()).expect("a digest");
+        assert_eq!(approved.detail["digest"], binding, "{context}: what was approved is what was applied");
+        let events: Vec<Event> = client.recent_events(1000).await.expect("events");
+        let told = events.iter().filter(|event| event.subject == "request/1").count();
+        assert_eq!(told, of_it.len(), "{context}: a transition without its event");
+        let mut sequences: Vec<u64> = events.iter().filter_map(|event| event.sequence.parse().ok()).collect();
+        sequences.reverse();
+        assert_eq!(sequences, (1..=sequences.len() as u64).collect::<Vec<_>>(), "{context}: a gap");
+        // The main branch holds it once, and nothing is left behind.
+        let root = self.root();
+        let written = git(&root, &["show", "HEAD:stacks/orgs/harbor/plat/prod/us-east-2.yaml"]);
+        assert!(written.contains("size: medium"), "{context}: {written}");
+        let merges = git(&root, &["log", "--merges", "--format=%H", "--grep=Terrace-Request: 1"]);
+        assert!(merges.lines().count() <= 1, "{context}: merged twice: {merges}");
+        assert_eq!(git(&root, &["status", "--porcelain", "--untracked-files=no"]), "", "{context}");
+        let state = self.paths.folder().to_owned();
+        let began = Instant::now();
+        loop {
+            let branches = git(&root, &["branch", "--list", "terrace/*"]);
+            let trees = git(&root, &["worktree", "list"]).lines().count();
+            let plans =
+                runs.iter().filter(|run| state.join("runs").join(run.id.to_string()).join("plan.tfplan").exists());
+            let left = (branches, trees, plans.count());
+            if left == (String::new(), 1, 0) {
+                break;
+            }
+            assert!(began.elapsed() < DEADLINE, "{context}: left behind: {left:?}: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Drop for Try {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn serve(base: &Path, path: &str, crash_at: Option<u64>) -> Child {
+    let log = fs::File::options().create(true).append(true).open(base.join("serve.log")).expect("a log");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_terrace"));
+    command.env_clear().env("PATH", path).env("ATMOS_BIN", "none").env("HOME", base).env("TMPDIR", base);
+    for (name, folder) in [
+        ("XDG_STATE_HOME", "state"),
+        ("XDG_DATA_HOME", "data"),
+        ("XDG_CONFIG_HOME", "config"),
+        ("XDG_CACHE_HOME", "cache"),
+        ("XDG_RUNTIME_DIR", "run"),
+    ] {
+        command.env(name, base.join(folder));
+    }
+    command.envs(crash_at.map(|at| ("TERRACE_CRASH_AT", at.to_string())));
+    command.envs(postgres::url(base).map(|url| ("TERRACE_DATABASE", url)));
+    command.arg("-C").arg(base.join("demo")).args(["serve", "--local", "--idle", "0"]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("served")
+}
+
+/// Tries one point; says whether the platform passed it.
+async fn crash(template: &Template, database: Option<&Postgres>, standin: bool, at: u64) -> bool {
+    let name = if database.is_some() { "PostgreSQL" } else { "SQLite" };
+    let context = format!("{name}, TERRACE_CRASH_AT={at}");
+    let mut attempt = Try::new(template, database, standin, at);
+    let request = attempt.carry().await;
+    // It may die after the last answer, too.
+    attempt.hold(&request, standin, &context).await;
+    attempt.died
+}
+
+/// Returns how many points are tried on each database, where that was said.
+fn wanted() -> Option<u64> {
+    std::env::var("TERRACE_CRASHES").ok()?.parse().ok()
+}
+
+/// How many points lie on the way; found by trying, and only what is spread over it depends on it.
+const WAY: u64 = 300;
+
+async fn crashes(database: Option<&Postgres>, few: &[u64]) {
+    let template = Template::new();
+    let Some(count) = wanted() else {
+        for at in few {
+            assert!(crash(&template, database, true, *at).await, "point {at} was not passed");
+        }
+        return;
+    };
+    let (mut died, mut tried) = (0, 0);
+    for index in 0..count {
+        let at = 1 + index * WAY / count;
+        tried += 1;
+        died += u64::from(crash(&template, database, true, at).await);
+    }
+    println!("{died} of {tried} tries died on the way");
+    assert!(died * 10 >= tried * 9, "the way is shorter than {WAY} points: {died} of {tried} died");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_survives_a_crash_wherever_something_is_written() {
+    crashes(None, &[30, 120]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_survives_a_crash_wherever_something_is_written_on_a_server() {
+    let Some(server) = Postgres::shared() else { return };
+    crashes(Some(server), &[75, 160]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_survives_crashes_with_real_terraform() {
+    if no_terraform() {
+        return;
+    }
+    let template = Template::new();
+    let points: Vec<u64> =
+        if wanted().is_some() { (1..=10).map(|n| n * WAY / 10 - WAY / 20).collect() } else { vec![140] };
+    for at in points {
+        crash(&template, None, false, at).await;
+    }
+}
