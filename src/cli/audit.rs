@@ -57,8 +57,8 @@ struct Verify {
     /// The public key that must have signed it, in hexadecimal digits; else the key of the estate here, where it has one
     #[arg(long, value_name = "HEX")]
     key: Option<String>,
-    /// The PostgreSQL database of a platform that was started with one
-    #[arg(long, value_name = "URL", env = "TERRACE_DATABASE", hide_env_values = true, conflicts_with = "file")]
+    /// The PostgreSQL database of a platform that was started with one, where no export is given
+    #[arg(long, value_name = "URL", env = "TERRACE_DATABASE", hide_env_values = true)]
     database: Option<String>,
 }
 
@@ -142,7 +142,8 @@ impl Verify {
             return Ok(verify::of_export(text.as_slice(), Vec::new(), self.key.as_deref())?);
         }
         let paths = local::paths(&context.root()?)?;
-        if self.database.is_none() && !paths.database().exists() {
+        let begun = if self.database.is_some() { paths.key() } else { paths.database() };
+        if !begun.exists() {
             return Err(Failure::usage("this estate has no audit trail yet")
                 .hint("whatever changes something through the platform begins it"));
         }

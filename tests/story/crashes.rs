@@ -220,7 +220,7 @@ impl Try {
         let plan = &check.plans[0];
         assert_eq!(client.requests(None, 10).await.expect("a list").len(), 1, "{context}: doubled");
         // Applied once, exactly that plan, after the word.
-        let runs: Vec<Run> = client.runs(None, 100).await.expect("runs");
+        let runs: Vec<Run> = client.recent_runs(100).await.expect("runs");
         let applies: Vec<&Run> = runs.iter().filter(|run| run.kind == RunKind::Apply).collect();
         assert_eq!(applies.len(), 1, "{context}: {applies:#?}");
         assert_eq!(applies[0].state, RunState::Succeeded, "{context}: {:#?}", applies[0]);

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use base64::Engine as _;
@@ -73,6 +73,9 @@ impl PlatformKey {
         // Beside it first: nobody ever reads half a key, and one that is there is never replaced.
         let part = path.with_extension(format!("key.{}", std::process::id()));
         let write = || {
+            if let Some(folder) = path.parent() {
+                fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            }
             let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
             writeln!(file, "{BEGIN}\n{}\n{END}", STANDARD.encode(&der))?;
             file.sync_all()?;

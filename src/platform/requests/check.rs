@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::error::RequestError;
 use super::git::Repository;
 use super::proposal::{self, Proposal};
-use super::{RequestService, approval, tree_of};
+use super::{LOOKED_AT, RequestService, approval, tree_of};
 use crate::atmos::Estate;
 use crate::domain::golden_path::{ConcernedInstance, InstanceAction};
 use crate::domain::id::{Digest, RunRef};
@@ -24,9 +24,6 @@ use crate::platform::estate::Snapshot;
 use crate::platform::policies::Bundle;
 use crate::platform::reviews::{self, Reviewed};
 use crate::platform::store::RunQuery;
-
-/// How many of the newest runs are looked through for those of a request.
-const LOOKED_AT: u32 = 1_000;
 
 impl RequestService {
     /// Says what a wish comes to, off the async threads.

@@ -209,8 +209,6 @@ impl RequestService {
         let Some(run) = run else { return Ok(Vec::new()) };
         let file = self.inner.runs.outputs_file(run.id);
         let text = std::fs::read(&file).unwrap_or_default();
-        // It holds what Terraform masks, and nobody needs it any more.
-        drop(std::fs::remove_file(&file));
         let Ok(Value::Object(found)) = serde_json::from_slice::<Value>(&text) else { return Ok(Vec::new()) };
         let read = |(name, output): (String, Value)| {
             let sensitive = output["sensitive"].as_bool().unwrap_or(true);

@@ -27,9 +27,10 @@ use super::audit::{Actor, AuditDraft};
 use super::estate::EstateService;
 use super::events::EventDraft;
 use super::runs::RunService;
-use super::store::{Change, KeyFingerprint, Remembered, RequestQuery, Store};
+use super::store::{Change, KeyFingerprint, Remembered, RequestQuery, RunQuery, Store};
 use crate::domain::id::Digest;
 use crate::domain::request::{Comment, Request, RequestState, Revision, Step, Wish};
+use crate::domain::run::RunKind;
 use crate::domain::team::Role;
 
 pub use branches::Branches;
@@ -41,6 +42,8 @@ pub(crate) use proposal::{form, ground};
 const PATIENCE_HOURS: i64 = 7 * 24;
 /// How often is looked for requests that have waited too long, or that need a push.
 const SWEEP: Duration = Duration::from_secs(30);
+/// How many of the newest runs are looked through for those of a request.
+const LOOKED_AT: u32 = 1_000;
 
 /// What somebody brings who changes a request: who they are, and the environment of their shell (never stored).
 pub type Env = BTreeMap<String, String>;
@@ -97,6 +100,7 @@ impl RequestService {
 
     /// Looks again and again for what needs a push, or has waited too long.
     async fn sweep(self) {
+        self.clean_up().await;
         loop {
             match self.inner.store.live_requests().await {
                 Ok(live) => {
@@ -137,7 +141,10 @@ impl RequestService {
         if let Some(key) = key
             && let Some(before) = self.inner.store.remembered(key).await?
         {
-            return self.get(before.answer.parse().unwrap_or_default()).await;
+            let request = self.get(before.answer.parse().unwrap_or_default()).await?;
+            // It was written, and the platform died before it was sent.
+            let unsent = !draft && request.state == RequestState::Draft && request.version == 1;
+            return if unsent { self.submit(actor, request.number, env).await } else { Ok(request) };
         }
         let proposal = self.propose(&wish, &actor.name).await?;
         let now = Timestamp::now();
@@ -341,6 +348,24 @@ impl RequestService {
         })
     }
 
+    /// Cleans up after requests that ended when the platform did.
+    async fn clean_up(&self) {
+        let newest = RequestQuery { limit: 1_000, ..RequestQuery::default() };
+        let ended = match self.inner.store.requests(&newest).await {
+            Ok(requests) => requests.into_iter().filter(|request| request.state.is_final()),
+            Err(error) => return tracing::warn!(%error, "requests cannot be cleaned up after now"),
+        };
+        for request in ended {
+            let trees =
+                (1..=request.revision()).map(|revision| self.inner.folder.join(tree_of(request.number, revision)));
+            let plans = request.check.iter().flat_map(|check| &check.plans);
+            let mut left = trees.chain(plans.map(|plan| self.inner.runs.plan_file(plan.run)));
+            if left.any(|path| path.exists()) {
+                self.clean(&request).await;
+            }
+        }
+    }
+
     /// Removes the worktrees and the branch of a request that has ended.
     async fn clean(&self, request: &Request) {
         let (root, folder) = (self.inner.estate.root().to_owned(), self.inner.folder.clone());
@@ -358,9 +383,17 @@ impl RequestService {
             }
         });
         drop(cleaning.await);
-        // A plan is used once, or never: what it holds is secret.
-        for plan in request.check.iter().flat_map(|check| &check.plans) {
-            drop(std::fs::remove_file(self.inner.runs.plan_file(plan.run)));
+        // A plan is used once, or never: what it holds is secret. Those that were made again have other runs; the ones that
+        // count go last, since they tell `clean_up` that something is left.
+        let newest = RunQuery { kind: Some(RunKind::Plan), limit: LOOKED_AT, ..RunQuery::default() };
+        let made = self.inner.store.runs(&newest).await.unwrap_or_default();
+        let made = made.iter().map(|kept| &kept.run).filter(|run| run.request == Some(number)).map(|run| run.id);
+        for run in made.chain(request.check.iter().flat_map(|check| &check.plans).map(|plan| plan.run)) {
+            drop(std::fs::remove_file(self.inner.runs.plan_file(run)));
+        }
+        // They hold what Terraform masks, and nobody needs them any more.
+        for run in &request.runs {
+            drop(std::fs::remove_file(self.inner.runs.outputs_file(*run)));
         }
         self.inner.envs.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
     }

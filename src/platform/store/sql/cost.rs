@@ -154,8 +154,12 @@ fn kept(row: &Row) -> Result<KeptImport, PlatformError> {
     })
 }
 
-/// Adds `where bill in (…)`.
+/// Adds `where bill in (…)`; an empty list is none for PostgreSQL.
 fn within(sql: &mut QueryBuilder<Db>, bills: &[i64]) {
+    if bills.is_empty() {
+        sql.push(" where 1 = 0");
+        return;
+    }
     sql.push(" where bill in (");
     let mut list = sql.separated(", ");
     for bill in bills {
