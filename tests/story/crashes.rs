@@ -360,6 +360,6 @@ async fn a_request_survives_crashes_with_real_terraform() {
     let points: Vec<u64> =
         if wanted().is_some() { (1..=10).map(|n| n * WAY / 10 - WAY / 20).collect() } else { vec![140] };
     for at in points {
-        crash(&template, None, false, at).await;
+        assert!(crash(&template, None, false, at).await, "point {at} was not passed");
     }
 }

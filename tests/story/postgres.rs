@@ -115,7 +115,7 @@ async fn a_platform_outlives_its_database() {
     server.begin_again();
     let run = until("it is back", || async { served.client.start_run(&with_env(), Some("one")).await.ok() }).await;
     let which = terrace::domain::id::RunRef::Id(run.id);
-    until("the end", || async { served.client.run(which.clone()).await.ok().filter(|run| run.state.is_end()) }).await;
+    until("the end", || async { served.client.run(which).await.ok().filter(|run| run.state.is_end()) }).await;
     let all = RunQuery { limit: 10, ..RunQuery::default() };
     let runs = served.platform.store("runs").expect("kept").runs(&all).await.expect("read");
     assert_eq!(runs.len(), 1, "nothing was done twice");
