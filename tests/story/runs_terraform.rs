@@ -1,5 +1,7 @@
 //! Runs through the service with real Terraform.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use terrace::domain::id::{Digest, RunRef};
 use terrace::domain::run::{PlanSummary, RunKind, RunState, SetRequest, StepState};
 use terrace::domain::stack::InstanceRef;
@@ -87,14 +89,24 @@ async fn a_changed_plan_file_is_not_applied() {
     let platform = world.platform().await;
     let run = platform.create(request(RunKind::Apply, "net", "dev")).await;
     let run = platform.until(&run, RunState::AwaitingConfirmation).await;
-    let plan = world.run_folder(&run).join("plan.tfplan");
-    let mut bytes = std::fs::read(&plan).expect("a plan");
-    bytes.push(0);
-    std::fs::write(&plan, bytes).expect("changed");
+    // While a person thinks it lies there encrypted, for its owner only.
+    let (plan, sealed) = (world.run_folder(&run).join("plan.tfplan"), world.run_folder(&run).join("plan.sealed"));
+    assert!(!plan.exists());
+    let bytes = std::fs::read(&sealed).expect("a plan");
+    assert_eq!(std::fs::metadata(&sealed).expect("there").permissions().mode() & 0o777, 0o600);
+    assert!(!bytes.windows(2).any(|two| two == b"PK"), "a plan file is a zip");
+    std::fs::write(&sealed, [&bytes[..], b"x"].concat()).expect("changed");
     platform.runs.confirm(&alice(), &RunRef::Id(run.id), None).await.expect("confirmed");
     let run = platform.end(&run).await;
     assert_eq!(run.state, RunState::Failed, "{run:#?}");
     assert!(run.reason.as_deref().is_some_and(|reason| reason.contains("nothing was applied")), "{:?}", run.reason);
+    // Another file in the place of the plan is not applied either.
+    let run = platform.create(request(RunKind::Apply, "net", "dev")).await;
+    let run = platform.until(&run, RunState::AwaitingConfirmation).await;
+    std::fs::write(world.run_folder(&run).join("plan.tfplan"), "another").expect("written");
+    platform.runs.confirm(&alice(), &RunRef::Id(run.id), None).await.expect("confirmed");
+    let run = platform.end(&run).await;
+    assert!(run.reason.as_deref().is_some_and(|reason| reason.contains("another file")), "{:?}", run.reason);
     assert!(!world.root().join("components/terraform/network/terraform.tfstate.d/dev-net/terraform.tfstate").exists());
 }
 

@@ -7,12 +7,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::domain::estimate::Estimate;
-use crate::domain::golden_path::{ConcernedInstance, FileChange};
+use crate::domain::golden_path::{ConcernedInstance, FileChange, InstanceAction};
 use crate::domain::id::{Digest, RunId};
 use crate::domain::money::{Exact, Money};
 use crate::domain::policy::Verdict;
 use crate::domain::run::PlanSummary;
 use crate::domain::stack::InstanceRef;
+
+use super::wave::PlannedChange;
 
 /// What a request costs a month.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -62,6 +64,10 @@ fn add(mut sum: Money, next: &Money) -> Money {
 pub struct CheckedPlan {
     /// What was planned.
     pub instance: InstanceRef,
+    /// What becomes of the instance.
+    pub action: InstanceAction,
+    /// Whether it was planned with the configuration on the request's branch, not with the estate's own.
+    pub on_branch: bool,
     /// The run that planned it.
     pub run: RunId,
     /// Its number.
@@ -70,12 +76,27 @@ pub struct CheckedPlan {
     pub digest: Digest,
     /// What it does.
     pub summary: PlanSummary,
+    /// What it does to each resource that it changes, in the order of the plan.
+    #[serde(default)]
+    pub resources: Vec<PlannedChange>,
     /// Digest of the resolved variables.
     pub variables: Digest,
+    /// Digest of the resolved configuration: variables, environment, backend, providers; null where it is not known.
+    #[serde(default)]
+    pub configuration: Option<Digest>,
     /// What it costs.
     pub estimate: Estimate,
     /// What policy says.
     pub verdict: Verdict,
+}
+
+/// A step of something that no plan binds: it is read instead of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ScriptStep {
+    /// Its name.
+    pub name: String,
+    /// What it runs.
+    pub command: String,
 }
 
 /// What was found out about one revision.
@@ -85,8 +106,26 @@ pub struct Check {
     pub files: Vec<FileChange>,
     /// The instances it concerns, in the order in which they are applied.
     pub instances: Vec<ConcernedInstance>,
-    /// The plans, in that order.
+    /// The plans of this wave, in that order.
     pub plans: Vec<CheckedPlan>,
+    /// Which wave it is, from 1.
+    #[serde(default = "first")]
+    pub wave: usize,
+    /// The instances that are planned after this wave is applied.
+    #[serde(default)]
+    pub later: Vec<ConcernedInstance>,
+    /// What runs without a plan that binds it; empty where plans say everything.
+    #[serde(default)]
+    pub script: Vec<ScriptStep>,
+    /// Who wrote the commit that it stands on, where that is none of its own.
+    #[serde(default)]
+    pub authors: Vec<String>,
+    /// The request that had applied exactly this configuration before; null where none had.
+    #[serde(default)]
+    pub restores: Option<u64>,
+    /// Why this wave is outside the bounds that were stated; null where it is the first, or none were.
+    #[serde(default)]
+    pub outside: Option<Vec<String>>,
     /// What it costs in all; null where nothing is planned.
     pub price: Option<Price>,
     /// What policy says of all of it.
@@ -103,6 +142,9 @@ pub struct Check {
 pub struct Binding {
     /// The revision of the request.
     pub revision: usize,
+    /// The wave, from 1.
+    #[serde(default = "first")]
+    pub wave: usize,
     /// The commit on the request's branch; null where it writes no file.
     pub commit: Option<String>,
     /// SHA-256 of each plan file, by `component@stack`.
@@ -113,6 +155,13 @@ pub struct Binding {
     pub estimate: Digest,
     /// The resolved variables of every instance.
     pub variables: Digest,
+    /// What runs without a plan; null where plans say everything.
+    #[serde(default)]
+    pub script: Option<Digest>,
+}
+
+fn first() -> usize {
+    1
 }
 
 impl Binding {
@@ -133,6 +182,8 @@ impl Binding {
             (self.policy != other.policy, "the policies"),
             (self.estimate != other.estimate, "the price"),
             (self.variables != other.variables, "the variables"),
+            (self.script != other.script, "the script"),
+            (self.wave != other.wave, "the wave"),
         ]
         .into_iter()
         .filter_map(|(differs, name)| differs.then_some(name))
@@ -147,11 +198,13 @@ mod tests {
     fn binding() -> Binding {
         Binding {
             revision: 1,
+            wave: 1,
             commit: Some("c".into()),
             plans: BTreeMap::from([("a@b".to_owned(), Digest::of(b"plan"))]),
             policy: Digest::of(b"policy"),
             estimate: Digest::of(b"estimate"),
             variables: Digest::of(b"variables"),
+            script: None,
         }
     }
 
@@ -159,13 +212,15 @@ mod tests {
     fn every_part_counts_and_is_named() {
         let one = binding();
         type Change = fn(&mut Binding);
-        let changed: [(&str, Change); 6] = [
+        let changed: [(&str, Change); 8] = [
             ("the revision", |b| b.revision = 2),
             ("the commit", |b| b.commit = None),
             ("the plan", |b| drop(b.plans.insert("a@b".into(), Digest::of(b"other")))),
             ("the policies", |b| b.policy = Digest::of(b"other")),
             ("the price", |b| b.estimate = Digest::of(b"other")),
             ("the variables", |b| b.variables = Digest::of(b"other")),
+            ("the script", |b| b.script = Some(Digest::of(b"other"))),
+            ("the wave", |b| b.wave = 2),
         ];
         for (name, change) in changed {
             let mut other = binding();

@@ -1,12 +1,17 @@
 //! The state machine of a request: what may follow what.
 //!
-//! Pure: a step of a request gives the next request or says why not. Nothing here ever removes a revision or a decision.
+//! Pure: a step of a request gives the next request or says why not. Nothing here ever removes a revision, a decision or
+//! what was applied; a request of which something is applied does not end without a word on that.
 
 use jiff::Timestamp;
 
-use super::{Check, Comment, Decision, DeliveredOutput, Request, RequestState, Revision};
+use super::{
+    AppliedInstance, BrokenGlass, Check, Comment, Decision, DeliveredOutput, Request, RequestState, Reviewed, Revision,
+    SecondReview,
+};
 use crate::domain::id::RunId;
 use crate::domain::policy::Outcome;
+use crate::domain::stack::InstanceRef;
 
 /// What happens to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,30 +35,65 @@ pub enum Step {
         decision: Box<Decision>,
         /// Whether nobody else has to agree.
         enough: bool,
+        /// The look that somebody else owes at it, where the usual approvals are not there.
+        review: Option<SecondReview>,
     },
     /// A person refuses; the decision must give a reason.
     Reject(Box<Decision>),
+    /// A person sets the rules of approvals aside, because it cannot wait.
+    BreakGlass(Box<BrokenGlass>),
     /// What was agreed to has changed: it is looked at again, and what was said counts no more.
     Void {
         /// What changed.
+        reason: String,
+    },
+    /// What was said is not enough any more: somebody who agreed may not, by now.
+    Wait {
+        /// Why.
         reason: String,
     },
     /// The platform begins to carry it out.
     Execute,
     /// A run carries it out.
     Run(RunId),
+    /// An instance is applied.
+    Applied {
+        /// What was applied, by which run.
+        applied: Box<AppliedInstance>,
+        /// What its owner needs.
+        outputs: Vec<DeliveredOutput>,
+    },
+    /// What an earlier run of it applied is undone.
+    Undone {
+        /// The instance.
+        instance: InstanceRef,
+        /// The run that undid it.
+        run: RunId,
+    },
+    /// Everything that was planned is applied, and something else can be planned now.
+    NextWave,
     /// It is done.
     Fulfill {
         /// The commit that brought it to the main branch.
         merged: Option<String>,
-        /// What its owner needs.
-        outputs: Vec<DeliveredOutput>,
     },
     /// It could not be carried out.
     Fail {
         /// Why.
         reason: String,
     },
+    /// Somebody goes on with what is partially applied.
+    Continue {
+        /// Who.
+        by: String,
+    },
+    /// Somebody has what was applied of it undone.
+    Revert {
+        /// Who.
+        by: String,
+    },
+    /// Somebody else looked at what had gone ahead.
+    Review(Reviewed),
     /// Somebody says something.
     Comment(Comment),
     /// The requester takes it back.
@@ -74,10 +114,18 @@ impl Step {
             Step::SendBack { .. } => "sent back",
             Step::Approve { .. } => "approved",
             Step::Reject(_) => "rejected",
+            Step::BreakGlass(_) => "glass broken",
             Step::Void { .. } => "looked at again",
+            Step::Wait { .. } => "held back",
             Step::Execute | Step::Run(_) => "carried out",
+            Step::Applied { .. } => "applied",
+            Step::Undone { .. } => "undone",
+            Step::NextWave => "brought to its next wave",
             Step::Fulfill { .. } => "fulfilled",
             Step::Fail { .. } => "given up",
+            Step::Continue { .. } => "continued",
+            Step::Revert { .. } => "reverted",
+            Step::Review(_) => "reviewed",
             Step::Comment(_) => "commented on",
             Step::Withdraw => "withdrawn",
             Step::Expire => "expired",
@@ -124,8 +172,20 @@ impl Request {
         };
         let mut next = Request { version: self.version + 1, ..self.clone() };
         match (self.state, step) {
+            // Of what has ended something can be said too, and what went ahead is looked at afterwards.
+            (_, Step::Comment(comment)) => {
+                next.comments.push(comment);
+                return Ok(next);
+            }
+            (_, Step::Review(reviewed)) => {
+                let owed = next.review.as_mut().filter(|review| review.done.is_none()).ok_or_else(wrong)?;
+                owed.done = Some(reviewed);
+                return Ok(next);
+            }
             // A change of what is asked for always goes back to the start: whatever was said was about the old one.
-            (State::Draft | State::NeedsChanges | State::PendingApproval, Step::Revise(revision)) => {
+            (State::Draft | State::NeedsChanges | State::PendingApproval, Step::Revise(revision))
+                if self.applied.is_empty() =>
+            {
                 next.kind = revision.wish.kind;
                 next.revisions.push(revision);
                 (next.state, next.reason, next.check) = (State::Draft, None, None);
@@ -136,29 +196,16 @@ impl Request {
                 next.submitted_at = self.submitted_at.or(Some(now));
             }
             (State::Submitted, Step::BeginCheck) => next.state = State::Checking,
-            (State::Checking, Step::Judge(check, outcome)) => {
-                next.state = match outcome {
-                    Outcome::Deny => State::NeedsChanges,
-                    Outcome::NeedsApproval => State::PendingApproval,
-                    Outcome::Allow | Outcome::Warn => State::Approved,
-                };
-                next.reason = (outcome == Outcome::Deny).then(|| {
-                    let said: Vec<&str> = check.verdict.denials().map(|finding| finding.message.as_str()).collect();
-                    format!(
-                        "denied by policy: {}",
-                        if said.is_empty() { "no rule allows it".to_owned() } else { said.join("; ") }
-                    )
-                });
-                next.check = Some(*check);
-            }
+            (State::Checking, Step::Judge(check, outcome)) => next.judge(*check, outcome),
             (State::Submitted | State::Checking | State::Executing, Step::SendBack { reason: why }) => {
                 (next.state, next.reason) = (State::NeedsChanges, reason(&why)?);
                 next.void(&why);
             }
-            (State::PendingApproval, Step::Approve { decision, enough }) if decision.approved => {
+            (State::PendingApproval, Step::Approve { decision, enough, review }) if decision.approved => {
                 next.decisions.push(*decision);
                 if enough {
                     (next.state, next.reason) = (State::Approved, None);
+                    next.review = review.or_else(|| self.review.clone());
                 }
             }
             (State::PendingApproval, Step::Reject(decision)) if !decision.approved => {
@@ -166,18 +213,51 @@ impl Request {
                 (next.state, next.reason) = (State::Rejected, reason(&why)?);
                 next.decisions.push(*decision);
             }
+            (State::PendingApproval, Step::BreakGlass(glass)) if self.broken_glass().is_none() => {
+                reason(&glass.reason)?;
+                next.glass = Some(*glass);
+                return Ok(next);
+            }
             (State::PendingApproval | State::Approved, Step::Void { reason: why }) => {
                 (next.state, next.reason) = (State::Submitted, reason(&why)?);
                 next.void(&why);
             }
+            // Nothing of what was planned has begun: it is planned again.
+            (State::Executing, Step::Void { reason: why }) if !self.has_begun() => {
+                (next.state, next.reason) = (State::Submitted, reason(&why)?);
+                next.void(&why);
+            }
+            (State::Approved, Step::Wait { reason: why }) => {
+                (next.state, next.reason) = (State::PendingApproval, reason(&why)?);
+            }
             (State::Approved, Step::Execute) => next.state = State::Executing,
             (State::Executing, Step::Run(run)) => next.runs.push(run),
-            (State::Executing, Step::Fulfill { merged, outputs }) => {
-                (next.state, next.reason) = (State::Fulfilled, None);
-                (next.merged, next.outputs) = (merged, outputs);
+            (State::Executing, Step::Applied { applied, outputs }) if !self.reverting => {
+                next.applied.push(*applied);
+                next.outputs.extend(outputs);
+            }
+            (State::Executing, Step::Undone { instance, run }) if self.reverting => {
+                let live = next.applied.iter_mut().rfind(|one| one.instance == instance && one.undone.is_none());
+                live.ok_or_else(wrong)?.undone = Some(run);
+                next.outputs.retain(|output| output.instance != instance);
+            }
+            (State::Executing, Step::NextWave) => (next.state, next.reason) = (State::Submitted, None),
+            (State::Executing, Step::Fulfill { merged }) if !self.reverting => {
+                (next.state, next.reason, next.merged) = (State::Fulfilled, None, merged);
+            }
+            (State::Executing, Step::Fulfill { .. }) if self.live().next().is_none() => {
+                (next.state, next.reason) = (State::Reverted, None);
             }
             (State::Executing, Step::Fail { reason: why }) => {
                 (next.state, next.reason) = (State::Failed, reason(&why)?);
+            }
+            (State::PartiallyApplied, Step::Continue { by }) => {
+                (next.state, next.reason) = (State::Submitted, None);
+                next.starters.push(by);
+            }
+            (State::PartiallyApplied, Step::Revert { by }) => {
+                (next.state, next.reason, next.reverting) = (State::Submitted, None, true);
+                next.starters.push(by);
             }
             (
                 State::Draft
@@ -190,26 +270,59 @@ impl Request {
             ) => next.state = State::Withdrawn,
             // A draft and a request that was sent back wait for their requester, not for others.
             (State::PendingApproval | State::Approved, Step::Expire) => next.state = State::Expired,
-            // Also of what has ended something can be said.
-            (_, Step::Comment(comment)) => {
-                next.comments.push(comment);
-                return Ok(next);
-            }
             _ => return Err(wrong()),
         }
-        match (self.waiting_since, next.state) {
-            (None, State::PendingApproval) => next.waiting_since = Some(now),
-            (Some(since), state) if state != State::PendingApproval => {
-                let seconds = u64::try_from(now.duration_since(since).as_secs()).unwrap_or(0);
-                (next.waiting_since, next.expires_at) = (None, None);
-                next.waited_seconds = self.waited_seconds.saturating_add(seconds);
-            }
-            _ => {}
-        }
+        next.keep_what_is_applied(verb);
+        next.count_waiting(self, now);
         if next.state.is_final() {
             next.ended_at = Some(now);
         }
         Ok(next)
+    }
+
+    /// Takes the outcome of a check.
+    fn judge(&mut self, check: Check, outcome: Outcome) {
+        self.state = match outcome {
+            Outcome::Deny => RequestState::NeedsChanges,
+            Outcome::NeedsApproval => RequestState::PendingApproval,
+            Outcome::Allow | Outcome::Warn => RequestState::Approved,
+        };
+        self.reason = (outcome == Outcome::Deny).then(|| {
+            let said: Vec<&str> = check.verdict.denials().map(|finding| finding.message.as_str()).collect();
+            format!("denied by policy: {}", if said.is_empty() { "no rule allows it".to_owned() } else { said.join("; ") })
+        });
+        self.check = Some(check);
+    }
+
+    /// Tells whether something of what the present check planned is applied or undone.
+    fn has_begun(&self) -> bool {
+        let Some(check) = &self.check else { return false };
+        match self.reverting {
+            true => check.plans.iter().any(|plan| !self.live().any(|applied| applied.instance == plan.instance)),
+            false => self.applied.iter().any(|applied| applied.wave == check.wave),
+        }
+    }
+
+    /// What would end or go back while a part is applied waits for a person instead.
+    fn keep_what_is_applied(&mut self, verb: &str) {
+        let ends = self.state.is_final() && !matches!(self.state, RequestState::Fulfilled | RequestState::Reverted);
+        if (ends || self.state == RequestState::NeedsChanges) && self.live().next().is_some() {
+            self.state = RequestState::PartiallyApplied;
+            self.reason.get_or_insert_with(|| format!("the rest was {verb}"));
+        }
+    }
+
+    /// Counts how long it waited for people.
+    fn count_waiting(&mut self, before: &Request, now: Timestamp) {
+        match (before.waiting_since, self.state) {
+            (None, RequestState::PendingApproval) => self.waiting_since = Some(now),
+            (Some(since), state) if state != RequestState::PendingApproval => {
+                let seconds = u64::try_from(now.duration_since(since).as_secs()).unwrap_or(0);
+                (self.waiting_since, self.expires_at) = (None, None);
+                self.waited_seconds = before.waited_seconds.saturating_add(seconds);
+            }
+            _ => {}
+        }
     }
 
     /// What was said counts no more.

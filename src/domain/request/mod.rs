@@ -1,22 +1,31 @@
 //! Requests: what somebody asks for, what was found out about it, who decided what.
 //!
-//! The words are here; [`machine`] has the rules of states, [`check`] what an approval is bound to. Writing the commit,
-//! planning, pricing and judging belong to the platform.
+//! The words are here; [`machine`] has the rules of states, [`check`] what an approval is bound to, [`standing`] who may
+//! decide and when that is enough, [`wave`] what is planned only after something else was applied, [`differences`] what
+//! somebody has not read yet. Writing the commit, planning, pricing and judging belong to the platform.
 
 pub mod check;
+pub mod decision;
+pub mod differences;
 pub mod machine;
+pub mod standing;
+pub mod wave;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::id::{Digest, RunId};
+use super::id::RunId;
 use super::run::RunKind;
 use super::stack::InstanceRef;
 
-pub use check::{Binding, Check, CheckedPlan, Price};
+pub use check::{Binding, Check, CheckedPlan, Price, ScriptStep};
+pub use decision::{BrokenGlass, Decision, ReviewCause, Reviewed, SecondReview, Seen};
+pub use differences::{Difference, Differences, Part, PartChange, PartKind};
 pub use machine::{Step, StepRefused};
+pub use standing::{Bar, Electorate, NeedStanding, Rules, Silent, Voice};
+pub use wave::{AppliedInstance, Bounds, PlannedChange};
 
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -52,6 +61,8 @@ pub enum RequestState {
     Executing,
     /// Done, and usable.
     Fulfilled,
+    /// A part is applied and the rest is not: somebody goes on with it, or reverts it.
+    PartiallyApplied,
     /// Sent back: a new revision is needed.
     NeedsChanges,
     /// Refused by a person.
@@ -62,13 +73,18 @@ pub enum RequestState {
     Expired,
     /// Could not be carried out.
     Failed,
+    /// What had been applied of it was undone.
+    Reverted,
 }
 
 impl RequestState {
     /// Whether nothing follows any more.
     #[must_use]
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Fulfilled | Self::Rejected | Self::Withdrawn | Self::Expired | Self::Failed)
+        matches!(
+            self,
+            Self::Fulfilled | Self::Rejected | Self::Withdrawn | Self::Expired | Self::Failed | Self::Reverted
+        )
     }
 
     /// Whether the platform has something to do for it.
@@ -88,11 +104,13 @@ impl RequestState {
             Self::Approved => "approved",
             Self::Executing => "executing",
             Self::Fulfilled => "fulfilled",
+            Self::PartiallyApplied => "partially_applied",
             Self::NeedsChanges => "needs_changes",
             Self::Rejected => "rejected",
             Self::Withdrawn => "withdrawn",
             Self::Expired => "expired",
             Self::Failed => "failed",
+            Self::Reverted => "reverted",
         }
     }
 }
@@ -148,6 +166,9 @@ pub struct Wish {
     /// Why it is needed, for those who decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Within what later waves go ahead without another approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bounds: Option<Bounds>,
 }
 
 /// One version of what is asked for. Revisions are only ever added.
@@ -158,26 +179,6 @@ pub struct Revision {
     /// When it was written.
     #[schema(value_type = String, format = DateTime)]
     pub written_at: Timestamp,
-}
-
-/// What a person said about a request that waited.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Decision {
-    /// Who.
-    pub actor: String,
-    /// Whether it was a yes.
-    pub approved: bool,
-    /// Why; a no always says it.
-    pub reason: Option<String>,
-    /// What it is bound to ([`Binding::digest`]).
-    pub digest: Digest,
-    /// Whether nobody else was there: the requester's own word, on a platform of one person.
-    pub self_attested: bool,
-    /// Why it counts no more: what it was bound to has changed.
-    pub voided: Option<String>,
-    /// When.
-    #[schema(value_type = String, format = DateTime)]
-    pub at: Timestamp,
 }
 
 /// A word on a request.
@@ -235,6 +236,24 @@ pub struct Request {
     pub decisions: Vec<Decision>,
     /// Comments, in order.
     pub comments: Vec<Comment>,
+    /// Who set the rules of approvals aside, and why; null where nobody did.
+    #[serde(default)]
+    pub glass: Option<BrokenGlass>,
+    /// The look that somebody else owes at it; null where the usual approvals were there.
+    #[serde(default)]
+    pub review: Option<SecondReview>,
+    /// What each person has looked at last.
+    #[serde(default)]
+    pub seen: Vec<Seen>,
+    /// The instances that were applied, in order.
+    #[serde(default)]
+    pub applied: Vec<AppliedInstance>,
+    /// Whether what was applied of it is being undone.
+    #[serde(default)]
+    pub reverting: bool,
+    /// Who had it go on, or be undone, after a part was applied.
+    #[serde(default)]
+    pub starters: Vec<String>,
     /// The runs that carry it out.
     pub runs: Vec<RunId>,
     /// The commit that brought it to the main branch.
@@ -274,6 +293,12 @@ impl Request {
             check: None,
             decisions: Vec::new(),
             comments: Vec::new(),
+            glass: None,
+            review: None,
+            seen: Vec::new(),
+            applied: Vec::new(),
+            reverting: false,
+            starters: Vec::new(),
             runs: Vec::new(),
             merged: None,
             outputs: Vec::new(),
@@ -315,5 +340,22 @@ impl Request {
         };
         let counts = |decision: &&Decision| decision.approved && decision.voided.is_none() && decision.digest == digest;
         self.decisions.iter().filter(newest).filter(counts).collect()
+    }
+
+    /// Returns who set the rules of approvals aside for the revision that counts.
+    #[must_use]
+    pub fn broken_glass(&self) -> Option<&BrokenGlass> {
+        self.glass.as_ref().filter(|glass| glass.revision == self.revision())
+    }
+
+    /// Returns the instances that it applied and that were not undone since.
+    pub fn live(&self) -> impl Iterator<Item = &AppliedInstance> {
+        self.applied.iter().filter(|applied| applied.undone.is_none())
+    }
+
+    /// Returns the wave that comes next, from 1.
+    #[must_use]
+    pub fn wave(&self) -> usize {
+        self.applied.iter().map(|applied| applied.wave).max().unwrap_or(0) + 1
     }
 }

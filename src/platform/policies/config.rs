@@ -52,9 +52,72 @@ pub struct Settings {
     /// The ports that may be open to the whole Internet.
     #[serde(default = "public_ports")]
     pub public_ports: Vec<u16>,
+    /// Whether people may decide on what they asked for themselves.
+    #[serde(default)]
+    pub self_approval: SelfApproval,
+    /// Whether the rules of approvals may be set aside with a reason and a second person.
+    #[serde(default = "yes")]
+    pub break_glass: bool,
+    /// Whether one operator may bring back a configuration that was approved and applied before.
+    #[serde(default)]
+    pub restore: bool,
+    /// What becomes of something that no plan binds in a protected stage.
+    #[serde(default)]
+    pub unbound: Unbound,
     /// Further keys, for rules of one's own.
     #[serde(flatten)]
     pub more: BTreeMap<String, Value>,
+}
+
+/// When people may decide on what they asked for themselves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Value", into = "Value")]
+pub enum SelfApproval {
+    /// Never: `false`.
+    #[default]
+    Never,
+    /// Where nobody shares the platform with them: `solo`.
+    Solo,
+    /// Always: `true`.
+    Always,
+}
+
+impl TryFrom<Value> for SelfApproval {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Self, String> {
+        match &value {
+            Value::Bool(false) => Ok(Self::Never),
+            Value::Bool(true) => Ok(Self::Always),
+            Value::String(word) if word == "solo" => Ok(Self::Solo),
+            other => Err(format!("self_approval is {other}, and true, false and solo are understood")),
+        }
+    }
+}
+
+impl From<SelfApproval> for Value {
+    fn from(word: SelfApproval) -> Self {
+        match word {
+            SelfApproval::Never => Value::Bool(false),
+            SelfApproval::Solo => Value::from("solo"),
+            SelfApproval::Always => Value::Bool(true),
+        }
+    }
+}
+
+/// What becomes of a script or command that no plan binds in a protected stage.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unbound {
+    /// It is denied.
+    #[default]
+    Deny,
+    /// It waits for approvals, its script shown in the place of a plan.
+    Approve,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn protected_stages() -> Vec<String> {
@@ -75,6 +138,10 @@ impl Default for Settings {
             protected_stages: protected_stages(),
             owner_tags: owner_tags(),
             public_ports: public_ports(),
+            self_approval: SelfApproval::default(),
+            break_glass: yes(),
+            restore: false,
+            unbound: Unbound::default(),
             more: BTreeMap::new(),
         }
     }

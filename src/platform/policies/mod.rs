@@ -27,6 +27,6 @@ mod syntax;
 mod testing;
 
 pub use bundle::{Bundle, POLICIES_FOLDER, PolicyFile};
-pub use config::{CONFIG_FILE, Config, Settings, Switch};
+pub use config::{CONFIG_FILE, Config, SelfApproval, Settings, Switch, Unbound};
 pub use evaluate::TIME_LIMIT;
 pub use input::{ActorFacts, InstanceFacts, PlanError, PlanInput, read_plan};

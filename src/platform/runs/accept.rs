@@ -102,7 +102,7 @@ impl RunService {
             let doing = "cannot make the run's folder";
             folder.create().map_err(RunError::io(doing))?;
             if let Some(planned) = request.request.as_ref().and_then(|mark| mark.applies) {
-                self.take_plan(planned, &folder)?;
+                self.take_plan(planned, id).await?;
             }
             noted.keep(&folder).map_err(RunError::io(doing))?;
             folder.keep_leaves(&work.leaves).map_err(RunError::io(doing))?;
@@ -127,23 +127,9 @@ impl RunService {
         Ok(KeptRun { run, request, locks: work.locks, taken: 0, parallel: draft.parallel })
     }
 
-    /// Lays the plan of another run into a run's folder; a plan is used once.
-    fn take_plan(&self, planned: RunId, folder: &RunFolder) -> Result<(), RunError> {
-        let from = self.inner.folder(planned);
-        let doing = "cannot take the approved plan";
-        std::fs::copy(from.plan_json(), folder.plan_json()).map_err(RunError::io(doing))?;
-        std::fs::copy(from.plan(), folder.plan()).map_err(RunError::io(doing))?;
-        Ok(())
-    }
-
     /// Returns where a run's plan lies as JSON.
     pub(crate) fn plan_json(&self, id: RunId) -> PathBuf {
         self.inner.folder(id).plan_json()
-    }
-
-    /// Returns where a run's plan lies as Terraform wrote it.
-    pub(crate) fn plan_file(&self, id: RunId) -> PathBuf {
-        self.inner.folder(id).plan()
     }
 
     /// Returns where Terraform's outputs lie after the apply of an approved plan.

@@ -157,6 +157,9 @@ impl RunService {
     async fn clean_up(&self, run: Run) -> Result<(), RunError> {
         let root = self.inner.configurations.current().await.map(|now| now.root().to_owned()).unwrap_or_default();
         let (id, folder) = (run.id, self.inner.folder(run.id));
+        if waits_for_approval(&run) {
+            self.seal_plan(id).await?;
+        }
         match blocking(move || tidy(&root, &folder, &run)).await? {
             Some(unsent) => self.tell_of_unsent(id, &unsent).await,
             None => Ok(()),
@@ -255,16 +258,20 @@ impl RunService {
 fn tidy(root: &Path, folder: &RunFolder, run: &Run) -> Option<PathBuf> {
     drop(std::fs::remove_dir_all(folder.data()));
     drop(std::fs::remove_file(folder.path().join("control.sock")));
-    // The plan of a request waits for its approval; the request removes it.
-    let waits = run.kind == RunKind::Plan && run.request.is_some();
-    if run.state != RunState::Unknown && !waits {
-        // It holds secrets in clear, and is used once: in its own run.
+    if run.state != RunState::Unknown && !waits_for_approval(run) {
+        // It holds secrets, and is used once: in its own run.
         drop(std::fs::remove_file(folder.plan()));
+        drop(std::fs::remove_file(folder.sealed()));
     }
     if let Err(error) = mask::file(&folder.plan_json()) {
         tracing::warn!(run = %run.id, %error, "a plan could not be masked and was removed");
     }
     copy::remove(root, folder, run)
+}
+
+/// Whether a run's plan is kept for an approval: the request that it is for removes it.
+fn waits_for_approval(run: &Run) -> bool {
+    run.kind == RunKind::Plan && run.request.is_some()
 }
 
 /// Masks the plan that was just made.

@@ -149,6 +149,9 @@ impl RunService {
         let started = async {
             let work = self.prepare(&request, id, &noted, kept.run.copy.as_deref()).await?;
             self.note_ground(id, &work).await?;
+            if let Some(planned) = request.request.as_ref().and_then(|mark| mark.applies) {
+                self.open_plan(planned, id).await?;
+            }
             hand.ask(Ask::Start { token: self.inner.token, script: Box::new(work.script) }).await
         };
         let started = started.await;

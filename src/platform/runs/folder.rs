@@ -10,6 +10,7 @@
 //!   tools.json                 which tools it uses
 //!   configuration.json         the resolved configuration it stands on, with lines
 //!   plan.tfplan, plan.json     the plan and what it holds, mode 0600
+//!   plan.sealed                the plan while it waits for people: encrypted
 //!   data/                      TF_DATA_DIR
 //!   copy/                      the working copy it runs in, where it does not run in the estate itself
 //! ```
@@ -83,6 +84,12 @@ impl RunFolder {
     #[must_use]
     pub fn plan(&self) -> PathBuf {
         self.path.join("plan.tfplan")
+    }
+
+    /// Returns the encrypted plan file, while the plan waits for people.
+    #[must_use]
+    pub fn sealed(&self) -> PathBuf {
+        self.path.join("plan.sealed")
     }
 
     /// Returns the plan as JSON.

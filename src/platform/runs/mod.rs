@@ -5,6 +5,7 @@
 //! [`protocol`]. Rules of states are in [`crate::domain::run`], commands and files in [`crate::atmos::driver`].
 
 mod accept;
+mod approved;
 mod attend;
 pub mod configuration;
 mod copy;
@@ -30,6 +31,7 @@ mod since;
 pub mod supervisor;
 mod takeover;
 mod unlock;
+mod vault;
 mod ways;
 mod work;
 mod workflow;

@@ -18,6 +18,7 @@ use super::log::LogReader;
 use super::protocol::{Patience, Progress};
 use super::scanners::Scanner;
 use super::takeover::Telling;
+use super::vault::Vault;
 use crate::domain::id::{RunId, RunRef};
 use crate::domain::run::Run;
 use crate::platform::store::{KeptRun, RunCount, RunQuery, Store, Tx};
@@ -45,6 +46,8 @@ pub struct RunSettings {
     pub scanners: Vec<Scanner>,
     /// Whether runs may use working copies to go in parallel.
     pub copies: bool,
+    /// The key that plans are encrypted with while they wait for approvals; it is made where it is not there.
+    pub plans_key: PathBuf,
 }
 
 impl RunSettings {
@@ -52,6 +55,7 @@ impl RunSettings {
     #[must_use]
     pub fn new(folder: PathBuf, program: PathBuf, cache: PathBuf) -> Self {
         Self {
+            plans_key: folder.with_file_name("plans.key"),
             folder,
             program,
             cache,
@@ -96,6 +100,8 @@ pub(super) struct Inner {
     pub(super) hands: Mutex<HashMap<RunId, Hand>>,
     /// Folders of which no commit has exactly the files, and when that was found.
     pub(super) uncopied: Mutex<HashMap<PathBuf, Instant>>,
+    /// What plans are sealed with.
+    pub(super) vault: Mutex<Vault>,
     /// Wakes the executor.
     pub(super) wake: Notify,
 }
@@ -136,6 +142,7 @@ impl RunService {
         settings: RunSettings,
     ) -> Result<Self, RunError> {
         std::fs::create_dir_all(&settings.folder).map_err(RunError::io("cannot make the folder of runs"))?;
+        let vault = Vault::open(&settings.plans_key).map_err(RunError::io("cannot use the key of plans"))?;
         let mut tx = store.begin().await?;
         let token = tx.next_platform().await?;
         tx.commit_bookkeeping().await?;
@@ -146,6 +153,7 @@ impl RunService {
             token,
             hands: Mutex::default(),
             uncopied: Mutex::default(),
+            vault: Mutex::new(vault),
             wake: Notify::new(),
         };
         let service = Self { inner: Arc::new(inner) };

@@ -33,6 +33,7 @@ use super::folder::RunFolder;
 use super::journal::{Journal, Note, Outcome};
 use super::log::LogWriter;
 use super::protocol::{Ask, Hello, Progress, Say};
+use super::vault::Vault;
 use crate::atmos::driver::script::{Exec, Script};
 use crate::domain::id::Digest;
 use crate::domain::run::TerminalSize;
@@ -111,6 +112,8 @@ struct Host {
     cancel: Option<Cancel>,
     kept: Kept,
     accepted: Option<Accepted>,
+    /// What the plan is sealed with while a person thinks; the key is nowhere else.
+    vault: Option<Vault>,
     /// A command that is tried again.
     again: Option<Again>,
     /// How often the present command was tried, and since when.
@@ -190,6 +193,7 @@ impl Host {
             cancel: None,
             kept: Kept::default(),
             accepted: None,
+            vault: None,
             again: None,
             tries: (0, Instant::now()),
             locked: None,
@@ -440,6 +444,9 @@ impl Host {
                 }
                 self.stage = Stage::Working;
                 self.note(Note::Confirmed { by, digest }, true);
+                if let Err(reason) = self.unseal() {
+                    self.end(Outcome::Failed, None, Some(reason));
+                }
             }
             Ask::Cancel { by, .. } => {
                 if matches!(self.stage, Stage::Ended) {

@@ -11,9 +11,13 @@ use super::{Accepted, Again, Host, Stage};
 use crate::atmos::driver::planfile;
 use crate::atmos::driver::script::{Accept, Action, Exec};
 use crate::platform::runs::journal::{Note, Outcome};
+use crate::platform::runs::vault::{self, Vault};
 
 /// How often a lock file that somebody else has is looked at.
 const LOCK_LOOK: Duration = Duration::from_millis(20);
+
+/// The name that a plan is sealed under while a person thinks.
+const WAITING: &str = "waiting";
 
 /// Tracked files as they were before the run wrote into the component's folder.
 #[derive(Debug, Default)]
@@ -319,9 +323,31 @@ impl Host {
         }
         // Others may use the folder while a person thinks.
         self.kept.put_back().map_err(|error| format!("cannot put tracked files back: {error}"))?;
+        self.seal()?;
         self.stage = Stage::Awaiting { until: Instant::now() + Duration::from_secs(seconds) };
         self.note(Note::Awaiting { seconds }, true);
         Ok(())
+    }
+
+    /// Encrypts the plan while a person thinks, with a key that only this process has.
+    fn seal(&mut self) -> Result<(), String> {
+        let cannot = |error: io::Error| format!("cannot encrypt the plan while it waits: {error}");
+        let vault = Vault::fleeting().map_err(cannot)?;
+        vault.seal(&self.folder.plan(), &self.folder.sealed(), WAITING).map_err(cannot)?;
+        self.vault = Some(vault);
+        Ok(())
+    }
+
+    /// Lays the plan out again; whatever lies in its place by now is not applied.
+    pub(super) fn unseal(&mut self) -> Result<(), String> {
+        let Some(vault) = self.vault.take() else { return Ok(()) };
+        let plan = vault.unseal(&self.folder.sealed(), WAITING);
+        let laid_out = plan.and_then(|plan| vault::lay_out(&self.folder.plan(), &plan));
+        laid_out.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => "another file lies in the place of the plan: nothing was applied".to_owned(),
+            _ => format!("the plan cannot be read any more ({error}): nothing was applied"),
+        })?;
+        remove(&self.folder.sealed()).map_err(|error| format!("cannot remove the encrypted plan: {error}"))
     }
 
     /// Ends the run: cleans up, then notes how it ended, synced.
