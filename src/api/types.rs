@@ -10,7 +10,7 @@ pub use super::page::Page;
 pub use crate::atmos::driver::evaluate::Evaluation;
 pub use crate::platform::build::Build;
 pub use crate::platform::health::{Finding, Gravity};
-pub use crate::platform::requests::{Preview, Times};
+pub use crate::platform::requests::{Deciding, InboxCause, InboxItem, Preview, RequestAction, Times};
 pub use crate::platform::runs::{Resolution, Unlock};
 
 use crate::domain::cost::{Charge, DatedLine};
@@ -298,6 +298,24 @@ pub struct SubmitRequest {
 pub struct NewComment {
     /// What.
     pub text: String,
+}
+
+/// Why the rules of approvals are set aside.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GlassRequest {
+    /// Why it cannot wait.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// The word of whoever looked afterwards.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReviewRequest {
+    /// What they have to say.
+    #[serde(default)]
+    pub comment: Option<String>,
 }
 
 /// A yes or a no to a request.

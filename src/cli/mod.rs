@@ -26,6 +26,7 @@ mod completions;
 mod context;
 mod cost;
 mod dashboard;
+mod decide;
 mod demo;
 mod describe;
 mod destroy;

@@ -7,13 +7,13 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::output::{self, Paint, Table, plain};
-use super::{Context, Exit, Failure, Outcome, ask, local, run};
+use super::{Context, Exit, Failure, Outcome, decide, local, run};
 use crate::api::client::Client;
-use crate::api::types::{NewRequest, Preview, PreviewRequest, RequestWord, SubmitRequest};
+use crate::api::types::{NewRequest, Preview, PreviewRequest, SubmitRequest};
 use crate::domain::golden_path::{FileChange, InstanceAction};
-use crate::domain::money::Money;
+use crate::domain::money::{Currency, Exact, Money};
 use crate::domain::policy::Outcome as Decision;
-use crate::domain::request::{Price, Request, RequestKind, RequestState, Wish};
+use crate::domain::request::{Bounds, Price, Request, RequestKind, RequestState, ReviewCause, Wish, WorkflowRef};
 use crate::domain::run::RunKind;
 use crate::domain::stack::InstanceRef;
 
@@ -95,6 +95,48 @@ enum What {
         #[arg(long)]
         reason: String,
     },
+    /// Shows what waits for you: what only you can move first
+    Inbox,
+    /// Sets the rules of approvals aside because it cannot wait: any second person's yes is then enough
+    BreakGlass {
+        #[command(flatten)]
+        which: Which,
+        /// Why it cannot wait
+        #[arg(long)]
+        reason: String,
+        /// Answers the question ahead
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Says that you looked at what had gone ahead with less than the usual approvals
+    Review {
+        #[command(flatten)]
+        which: Which,
+        /// What you have to say about it
+        comment: Option<String>,
+    },
+    /// Goes on with what is partially applied: the rest is planned and approved
+    Continue {
+        #[command(flatten)]
+        which: Which,
+        /// Answers the question ahead
+        #[arg(long)]
+        yes: bool,
+        /// Leaves at once
+        #[arg(long)]
+        detach: bool,
+    },
+    /// Undoes what was applied of a request that is partially applied
+    Revert {
+        #[command(flatten)]
+        which: Which,
+        /// Answers the question ahead
+        #[arg(long)]
+        yes: bool,
+        /// Leaves at once
+        #[arg(long)]
+        detach: bool,
+    },
     /// Takes a request back
     Withdraw {
         #[command(flatten)]
@@ -139,7 +181,13 @@ struct New {
     /// Asks for another amount of this team's budget: --set amount=4500; or for an exception: --set exception=true
     #[arg(long, value_name = "TEAM", conflicts_with_all = ["instance", "stack", "name"])]
     budget: Option<String>,
-    /// The component's stack
+    /// Runs this workflow: its steps are planned where each is understood, else read as a script
+    #[arg(long, value_name = "NAME", group = "instance", requires = "file")]
+    workflow: Option<String>,
+    /// The workflow's file, relative to the workflows folder
+    #[arg(short, long, value_name = "FILE", requires = "workflow")]
+    file: Option<String>,
+    /// The component's stack, or the workflow's
     #[arg(short, long)]
     stack: Option<String>,
     /// An input of the golden path, or a value: KEY=VALUE
@@ -154,6 +202,15 @@ struct New {
     /// One line that says what it is
     #[arg(long)]
     title: Option<String>,
+    /// A later wave may change this address without another approval; `*` stands for any text
+    #[arg(long, value_name = "ADDRESS", requires = "within_monthly")]
+    within: Vec<String>,
+    /// A later wave may add so much a month, in USD, without another approval
+    #[arg(long, value_name = "AMOUNT", requires = "within")]
+    within_monthly: Option<Exact>,
+    /// A later wave may destroy something without another approval
+    #[arg(long, requires = "within")]
+    within_destroy: bool,
     /// Sends nothing: shows the files, the price and the verdict
     #[arg(long)]
     dry_run: bool,
@@ -194,14 +251,16 @@ impl Ask {
                 }
                 What::Revise { which, set, detach } => revise(context, which.number, set, detach).await,
                 What::Approve { which, reason, yes, detach } => {
-                    approve(context, which.number, reason, yes, detach).await
+                    decide::approve(context, which.number, reason, yes, detach).await
                 }
-                What::Reject { which, reason } => {
-                    let word = RequestWord { reason: Some(reason), ..RequestWord::default() };
-                    let request = client(context).await?.reject_request(which.number, &word).await;
-                    print(context, &request.map_err(Failure::from)?)?;
-                    Ok(Exit::Done)
+                What::Reject { which, reason } => decide::reject(context, which.number, reason).await,
+                What::Inbox => decide::inbox(context).await,
+                What::BreakGlass { which, reason, yes } => {
+                    decide::break_glass(context, which.number, &reason, yes).await
                 }
+                What::Review { which, comment } => decide::review(context, which.number, comment).await,
+                What::Continue { which, yes, detach } => decide::steer(context, which.number, false, yes, detach).await,
+                What::Revert { which, yes, detach } => decide::steer(context, which.number, true, yes, detach).await,
                 What::Withdraw { which } => {
                     let request = client(context).await?.withdraw_request(which.number).await;
                     print(context, &request.map_err(Failure::from)?)?;
@@ -218,7 +277,7 @@ impl Ask {
     }
 }
 
-async fn client(context: &Context) -> Result<Client, Failure> {
+pub(super) async fn client(context: &Context) -> Result<Client, Failure> {
     local::client(context).await
 }
 
@@ -248,12 +307,19 @@ impl New {
                 (RequestKind::Run, Some(component))
             }
             New { budget: Some(_), .. } => (RequestKind::Budget, None),
+            New { workflow: Some(_), .. } => (RequestKind::Run, None),
             _ => (RequestKind::Provision, None),
         };
         let instance = component.zip(self.stack.as_ref());
         let run = match self {
             New { apply: Some(_), .. } => Some(RunKind::Apply),
             New { destroy: Some(_), .. } => Some(RunKind::Destroy),
+            _ => None,
+        };
+        let workflow = match (&self.workflow, &self.file) {
+            (Some(name), Some(file)) => {
+                Some(WorkflowRef { name: name.clone(), file: file.clone(), stack: self.stack.clone() })
+            }
             _ => None,
         };
         Wish {
@@ -263,9 +329,17 @@ impl New {
             instance: instance
                 .map(|(component, stack)| InstanceRef { component: component.clone(), stack: stack.clone() }),
             inputs: Map::new(),
+            workflow,
             run,
             reason: self.reason.clone(),
+            bounds: self.bounds(),
         }
+    }
+
+    /// Returns within what later waves go ahead without another approval.
+    fn bounds(&self) -> Option<Bounds> {
+        let monthly = self.within_monthly.map(|amount| Money::known(amount, Currency::usd()))?;
+        Some(Bounds { addresses: self.within.clone(), destroy: self.within_destroy, monthly })
     }
 
     async fn execute(self, context: &Context) -> Outcome {
@@ -345,24 +419,8 @@ async fn revise(context: &Context, number: u64, set: Vec<(String, String)>, deta
     see_through(context, &client, request, detach).await
 }
 
-async fn approve(context: &Context, number: u64, reason: Option<String>, yes: bool, detach: bool) -> Outcome {
-    ask::need_an_answer(yes, "request approve")?;
-    let client = client(context).await?;
-    let request = client.show_request(number).await.map_err(Failure::from)?;
-    if !yes {
-        write(&mut io::stderr().lock(), context.paint_stderr(), &request)?;
-        if !ask::yes(context, "Agree to exactly this?")? {
-            return Ok(Exit::Failed);
-        }
-    }
-    let digest = request.check.as_ref().map(|check| check.binding.digest());
-    let word = RequestWord { digest, reason, env: run::surroundings() };
-    let request = client.approve_request(number, &word).await.map_err(Failure::from)?;
-    see_through(context, &client, request, detach).await
-}
-
 /// Waits until a request has come to rest, and says how.
-async fn see_through(context: &Context, client: &Client, request: Request, detach: bool) -> Outcome {
+pub(super) async fn see_through(context: &Context, client: &Client, request: Request, detach: bool) -> Outcome {
     let mut request = request;
     let mut told = None;
     while !detach && request.state.is_under_way() {
@@ -378,7 +436,9 @@ async fn see_through(context: &Context, client: &Client, request: Request, detac
     Ok(match request.state {
         RequestState::NeedsChanges if denied => Exit::Denied,
         RequestState::Rejected => Exit::Denied,
-        RequestState::NeedsChanges | RequestState::Failed | RequestState::Expired => Exit::Failed,
+        RequestState::NeedsChanges | RequestState::Failed | RequestState::Expired | RequestState::PartiallyApplied => {
+            Exit::Failed
+        }
         _ => Exit::Done,
     })
 }
@@ -433,7 +493,7 @@ async fn times(context: &Context, client: &Client) -> Outcome {
     Ok(Exit::Done)
 }
 
-fn print(context: &Context, request: &Request) -> color_eyre::Result<()> {
+pub(super) fn print(context: &Context, request: &Request) -> color_eyre::Result<()> {
     output::print(context, request, |out, paint| write(out, paint, request))?;
     Ok(())
 }
@@ -502,7 +562,7 @@ fn write_preview(out: &mut dyn Write, paint: Paint, preview: &Preview) -> io::Re
     writeln!(out, "{}", paint.dim("nothing was sent"))
 }
 
-fn write(out: &mut dyn Write, paint: Paint, request: &Request) -> io::Result<()> {
+pub(super) fn write(out: &mut dyn Write, paint: Paint, request: &Request) -> io::Result<()> {
     let number = format!("#{}", request.number);
     writeln!(out, "{} {}  {}", paint.bold(number), plain(&request.title), paint.hint(request.state))?;
     writeln!(out, "{} by {}, revision {}", request.kind, plain(&request.requester), request.revision())?;
@@ -523,10 +583,39 @@ fn write(out: &mut dyn Write, paint: Paint, request: &Request) -> io::Result<()>
                 plan.instance, plan.number, sum.add, sum.change, sum.destroy
             )?;
         }
+        for step in &check.script {
+            writeln!(out, "  {} {}", paint.warning(format!("{}:", plain(&step.name))), plain(&step.command))?;
+        }
         write_files(out, paint, &check.files)?;
         let unknown: Vec<String> = check.price.as_ref().map(|price| price.after.unknown.clone()).unwrap_or_default();
         write_price(out, check.price.as_ref(), &unknown)?;
         super::policy::write_verdict(out, paint, &check.verdict)?;
+    }
+    if let Some(glass) = &request.glass {
+        let glass = format!("{} broke the glass: {}", glass.actor, glass.reason);
+        writeln!(out, "{}", paint.error(plain(&glass)))?;
+    }
+    if let Some(review) = &request.review {
+        let why = match review.cause {
+            ReviewCause::BreakGlass => "the glass was broken",
+            ReviewCause::Restored => "one operator brought it back",
+        };
+        match &review.done {
+            Some(done) => writeln!(
+                out,
+                "second look by {}: {}",
+                plain(&done.actor),
+                plain(done.comment.as_deref().unwrap_or("nothing to say"))
+            )?,
+            None => writeln!(out, "{}", paint.warning(format!("second look due by {:.0}: {why}", review.due_at)))?,
+        }
+    }
+    for applied in request.live() {
+        writeln!(out, "applied  {} (wave {})", applied.instance, applied.wave)?;
+    }
+    if let Some(check) = request.check.as_ref().filter(|check| !check.later.is_empty()) {
+        let later: Vec<String> = check.later.iter().map(|one| one.instance.to_string()).collect();
+        writeln!(out, "later    {}: planned once wave {} is applied", later.join(", "), check.wave)?;
     }
     for decision in &request.decisions {
         let word = if decision.approved { paint.good("agreed") } else { paint.error("refused") };

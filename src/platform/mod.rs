@@ -29,6 +29,7 @@ pub mod revisions;
 pub mod runs;
 pub mod session;
 pub mod settings;
+pub mod sharing;
 pub mod singleton;
 pub mod store;
 pub mod teams;
@@ -59,6 +60,7 @@ use recommend::RecommendService;
 use requests::{Branches, RequestService};
 use runs::{RunError, RunService, RunSettings};
 use settings::Settings;
+use sharing::Sharing;
 use store::{Change, Place, Store};
 use trust::TrustStore;
 
@@ -74,8 +76,7 @@ pub struct Platform {
     clocks: health::Clocks,
     clock: Clock,
     access: access::Access,
-    /// Whether several people share it.
-    shared: bool,
+    sharing: Sharing,
     revisions: revisions::Revisions,
     kept: Option<Kept>,
 }
@@ -142,9 +143,10 @@ impl Platform {
         if let Some(minutes) = settings.confirmation_minutes {
             how.confirmation_seconds = u64::from(minutes.get()) * 60;
         }
+        let sharing = Sharing::default();
         let runs = RunService::start(
             Arc::clone(&store),
-            Arc::new(Branches::new(estate.clone(), paths.requests(), Arc::clone(&store), true)),
+            Arc::new(Branches::new(estate.clone(), paths.requests(), Arc::clone(&store), sharing.clone())),
             how,
         )
         .await;
@@ -156,9 +158,19 @@ impl Platform {
         let budgets = BudgetService::new(Arc::clone(&store), costs.clone());
         let recommend = RecommendService::new(Arc::clone(&store), costs.clone());
         let telling = tell_of_reloads(estate.clone(), Arc::clone(&store), identity.key.clone(), reloads);
-        let (requests, sweeping) =
-            RequestService::start(Arc::clone(&store), runs.clone(), estate.clone(), paths.requests(), user::name());
-        let mut platform = Self::new(identity, estate.clone(), None);
+        let clock = Clock::default();
+        let services = requests::Services {
+            clock: clock.clone(),
+            store: Arc::clone(&store),
+            runs: runs.clone(),
+            estate: estate.clone(),
+            budgets: budgets.clone(),
+            folder: paths.requests(),
+            owner: user::name(),
+            sharing: sharing.clone(),
+        };
+        let (requests, sweeping) = RequestService::start(services);
+        let mut platform = Self { sharing, clock, ..Self::new(identity, estate.clone(), None) };
         let delivering = webhooks::Dispatcher {
             store: Arc::clone(&store),
             clock: platform.clock.clone(),
@@ -189,7 +201,7 @@ impl Platform {
             clocks: health::Clocks::now(),
             clock: Clock::default(),
             access: access::Access::default(),
-            shared: false,
+            sharing: Sharing::default(),
             revisions: revisions::Revisions::default(),
             kept,
         }
@@ -197,8 +209,8 @@ impl Platform {
 
     /// Makes it one that several people share: who has which role is what `platform/teams.yaml` says.
     #[must_use]
-    pub fn sharing(mut self) -> Self {
-        self.shared = true;
+    pub fn sharing(self) -> Self {
+        self.sharing.begin();
         self
     }
 
@@ -212,7 +224,7 @@ impl Platform {
     /// Says whether it is one person's, where nobody else's yes is worth anything.
     #[must_use]
     pub fn is_solo(&self) -> bool {
-        !self.shared
+        self.sharing.is_solo()
     }
 
     /// Returns what tells the time.

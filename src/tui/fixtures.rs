@@ -277,7 +277,7 @@ pub fn request(number: u64, state: &str) -> Request {
             "written_at": "2026-11-23T08:46:00Z"}],
         "check": {"files": [{"path": "stacks/plat-ue2-prod.yaml", "before": "", "after": "", "diff": "--- a\n+++ b\n@@ -1 +1,2 @@\n components:\n+    billing-db:\n"}],
             "instances": [{"component": "billing-db", "stack": "plat-ue2-prod", "action": "create"}],
-            "plans": [{"instance": instance, "run": RunId(ulid::Ulid::from_parts(1_795_424_000_000, 9)), "number": 9,
+            "plans": [{"instance": instance, "action": "create", "on_branch": true, "run": RunId(ulid::Ulid::from_parts(1_795_424_000_000, 9)), "number": 9,
                 "digest": digest, "summary": {"add": 2, "change": 0, "destroy": 0, "replace": 0}, "variables": digest,
                 "estimate": estimate, "verdict": verdict}],
             "price": {"before": money("0.00"), "after": after, "delta": after}, "verdict": verdict,

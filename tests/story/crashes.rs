@@ -41,6 +41,7 @@ case "$1" in
         cp "$base/plan" "$out"
         echo 'Plan: 0 to add, 1 to change, 0 to destroy.' ;;
     show) cat "$base/plan.json" ;;
+    state) ;;
     apply)
         sha256sum <"$last" >>"$base/applied"
         echo 'Apply complete! Resources: 0 added, 1 changed, 0 destroyed.' ;;
@@ -61,6 +62,9 @@ fn plan_of(workspace: &str) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     zip.start_file("tfplan", zip::write::SimpleFileOptions::default()).expect("entry");
     zip.write_all(&bytes).expect("written");
+    // A state that was never written, as `state pull` says too.
+    zip.start_file("tfstate", zip::write::SimpleFileOptions::default()).expect("entry");
+    zip.write_all(b"{}").expect("written");
     zip.finish().expect("finished").into_inner()
 }
 
@@ -183,8 +187,10 @@ impl Try {
             golden_path: None,
             instance: Some(InstanceRef { component: COMPONENT.to_owned(), stack: STACK.to_owned() }),
             inputs: json!({"vars.size": "medium"}).as_object().cloned().expect("a map"),
+            workflow: None,
             run: None,
             reason: Some("a crash".to_owned()),
+            bounds: None,
         };
         let client = self.client.clone();
         loop {
@@ -266,7 +272,7 @@ impl Try {
             let branches = git(&root, &["branch", "--list", "terrace/*"]);
             let trees = git(&root, &["worktree", "list"]).lines().count();
             let plans =
-                runs.iter().filter(|run| state.join("runs").join(run.id.to_string()).join("plan.tfplan").exists());
+                runs.iter().filter(|run| state.join("runs").join(run.id.to_string()).join("plan.sealed").exists());
             let left = (branches, trees, plans.count());
             if left == (String::new(), 1, 0) {
                 break;

@@ -4,6 +4,7 @@ mod access;
 mod api_contract;
 mod api_runs;
 mod api_stream;
+mod approvals;
 mod audit;
 mod cost_budget;
 mod cost_import;

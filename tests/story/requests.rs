@@ -19,7 +19,17 @@ use crate::support::served::Served;
 
 pub(crate) fn wish(kind: RequestKind, inputs: Value) -> Wish {
     let inputs = inputs.as_object().cloned().unwrap_or_else(Map::new);
-    Wish { kind, title: None, golden_path: None, instance: None, inputs, run: None, reason: Some("a story".into()) }
+    Wish {
+        kind,
+        title: None,
+        golden_path: None,
+        instance: None,
+        inputs,
+        workflow: None,
+        run: None,
+        reason: Some("a story".into()),
+        bounds: None,
+    }
 }
 
 pub(crate) fn provision(name: &str, inputs: Value) -> Wish {
@@ -36,7 +46,7 @@ pub(crate) fn asked(wish: Wish) -> NewRequest {
     NewRequest { wish, draft: false, env }
 }
 
-fn team(name: &str) -> Wish {
+pub(crate) fn team(name: &str) -> Wish {
     let inputs =
         json!({"name": name, "description": "What a ticket costs", "members": ["noor"], "components": ["fares-*"]});
     provision("new-team", inputs)
@@ -125,7 +135,7 @@ async fn a_change_of_the_rules_waits_for_somebody_else() {
         .filter(|event| event.subject == "request/1")
         .map(|event| event.event_type)
         .collect();
-    let known = ["created", "submitted", "checked", "judged", "commented_on", "withdrawn"];
+    let known = ["created", "submitted", "checked", "judged", "refused", "refused", "commented_on", "withdrawn"];
     assert_eq!(events, known.map(|verb| format!("dev.terrace.request.{verb}")));
     let audit = served.client.recent_audit(100).await.expect("audit");
     let audit: Vec<&str> =
@@ -337,7 +347,7 @@ async fn a_change_in_production_waits_and_then_exactly_its_plan_is_applied() {
     );
 
     // The plan is swapped on the disk: what was shown is not what would be applied.
-    let plan = served.state().join("runs").join(check.plans[0].run.to_string()).join("plan.tfplan");
+    let plan = served.state().join("runs").join(check.plans[0].run.to_string()).join("plan.sealed");
     let bytes = std::fs::read(&plan).expect("the plan");
     std::fs::write(&plan, [&bytes[..], b"x"].concat()).expect("swapped");
     let digest = request.check.as_ref().map(|check| check.binding.digest());

@@ -6,6 +6,7 @@
 mod budgets;
 mod comparisons;
 mod cost;
+mod decisions;
 mod deliveries;
 mod error;
 mod estate;

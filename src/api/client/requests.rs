@@ -1,10 +1,10 @@
-//! Asking for things, looking at what was asked, deciding; and what plans cost and policy says of them.
+//! Asking for things, looking at what was asked; and what plans cost and policy says of them.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Method, header};
 
 use super::{Client, ClientError, segment};
-use crate::api::types::{NewComment, NewRequest, Preview, PreviewRequest, RequestWord, SubmitRequest, Times};
+use crate::api::types::{NewComment, NewRequest, Preview, PreviewRequest, SubmitRequest, Times};
 use crate::domain::estimate::Estimate;
 use crate::domain::golden_path::GoldenPath;
 use crate::domain::id::RunRef;
@@ -113,24 +113,6 @@ impl Client {
     pub async fn comment_request(&self, number: u64, text: &str) -> Result<Request, ClientError> {
         let comment = NewComment { text: text.to_owned() };
         self.change(&format!("/requests/{number}/comment"), &comment).await
-    }
-
-    /// Agrees to a request.
-    ///
-    /// # Errors
-    ///
-    /// Where one may not, or it is not what was looked at any more.
-    pub async fn approve_request(&self, number: u64, word: &RequestWord) -> Result<Request, ClientError> {
-        self.change(&format!("/requests/{number}/approve"), word).await
-    }
-
-    /// Refuses a request.
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::approve_request`]; without a reason.
-    pub async fn reject_request(&self, number: u64, word: &RequestWord) -> Result<Request, ClientError> {
-        self.change(&format!("/requests/{number}/reject"), word).await
     }
 
     /// Shows what a run's plan costs a month.

@@ -4,6 +4,7 @@ mod audit;
 mod budgets;
 mod comparisons;
 mod cost;
+mod decisions;
 mod deliveries;
 mod describe;
 mod estate;

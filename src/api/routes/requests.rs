@@ -8,11 +8,11 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::auth::{self, Approver, Developer, Viewer};
+use crate::api::auth::{self, Developer, Viewer};
 use crate::api::etag::{Conditions, Etag, Tagged};
 use crate::api::extract::{IdempotencyKey, Json, Path, Query};
 use crate::api::page::{self, Page};
-use crate::api::types::{NewComment, NewRequest, PreviewRequest, RequestWord, SubmitRequest};
+use crate::api::types::{NewComment, NewRequest, PreviewRequest, SubmitRequest};
 use crate::api::{AppState, Problem};
 use crate::domain::golden_path::GoldenPath;
 use crate::domain::request::{Request, RequestKind, RequestState, Wish};
@@ -35,8 +35,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(submit))
         .routes(routes!(withdraw))
         .routes(routes!(comment))
-        .routes(routes!(approve))
-        .routes(routes!(reject))
+        .merge(super::decisions::router())
 }
 
 /// Which requests.
@@ -52,6 +51,8 @@ struct WhichRequests {
     kind: Option<RequestKind>,
     /// Only those of this person.
     requester: Option<String>,
+    /// Only those at which a second look is still owed.
+    review_open: Option<bool>,
     /// How many items at most, from 1 to 10000; 200 unless given.
     #[param(minimum = 1, maximum = 10000)]
     limit: Option<u32>,
@@ -60,17 +61,17 @@ struct WhichRequests {
 }
 
 /// Reads a request's number, with or without `#`.
-fn number(text: &str) -> Result<u64, Problem> {
+pub(super) fn number(text: &str) -> Result<u64, Problem> {
     let bare = text.strip_prefix('#').unwrap_or(text);
     bare.parse().map_err(|_| Problem::not_found("not-found", format!("'{text}' is no request's number (such as 57)")))
 }
 
-fn tagged(conditions: &Conditions, request: Request) -> Tagged<Json<Request>> {
+pub(super) fn tagged(conditions: &Conditions, request: Request) -> Tagged<Json<Request>> {
     Tagged::new(Etag::version(request.version), conditions, Json(request))
 }
 
 /// Refuses where `If-Match` names another version than the request has.
-async fn check(state: &AppState, which: u64, conditions: &Conditions) -> Result<(), Problem> {
+pub(super) async fn check(state: &AppState, which: u64, conditions: &Conditions) -> Result<(), Problem> {
     if conditions.has_if_match() {
         let request = state.platform.requests()?.get(which).await?;
         conditions.check(&Etag::version(request.version))?;
@@ -79,7 +80,7 @@ async fn check(state: &AppState, which: u64, conditions: &Conditions) -> Result<
 }
 
 /// Refuses what is not for whoever acts for some teams only.
-async fn within(state: &AppState, actor: &Actor, wish: &Wish) -> Result<(), Problem> {
+pub(super) async fn within(state: &AppState, actor: &Actor, wish: &Wish) -> Result<(), Problem> {
     let team = wish.inputs.get("team").and_then(serde_json::Value::as_str);
     match &wish.instance {
         Some(at) => auth::within(state, actor, vec![(Some(&at.component), Some(&at.stack))]).await,
@@ -129,6 +130,7 @@ async fn list(
         state: which.state,
         kind: which.kind,
         requester: which.requester,
+        review_open: which.review_open.unwrap_or_default(),
         limit: limit + 1,
     };
     let requests = state.platform.requests()?.list(&query).await?;
@@ -248,47 +250,5 @@ async fn comment(
     Json(comment): Json<NewComment>,
 ) -> Result<Tagged<Json<Request>>, Problem> {
     let request = state.platform.requests()?.comment(&actor, number(&text)?, &comment.text).await?;
-    Ok(tagged(&Conditions::default(), request))
-}
-
-/// Agrees to a request; where that is enough, it is carried out.
-#[utoipa::path(post, path = "/requests/{number}/approve", tag = "requests", operation_id = "approve_request", request_body = RequestWord,
-    params(("number" = String, Path, description = "Its number")),
-    responses((status = 200, description = "The request", body = Request)))]
-async fn approve(
-    Approver(actor): Approver,
-    State(state): State<AppState>,
-    conditions: Conditions,
-    Path(text): Path<String>,
-    Json(word): Json<RequestWord>,
-) -> Result<Tagged<Json<Request>>, Problem> {
-    let which = number(&text)?;
-    check(&state, which, &conditions).await?;
-    let requests = state.platform.requests()?;
-    if let Some(wish) = requests.get(which).await?.wish() {
-        within(&state, &actor, wish).await?;
-    }
-    let request = requests.approve(&actor, which, word.digest.as_ref(), word.reason, word.env).await?;
-    Ok(tagged(&Conditions::default(), request))
-}
-
-/// Refuses a request, and says why.
-#[utoipa::path(post, path = "/requests/{number}/reject", tag = "requests", operation_id = "reject_request", request_body = RequestWord,
-    params(("number" = String, Path, description = "Its number")),
-    responses((status = 200, description = "The request", body = Request)))]
-async fn reject(
-    Approver(actor): Approver,
-    State(state): State<AppState>,
-    conditions: Conditions,
-    Path(text): Path<String>,
-    Json(word): Json<RequestWord>,
-) -> Result<Tagged<Json<Request>>, Problem> {
-    let which = number(&text)?;
-    check(&state, which, &conditions).await?;
-    let reason = word.reason.unwrap_or_default();
-    if let Some(wish) = state.platform.requests()?.get(which).await?.wish() {
-        within(&state, &actor, wish).await?;
-    }
-    let request = state.platform.requests()?.reject(&actor, which, word.digest.as_ref(), &reason).await?;
     Ok(tagged(&Conditions::default(), request))
 }

@@ -24,6 +24,8 @@ pub struct Places {
     pub plan: PathBuf,
     /// The plan as JSON.
     pub plan_json: PathBuf,
+    /// The state as it is right before an approved plan is applied.
+    pub state: PathBuf,
     /// What Terraform puts out after the apply of an approved plan.
     pub outputs: PathBuf,
     /// `TF_DATA_DIR`.
@@ -261,6 +263,12 @@ fn by_terraform(tools: &Tools, target: &RunTarget, places: &Places, asked: &Aske
         writer.push(Action::Confirm { ahead: asked.yes, seconds: asked.seconds });
         // Others may have used the folder while a person thought.
         writer.script.actions.extend(files::prepare(target, asked.tracked, true));
+        if asked.approved.is_some() {
+            // It was made long ago: that it would be stale is known before anything begins.
+            let pull = writer.exec(words(&[&terraform, "state", "pull"]), Output::File(places.state.clone()));
+            writer.push(Action::Exec(pull));
+            writer.push(Action::SameState { plan: places.plan.clone(), state: places.state.clone() });
+        }
         let apply = words(&[&terraform, "apply", &path(&places.plan)]);
         writer.step("apply", &apply);
         let exec = writer.exec(apply, Output::Log);

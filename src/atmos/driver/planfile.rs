@@ -73,6 +73,44 @@ pub fn workspace(path: &Path) -> Result<String, PlanFileError> {
     String::from_utf8(name.to_vec()).map_err(|_| PlanFileError::NoWorkspace)
 }
 
+/// Where a state stands: who it is, and how often it was written.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+struct Standing {
+    #[serde(default)]
+    lineage: String,
+    #[serde(default)]
+    serial: u64,
+}
+
+/// Compares the state that a plan was made from with the answer of `terraform state pull`; says how they differ.
+///
+/// A state that was never written has no lineage: the answer is then empty.
+///
+/// # Errors
+///
+/// Where the file is no plan, or one of the states is none: unknown means no.
+pub fn same_state(plan: &Path, pulled: &Path) -> Result<Option<String>, PlanFileError> {
+    let mut zip =
+        zip::ZipArchive::new(File::open(plan)?).map_err(|error| PlanFileError::NotAPlan(error.to_string()))?;
+    let entry = zip.by_name("tfstate").map_err(|error| PlanFileError::NotAPlan(error.to_string()))?;
+    let was: Standing = serde_json::from_reader(entry.take(LARGEST))?;
+    let now = std::fs::read(pulled)?;
+    let now: Standing = if now.trim_ascii().is_empty() { Standing::default() } else { serde_json::from_slice(&now)? };
+    let written = |state: &Standing| state.serial > 0;
+    Ok(match (was, now) {
+        (was, now) if was == now => None,
+        // What was never written may be given a lineage when it is first looked at.
+        (was, now) if !written(&was) && !written(&now) => None,
+        (was, now) if was.lineage != now.lineage => {
+            Some("the state is another one than the plan was made from".to_owned())
+        }
+        (was, now) => Some(format!(
+            "the state moved on after the plan was made (serial {} by now, {} then)",
+            now.serial, was.serial
+        )),
+    })
+}
+
 /// Returns the bytes of the first length-delimited field of that number.
 fn field(mut message: &[u8], wanted: u64) -> Option<&[u8]> {
     while !message.is_empty() {
@@ -205,6 +243,32 @@ mod tests {
         assert!(matches!(workspace(&path), Err(PlanFileError::NoWorkspace)));
         std::fs::write(&path, "no zip").expect("written");
         assert!(matches!(workspace(&path), Err(PlanFileError::NotAPlan(_))));
+    }
+
+    #[test]
+    fn a_state_that_moved_on_is_noticed_and_one_that_was_never_written_is_none() {
+        let temp = tempfile::tempdir().expect("temp");
+        let (plan, state) = (temp.path().join("plan"), temp.path().join("state"));
+        let compare = |was: &str, now: &str| {
+            let mut zip = zip::ZipWriter::new(File::create(&plan).expect("made"));
+            zip.start_file("tfstate", zip::write::SimpleFileOptions::default()).expect("entry");
+            zip.write_all(was.as_bytes()).expect("written");
+            zip.finish().expect("finished");
+            std::fs::write(&state, now).expect("written");
+            same_state(&plan, &state)
+        };
+        let at = |lineage: &str, serial: u32| {
+            format!("{{\"version\": 4, \"lineage\": \"{lineage}\", \"serial\": {serial}}}")
+        };
+        assert_eq!(compare(&at("a", 3), &at("a", 3)).expect("read"), None);
+        assert_eq!(compare(&at("", 0), "\n").expect("read"), None);
+        assert_eq!(compare(&at("", 0), &at("a", 0)).expect("read"), None);
+        let moved = |was: &str, now: &str| compare(was, now).expect("read").expect("it moved on");
+        assert!(moved(&at("a", 3), &at("a", 4)).contains("serial 4 by now, 3 then"));
+        assert!(moved(&at("a", 3), &at("b", 3)).contains("another one"));
+        assert!(moved(&at("a", 3), "").contains("another one"), "it is gone");
+        assert!(moved(&at("", 0), &at("a", 1)).contains("another one"), "somebody was faster");
+        assert!(compare(&at("a", 3), "no state").is_err());
     }
 
     #[test]

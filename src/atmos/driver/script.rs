@@ -76,6 +76,13 @@ pub enum Action {
     Exec(Exec),
     /// Reads the plan that was made, checks that it is the instance's, and tells its digest and summary.
     Accept(Accept),
+    /// Compares the state that a plan was made from with the one that is there now, and removes what was pulled.
+    SameState {
+        /// The plan file.
+        plan: PathBuf,
+        /// The answer of `terraform state pull`.
+        state: PathBuf,
+    },
     /// Waits for a person's yes to the plan that was accepted.
     Confirm {
         /// Whether the yes was given ahead.

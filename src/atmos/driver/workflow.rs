@@ -7,11 +7,12 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::retry::Retry;
 use crate::atmos::AtmosError;
 use crate::atmos::files::{Files, Kind};
+use crate::domain::id::Digest;
 use crate::domain::stack::{Diagnostic, Severity, Source};
 
 /// A file of workflows.
@@ -236,6 +237,26 @@ impl Workflow {
             step.only_atmos().map(|what| format!("{what} in step '{}'", self.step_name(index)))
         };
         own.or_else(|| self.steps.iter().enumerate().find_map(step))
+    }
+
+    /// Returns the digest of what it would do for a stack: its steps, their environment and folders.
+    #[must_use]
+    pub fn digest(&self, stack: Option<&str>) -> Digest {
+        let step = |(index, step): (usize, &Step)| {
+            json!([
+                self.step_name(index),
+                step.kind(),
+                step.command,
+                step.stack,
+                step.env,
+                step.working_directory,
+                step.retry,
+                step.more,
+            ])
+        };
+        let steps: Vec<Value> = self.steps.iter().enumerate().map(step).collect();
+        let all = json!([stack, self.stack, self.env, self.working_directory, self.more, steps]);
+        Digest::of(all.to_string().as_bytes())
     }
 
     /// Returns when a step is tried again.

@@ -138,14 +138,10 @@ impl Request {
                 None => differences.push(difference(name, PartChange::New)),
             }
         }
-        differences.extend(was.keys().filter(|name| !is.contains_key(*name)).map(|name| difference(name, PartChange::Gone)));
+        differences
+            .extend(was.keys().filter(|name| !is.contains_key(*name)).map(|name| difference(name, PartChange::Gone)));
         differences.sort();
-        Differences {
-            seen_at: seen.map(|seen| seen.at),
-            seen: seen.map(|seen| seen.digest.clone()),
-            differences,
-            same,
-        }
+        Differences { seen_at: seen.map(|seen| seen.at), seen: seen.map(|seen| seen.digest.clone()), differences, same }
     }
 }
 

@@ -245,6 +245,10 @@ impl Request {
             (State::Executing, Step::Fulfill { merged }) if !self.reverting => {
                 (next.state, next.reason, next.merged) = (State::Fulfilled, None, merged);
             }
+            // All of it was applied, and somebody has merged it by hand since.
+            (State::Checking, Step::Fulfill { merged }) if self.is_all_applied() => {
+                (next.state, next.reason, next.merged) = (State::Fulfilled, None, merged);
+            }
             (State::Executing, Step::Fulfill { .. }) if self.live().next().is_none() => {
                 (next.state, next.reason) = (State::Reverted, None);
             }
@@ -289,7 +293,10 @@ impl Request {
         };
         self.reason = (outcome == Outcome::Deny).then(|| {
             let said: Vec<&str> = check.verdict.denials().map(|finding| finding.message.as_str()).collect();
-            format!("denied by policy: {}", if said.is_empty() { "no rule allows it".to_owned() } else { said.join("; ") })
+            format!(
+                "denied by policy: {}",
+                if said.is_empty() { "no rule allows it".to_owned() } else { said.join("; ") }
+            )
         });
         self.check = Some(check);
     }

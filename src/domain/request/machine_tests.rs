@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use serde_json::{Map, Value};
 
 use super::*;
+use crate::domain::golden_path::InstanceAction;
 use crate::domain::id::Digest;
 use crate::domain::policy::{Gate, Verdict};
-use crate::domain::golden_path::InstanceAction;
 use crate::domain::request::{Binding, RequestKind, ReviewCause, Wish};
 use crate::domain::team::Role;
 
@@ -22,6 +22,7 @@ fn revision(size: i64) -> Revision {
         golden_path: Some("postgres".into()),
         instance: None,
         inputs,
+        workflow: None,
         run: None,
         reason: None,
         bounds: None,
@@ -303,7 +304,10 @@ proptest! {
                         prop_assert!(judged || request.state == RequestState::Approved, "pending without a verdict");
                     }
                     RequestState::Executing => prop_assert_eq!(request.state, RequestState::Approved),
-                    RequestState::Fulfilled => prop_assert_eq!(request.state, RequestState::Executing),
+                    RequestState::Fulfilled => prop_assert!(
+                        request.state == RequestState::Executing || request.is_all_applied(),
+                        "fulfilled while {:?}", request.state
+                    ),
                     _ => {}
                 }
             }

@@ -160,6 +160,9 @@ pub struct Wish {
     #[serde(default)]
     #[schema(value_type = Object)]
     pub inputs: Map<String, Value>,
+    /// For a run of a workflow: which. Its steps are planned where each is understood, else read as a script.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<WorkflowRef>,
     /// For a run: `apply` or `destroy`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunKind>,
@@ -169,6 +172,19 @@ pub struct Wish {
     /// Within what later waves go ahead without another approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bounds: Option<Bounds>,
+}
+
+/// A workflow of the estate.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WorkflowRef {
+    /// Its name.
+    pub name: String,
+    /// Its file, relative to the workflows folder.
+    pub file: String,
+    /// The stack it is run for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<String>,
 }
 
 /// One version of what is asked for. Revisions are only ever added.
@@ -357,5 +373,14 @@ impl Request {
     #[must_use]
     pub fn wave(&self) -> usize {
         self.applied.iter().map(|applied| applied.wave).max().unwrap_or(0) + 1
+    }
+
+    /// Tells whether every instance that it concerns is applied.
+    #[must_use]
+    pub fn is_all_applied(&self) -> bool {
+        let all = self.check.as_ref().filter(|check| !check.instances.is_empty() && !self.reverting);
+        all.is_some_and(|check| {
+            check.instances.iter().all(|one| self.live().any(|applied| applied.instance == one.instance))
+        })
     }
 }

@@ -182,13 +182,16 @@ impl Rules {
                     && decision.role >= Role::Approver
                     && !self.barred.contains_key(&decision.actor)
             };
-            return agreed.iter().any(|decision| second(&decision));
+            return agreed.iter().any(second);
         }
         let alone = |decision: &&Decision| {
             (decision.self_attested && self.own_word && decision.actor == request.requester)
                 || (decision.restores && self.restorable && decision.role >= Role::Operator)
         };
-        agreed.iter().any(|decision| alone(&decision))
-            || self.standing(request).iter().all(|standing| standing.missing == 0)
+        agreed.iter().any(alone) || self.standing(request).iter().all(|standing| standing.missing == 0)
     }
 }
+
+#[cfg(test)]
+#[path = "standing_tests.rs"]
+mod tests;

@@ -92,10 +92,9 @@ impl Bounds {
         }
         match (sum, self.monthly.amount) {
             (Some(sum), Some(most)) if sum <= most => {}
-            (Some(sum), Some(most)) => broken.push(format!(
-                "it adds {sum} {0} a month, and {most} {0} are the most",
-                self.monthly.currency
-            )),
+            (Some(sum), Some(most)) => {
+                broken.push(format!("it adds {sum} {0} a month, and {most} {0} are the most", self.monthly.currency))
+            }
             _ => broken.push("what it adds a month is not known".to_owned()),
         }
         broken

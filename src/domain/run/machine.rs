@@ -356,7 +356,8 @@ impl Facts {
             Ending::Succeeded => !matches!(state, Queued),
             Ending::NoChanges => state == Planning,
             Ending::Expired => matches!(state, AwaitingConfirmation | Checking | Queued),
-            Ending::Stale => state == Applying,
+            // Found out right before an apply, or by Terraform while it begins.
+            Ending::Stale => matches!(state, AwaitingConfirmation | Applying),
             // The check comes before everything, and once more right before a plan is applied.
             Ending::NeedsCredentials => state != Applying,
             Ending::Denied => matches!(state, AwaitingConfirmation | Checking),

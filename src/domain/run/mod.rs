@@ -338,6 +338,9 @@ pub struct RequestMark {
     pub tree: Option<String>,
     /// The run whose plan was approved, and is applied as it is.
     pub applies: Option<RunId>,
+    /// The digest of the workflow that was approved in the place of a plan.
+    #[serde(default)]
+    pub script: Option<Digest>,
 }
 
 /// What somebody asks for when they ask for a run.

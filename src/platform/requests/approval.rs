@@ -1,26 +1,29 @@
-//! Who may decide, and when enough people agreed.
+//! What approvals a request needs, and who may give them here and now.
+//!
+//! Owns what the platform itself asks for, and reading the rules of [`crate::domain::request::standing`] out of teams and
+//! policies. Leaves deciding to [`super::decide`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::check::load;
-use super::error::RequestError;
+use super::check::about;
 use super::proposal::Proposal;
-use super::{Env, RequestService};
-use crate::domain::id::Digest;
-use crate::domain::policy::ApprovalNeed;
-use crate::domain::request::{Check, Decision, Price, Request, RequestState, Step};
+use crate::domain::policy::{ApprovalNeed, Gate, Verdict};
+use crate::domain::request::{Bar, Check, Electorate, Price, Request, Rules};
 use crate::domain::review::Review;
 use crate::domain::run::{Run, RunKind};
+use crate::domain::stack::InstanceRef;
 use crate::platform::audit::Actor;
 use crate::platform::estate::Snapshot;
-use crate::platform::policies::Bundle;
+use crate::platform::policies::{Bundle, SelfApproval};
 use crate::platform::reviews;
 use crate::platform::runs::RunError;
+
+/// The code of a need that waits for one more word than there is.
+const ONE_MORE: &str = "spacelift-undecided";
 
 /// Returns the approvals that the platform itself asks for where gates are in force: a price that is not known, a
 /// protected stage, a change of the rules themselves.
@@ -28,16 +31,12 @@ pub(super) fn needs(snapshot: &Snapshot, proposal: &Proposal, price: Option<&Pri
     if !snapshot.has_gates() {
         return Vec::new();
     }
-    let need = |code: &str, message: String| ApprovalNeed {
-        count: 1,
-        group: None,
-        code: code.to_owned(),
-        message,
-        policy: "terrace".to_owned(),
-    };
     let mut needs = Vec::new();
     if price.is_some_and(|price| !price.is_known()) {
         needs.push(need("price-unknown", "a part of its price is not known".to_owned()));
+    }
+    if proposal.script.is_some() {
+        needs.push(need("unbound", "no plan binds what it runs: its script is read instead".to_owned()));
     }
     for one in &proposal.instances {
         let at = &one.instance;
@@ -53,8 +52,13 @@ pub(super) fn needs(snapshot: &Snapshot, proposal: &Proposal, price: Option<&Pri
     needs
 }
 
-/// Returns the people who may answer a need.
-fn may_answer(snapshot: &Snapshot, check: &Check, need: &ApprovalNeed) -> BTreeSet<String> {
+/// Makes a need of one person of the team that owns it.
+pub(super) fn need(code: &str, message: String) -> ApprovalNeed {
+    ApprovalNeed { count: 1, group: None, code: code.to_owned(), message, policy: "terrace".to_owned() }
+}
+
+/// Returns the people who may answer a need, as the teams are now.
+fn people(snapshot: &Snapshot, check: &Check, need: &ApprovalNeed) -> BTreeSet<String> {
     let teams = snapshot.teams();
     let of = |name: &str| teams.all().iter().find(|team| team.name == name).map(|team| team.approvers.clone());
     match &need.group {
@@ -73,15 +77,88 @@ fn may_answer(snapshot: &Snapshot, check: &Check, need: &ApprovalNeed) -> BTreeS
     }
 }
 
-/// Says whether enough people agreed: for each need, as many different ones as it asks for.
-fn enough(snapshot: &Snapshot, check: &Check, agreed: &[&Decision]) -> bool {
-    if agreed.iter().any(|decision| decision.self_attested) {
-        return true;
+/// Returns who may decide on a request, and when that is enough, by teams and policies as they are now.
+pub(super) fn rules(snapshot: &Snapshot, bundle: &Bundle, request: &Request, check: &Check, solo: bool) -> Rules {
+    let settings = &bundle.config().settings;
+    let electorate = |need: &ApprovalNeed| Electorate { need: need.clone(), people: people(snapshot, check, need) };
+    let mut barred = BTreeMap::new();
+    if settings.self_approval != SelfApproval::Always {
+        barred.extend(check.authors.iter().map(|name| (name.clone(), Bar::Author)));
+        barred.extend(request.starters.iter().map(|name| (name.clone(), Bar::Starter)));
+        barred.insert(request.requester.clone(), Bar::Requester);
     }
-    check.verdict.approvals.iter().all(|need| {
-        let may = may_answer(snapshot, check, need);
-        let people: BTreeSet<&str> = agreed.iter().map(|decision| decision.actor.as_str()).collect();
-        people.iter().filter(|name| may.contains(**name)).count() >= need.count as usize
+    Rules {
+        electorates: check.verdict.approvals.iter().map(electorate).collect(),
+        barred,
+        own_word: solo && settings.self_approval != SelfApproval::Never,
+        restorable: settings.restore && check.restores.is_some(),
+    }
+}
+
+/// Asks policy about the words that were said (gate `approval`); what it asks for beyond the check joins the rules.
+pub(super) fn ask(
+    snapshot: &Snapshot,
+    bundle: &Arc<Bundle>,
+    request: &Request,
+    check: &Check,
+    actor: &Actor,
+    rules: &mut Rules,
+) -> Verdict {
+    let mut verdict = bundle.judge(Gate::Approval, &document(snapshot, bundle, request, check, Some(actor)));
+    let agreed = u32::try_from(request.agreed().len()).unwrap_or(u32::MAX);
+    for need in &mut verdict.approvals {
+        if need.code == ONE_MORE {
+            need.count = agreed.saturating_add(1);
+        }
+    }
+    for need in &verdict.approvals {
+        let people = people(snapshot, check, need);
+        rules.electorates.push(Electorate { need: need.clone(), people });
+    }
+    verdict
+}
+
+/// Returns what policies of the gate `approval` are asked about: `schemas/policy-input-approval.json`.
+pub(super) fn document(
+    snapshot: &Snapshot,
+    bundle: &Bundle,
+    request: &Request,
+    check: &Check,
+    actor: Option<&Actor>,
+) -> Value {
+    let teams = snapshot.teams();
+    let facts = |at: &InstanceRef| {
+        let mut facts = reviews::facts(snapshot.estate(), teams, &at.component, &at.stack);
+        facts.team = facts.team.or_else(|| teams.owner(&at.component, &at.stack).map(|team| team.name.clone()));
+        facts
+    };
+    let votes = request.decisions.iter().filter(|decision| decision.voided.is_none());
+    let votes: Vec<Value> = votes
+        .map(|decision| {
+            json!({
+                "actor": decision.actor, "role": decision.role, "teams": reviews::actor(teams, &decision.actor).teams,
+                "decision": if decision.approved { "approve" } else { "reject" }, "at": decision.at,
+            })
+        })
+        .collect();
+    let kind = request.wish().and_then(|wish| wish.run).unwrap_or(RunKind::Apply);
+    let plan = check.plans.first();
+    json!({
+        "request": about(request),
+        "instance": check.instances.first().map(|one| facts(&one.instance)),
+        "instances": check.instances,
+        "plans": check.plans.iter().map(|plan| json!({
+            "instance": plan.instance, "action": plan.action, "summary": plan.summary, "resources": plan.resources,
+        })).collect::<Vec<_>>(),
+        "run": {"id": plan.map(|plan| plan.run), "number": plan.map(|plan| plan.number), "kind": kind, "commit": check.binding.commit},
+        "price": check.price,
+        "wave": check.wave,
+        "glass_broken": request.broken_glass().is_some(),
+        "votes": votes,
+        "actor": actor.map(|actor| json!({
+            "name": actor.name, "role": actor.role, "teams": reviews::actor(teams, &actor.name).teams,
+        })),
+        "config": bundle.config().settings,
     })
 }
 
@@ -120,166 +197,11 @@ pub(super) fn of_run(
     Ok((review, Err(RunError::Denied { code: "approval-needed", message, hint })))
 }
 
-/// What policy lets a person do with a request of their own.
+/// Tells whether policy lets a person's own word be enough.
 fn own_word(bundle: &Bundle, solo: bool) -> bool {
-    match bundle.config().settings.more.get("self_approval") {
-        Some(serde_json::Value::Bool(yes)) => *yes,
-        Some(serde_json::Value::String(word)) => word == "solo" && solo,
-        _ => false,
-    }
-}
-
-impl RequestService {
-    /// Agrees to a request; where that is enough, it is carried out.
-    ///
-    /// `digest` is what was looked at; where the request has become another since, it is refused.
-    ///
-    /// # Errors
-    ///
-    /// One's own request unless policy allows it, a person who is no approver, a request that waits for nobody.
-    pub async fn approve(
-        &self,
-        actor: &Actor,
-        number: u64,
-        digest: Option<&Digest>,
-        reason: Option<String>,
-        env: Env,
-    ) -> Result<Request, RequestError> {
-        let request = self.get(number).await?;
-        let (snapshot, check, self_attested) = self.may_decide(actor, &request, digest).await?;
-        if let Some(changed) = self.changed(&request, &check).await? {
-            let reason = format!("{changed} changed after it was judged");
-            self.step(&Actor::platform(), number, Step::Void { reason: reason.clone() }, json!({"reason": reason}))
-                .await?;
-            self.nudge(number);
-            let hint = format!("look at it again: terrace request show {number}");
-            return Err(RequestError::Denied {
-                code: "approval-void",
-                message: format!("{reason}: it is judged again"),
-                hint: Some(hint),
-            });
-        }
-        let decision = Decision {
-            actor: actor.name.clone(),
-            approved: true,
-            reason: reason.filter(|reason| !reason.trim().is_empty()),
-            digest: check.binding.digest(),
-            self_attested,
-            voided: None,
-            at: Timestamp::now(),
-        };
-        let mut with = request.clone();
-        with.decisions.push(decision.clone());
-        let enough = enough(&snapshot, &check, &with.agreed());
-        let detail = json!({"digest": decision.digest, "binding": check.binding, "self_attested": self_attested, "enough": enough});
-        self.keep_env(number, env);
-        let request =
-            self.step_at(actor, &request, Step::Approve { decision: Box::new(decision), enough }, detail).await?;
-        self.nudge(number);
-        Ok(request)
-    }
-
-    /// Refuses a request, and says why.
-    ///
-    /// # Errors
-    ///
-    /// A refusal without a reason; as [`RequestService::approve`].
-    pub async fn reject(
-        &self,
-        actor: &Actor,
-        number: u64,
-        digest: Option<&Digest>,
-        reason: &str,
-    ) -> Result<Request, RequestError> {
-        let request = self.get(number).await?;
-        let (_, check, self_attested) = self.may_decide(actor, &request, digest).await?;
-        let decision = Decision {
-            actor: actor.name.clone(),
-            approved: false,
-            reason: Some(reason.trim().to_owned()),
-            digest: check.binding.digest(),
-            self_attested,
-            voided: None,
-            at: Timestamp::now(),
-        };
-        let detail = json!({"digest": decision.digest, "reason": reason});
-        let request = self.step_at(actor, &request, Step::Reject(Box::new(decision)), detail).await?;
-        self.clean(&request).await;
-        Ok(request)
-    }
-
-    /// Moves a request that is as it was read.
-    async fn step_at(
-        &self,
-        actor: &Actor,
-        read: &Request,
-        step: Step,
-        detail: serde_json::Value,
-    ) -> Result<Request, RequestError> {
-        let now = self.get(read.number).await?;
-        if now.version != read.version {
-            return Err(crate::platform::PlatformError::Stale {
-                what: format!("request/{}", read.number),
-                expected: read.version,
-                found: now.version,
-            }
-            .into());
-        }
-        self.step(actor, read.number, step, detail).await
-    }
-
-    /// Says whether a person may decide on a request; tells whether it would be their own word on their own request.
-    async fn may_decide(
-        &self,
-        actor: &Actor,
-        request: &Request,
-        digest: Option<&Digest>,
-    ) -> Result<(Arc<Snapshot>, Check, bool), RequestError> {
-        let snapshot = self.inner.estate.current().await?;
-        let Some(check) = request.check.clone().filter(|_| request.state == RequestState::PendingApproval) else {
-            let message = format!("request #{} is {}, and waits for nobody's word", request.number, request.state);
-            return Err(RequestError::invalid(
-                "not-waiting",
-                message,
-                Some(&format!("terrace request show {}", request.number)),
-            ));
-        };
-        let found = check.binding.digest();
-        if digest.is_some_and(|digest| *digest != found) {
-            let message = format!("request #{} is not what you looked at any more", request.number);
-            return Err(RequestError::Denied {
-                code: "other-content",
-                message,
-                hint: Some(format!("terrace request show {}", request.number)),
-            });
-        }
-        let author = actor.name == request.requester;
-        if author {
-            let bundle = load(&snapshot).await?;
-            if own_word(&bundle, actor.self_attested) {
-                return Ok((snapshot, check, true));
-            }
-            return Err(RequestError::Denied {
-                code: "own-request",
-                message: format!("request #{} is your own: somebody else decides", request.number),
-                hint: Some("settings.self_approval of platform/policies.yaml may allow it".to_owned()),
-            });
-        }
-        let may = check.verdict.approvals.iter().any(|need| may_answer(&snapshot, &check, need).contains(&actor.name));
-        if !may {
-            let who: BTreeSet<String> =
-                check.verdict.approvals.iter().flat_map(|need| may_answer(&snapshot, &check, need)).collect();
-            let who: Vec<String> = who.into_iter().collect();
-            return Err(RequestError::Denied {
-                code: "no-approver",
-                message: format!("{} is no approver of request #{}", actor.name, request.number),
-                hint: Some(if who.is_empty() {
-                    "platform/teams.yaml names no approver for it".to_owned()
-                } else {
-                    format!("those who may: {}", who.join(", "))
-                }),
-            });
-        }
-        Ok((snapshot, check, false))
+    match bundle.config().settings.self_approval {
+        SelfApproval::Never => false,
+        SelfApproval::Solo => solo,
+        SelfApproval::Always => true,
     }
 }

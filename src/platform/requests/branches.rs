@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::approval;
+use super::{approval, unbound};
 use crate::atmos::driver::commands::OwnCommands;
 use crate::atmos::{AtmosError, Estate, LoadOptions, RunTarget};
 use crate::domain::run::Run;
@@ -14,9 +14,11 @@ use crate::domain::stack::{Dependency, Diagnostic, InstanceSummary};
 use crate::platform::PlatformError;
 use crate::platform::audit::Actor;
 use crate::platform::estate::EstateService;
+use crate::platform::policies::Bundle;
 use crate::platform::reviews;
 use crate::platform::runs::RunError;
-use crate::platform::runs::configuration::{Configuration, Configurations};
+use crate::platform::runs::configuration::{Configuration, Configurations, UnboundRun};
+use crate::platform::sharing::Sharing;
 use crate::platform::store::Store;
 
 /// The estate as it is checked out, and as the branches of requests have it.
@@ -28,14 +30,14 @@ pub struct Branches {
     /// Where reviews are kept.
     store: Arc<dyn Store>,
     /// Whether the platform is one person's.
-    solo: bool,
+    sharing: Sharing,
 }
 
 impl Branches {
     /// Joins the estate with the folder of requests' worktrees.
     #[must_use]
-    pub fn new(estate: EstateService, folder: PathBuf, store: Arc<dyn Store>, solo: bool) -> Self {
-        Self { estate, folder, store, solo }
+    pub fn new(estate: EstateService, folder: PathBuf, store: Arc<dyn Store>, sharing: Sharing) -> Self {
+        Self { estate, folder, store, sharing }
     }
 }
 
@@ -54,16 +56,29 @@ impl Configurations for Branches {
         EstateService::current(&self.estate).await.map_or(true, |snapshot| snapshot.has_gates())
     }
 
-    async fn may_apply(&self, actor: &Actor, run: &Run, plan: &Path) -> Result<(), RunError> {
+    async fn may_apply(&self, _: &Actor, run: &Run, plan: &Path) -> Result<(), RunError> {
         let snapshot = EstateService::current(&self.estate).await?;
         if !snapshot.has_gates() {
             return Ok(());
         }
-        let (about, plan, solo) = (run.clone(), plan.to_owned(), self.solo || actor.self_attested);
+        let (about, plan, solo) = (run.clone(), plan.to_owned(), self.sharing.is_solo());
         let judging = tokio::task::spawn_blocking(move || approval::of_run(&snapshot, &about, plan, solo));
         let (review, answer) = judging.await.map_err(|error| PlatformError::Interrupted(error.to_string()))??;
         reviews::keep(&self.store, run.id, &review).await?;
         answer
+    }
+
+    async fn may_run(&self, actor: &Actor, run: &UnboundRun) -> Result<(), RunError> {
+        let snapshot = EstateService::current(&self.estate).await?;
+        if !snapshot.has_gates() {
+            return Ok(());
+        }
+        let (actor, run, solo) = (actor.clone(), run.clone(), self.sharing.is_solo());
+        let judging = tokio::task::spawn_blocking(move || {
+            let bundle = Arc::new(Bundle::load(snapshot.estate().root()));
+            unbound::may_run(&snapshot, &bundle, &actor, &run, solo)
+        });
+        judging.await.map_err(|error| PlatformError::Interrupted(error.to_string()))?
     }
 
     async fn of_branch(&self, tree: &str) -> Result<Arc<dyn Configuration>, RunError> {

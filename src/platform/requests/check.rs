@@ -11,17 +11,20 @@ use serde_json::{Value, json};
 use super::error::RequestError;
 use super::git::Repository;
 use super::proposal::{self, Proposal};
-use super::{LOOKED_AT, RequestService, approval, tree_of};
+use super::todo::{Todo, todo};
+use super::{LOOKED_AT, RequestService, approval, restore, tree_of, unbound};
 use crate::atmos::Estate;
 use crate::domain::golden_path::{ConcernedInstance, InstanceAction};
 use crate::domain::id::{Digest, RunRef};
+use crate::domain::plan::{Plan, PlannedResource, ResourceAction};
 use crate::domain::policy::{Gate, Outcome, Verdict};
-use crate::domain::request::{Binding, Check, CheckedPlan, Price, Request, Step, Wish};
+use crate::domain::request::{Binding, Check, CheckedPlan, PlannedChange, Price, Request, ScriptStep, Step, Wish};
+use crate::domain::review::Review;
 use crate::domain::run::{RequestMark, Run, RunKind, RunRequest};
 use crate::platform::PlatformError;
 use crate::platform::audit::Actor;
 use crate::platform::estate::Snapshot;
-use crate::platform::policies::Bundle;
+use crate::platform::policies::{Bundle, Unbound};
 use crate::platform::reviews::{self, Reviewed};
 use crate::platform::store::RunQuery;
 
@@ -30,7 +33,7 @@ impl RequestService {
     pub(super) async fn propose(&self, wish: &Wish, requester: &str) -> Result<Proposal, RequestError> {
         let snapshot = self.inner.estate.current().await?;
         let (wish, requester) = (wish.clone(), requester.to_owned());
-        let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+        let today = self.now().to_zoned(TimeZone::UTC).date();
         let proposing = tokio::task::spawn_blocking(move || proposal::propose(&snapshot, &wish, &requester, today));
         proposing.await.map_err(|error| PlatformError::Interrupted(error.to_string()))?
     }
@@ -41,16 +44,32 @@ impl RequestService {
             .wish()
             .cloned()
             .ok_or_else(|| RequestError::invalid("revision-missing", "the request has no revision", None))?;
-        let proposal = self.propose(&wish, &request.requester).await?;
+        let proposal = match self.propose(&wish, &request.requester).await {
+            Err(RequestError::Invalid { code: "nothing-changes", .. }) if request.is_all_applied() => {
+                let detail = json!({"merged": "by hand"});
+                let done =
+                    self.step(&Actor::platform(), request.number, Step::Fulfill { merged: None }, detail).await?;
+                self.clean(&done).await;
+                return Ok(());
+            }
+            proposal => proposal?,
+        };
         let snapshot = self.inner.estate.current().await?;
         let commit = if proposal.changes.is_empty() { None } else { Some(self.commit(request, &proposal).await?) };
         let mut plans = Vec::new();
         let bundle = Arc::new(load(&snapshot).await?);
-        for concerned in &proposal.instances {
-            let run = self.plan(request, concerned, commit.is_some()).await?;
-            plans.push(self.review(request, concerned, &proposal.after, &snapshot, &run, &bundle).await?);
+        let (now, later) = todo(request, &proposal);
+        for todo in &now {
+            let run = self.plan(request, todo).await?;
+            let with = Reviewing { request, todo, after: &proposal.after, snapshot: &snapshot, bundle: &bundle };
+            plans.push(self.look_at(with, &run, commit.as_deref()).await?);
         }
-        let (check, outcome) = sum_up(request, proposal, plans, commit, &snapshot, &bundle).await?;
+        let restores =
+            if later.is_empty() && request.applied.is_empty() { self.applied_before(&plans).await? } else { None };
+        let authors = self.authors(commit.as_deref()).await;
+        let script = self.script(&proposal, &snapshot, &bundle).await?;
+        let found = Found { script, plans, later, restores, authors, commit, checked_at: self.now() };
+        let (check, outcome) = sum_up(request, proposal, found, &snapshot, &bundle).await?;
         let detail = json!({
             "binding": check.binding, "digest": check.binding.digest(), "outcome": outcome,
             "plans": check.plans.iter().map(|plan| json!({"run": plan.run, "digest": plan.digest})).collect::<Vec<_>>(),
@@ -62,6 +81,8 @@ impl RequestService {
     async fn commit(&self, request: &Request, proposal: &Proposal) -> Result<String, RequestError> {
         let root = self.inner.estate.root().to_owned();
         let tree = self.inner.folder.join(tree_of(request.number, request.revision()));
+        let earlier: Vec<PathBuf> =
+            (1..request.revision()).map(|at| self.inner.folder.join(tree_of(request.number, at))).collect();
         let (branch, changes, requester) = (request.branch(), proposal.changes.clone(), request.requester.clone());
         let folders: Vec<String> = proposal
             .instances
@@ -79,6 +100,8 @@ impl RequestService {
         let committing = tokio::task::spawn_blocking(move || {
             let repository = Repository::new(&root);
             let (_, tip) = repository.main()?;
+            // The branch is in one worktree at a time.
+            earlier.iter().filter(|tree| tree.exists()).for_each(|tree| repository.discard(tree));
             let mut touched: Vec<String> = changes.files().map(|change| change.path.clone()).collect();
             touched.extend(folders);
             let dirty = repository.dirty(&touched)?;
@@ -97,14 +120,15 @@ impl RequestService {
     }
 
     /// Returns the run that planned an instance for this revision; starts it where there is none.
-    async fn plan(&self, request: &Request, concerned: &ConcernedInstance, branch: bool) -> Result<Run, RequestError> {
+    async fn plan(&self, request: &Request, todo: &Todo) -> Result<Run, RequestError> {
+        let concerned = &todo.concerned;
         let removing = concerned.action == InstanceAction::Remove;
         let mark = RequestMark {
             number: request.number,
             revision: request.revision(),
-            // What goes is planned with the configuration that still has it.
-            tree: (branch && !removing).then(|| tree_of(request.number, request.revision())),
+            tree: todo.on_branch.then(|| tree_of(request.number, request.revision())),
             applies: None,
+            script: None,
         };
         let mut asked = RunRequest {
             component: Some(concerned.instance.component.clone()),
@@ -124,6 +148,8 @@ impl RequestService {
         };
         let run = self.end_of(&run).await?;
         if run.state.is_success() {
+            // It holds secrets, and waits from now on.
+            self.inner.runs.seal_plan(run.id).await?;
             return Ok(run);
         }
         let why = run.reason.clone().unwrap_or_else(|| run.state.to_string());
@@ -163,37 +189,129 @@ impl RequestService {
         }
     }
 
-    async fn review(
-        &self,
-        request: &Request,
-        concerned: &ConcernedInstance,
-        after: &Arc<Estate>,
-        snapshot: &Arc<Snapshot>,
-        run: &Run,
-        bundle: &Arc<Bundle>,
-    ) -> Result<CheckedPlan, RequestError> {
-        let removing = concerned.action == InstanceAction::Remove;
-        let estate = if removing { snapshot.estate() } else { after };
+    async fn look_at(&self, with: Reviewing<'_>, run: &Run, commit: Option<&str>) -> Result<CheckedPlan, RequestError> {
+        let Reviewing { request, todo, after, snapshot, bundle } = with;
+        let ConcernedInstance { instance, action } = todo.concerned.clone();
+        let estate = if todo.on_branch { after } else { snapshot.estate() };
         let plan: PathBuf = self.inner.runs.plan_json(run.id);
-        let (estate, snapshot, run, bundle) =
-            (Arc::clone(estate), Arc::clone(snapshot), run.clone(), Arc::clone(bundle));
-        let (about, instance) = (about(request), concerned.instance.clone());
+        let (estate, snapshot, bundle) = (Arc::clone(estate), Arc::clone(snapshot), Arc::clone(bundle));
+        let (about, run) = (about(request), run.clone());
+        let commit = commit.filter(|_| todo.on_branch).map(str::to_owned);
+        let on_branch = todo.on_branch;
         let actor = reviews::actor(snapshot.teams(), &request.requester);
-        let (id, number, summary) = (run.id, run.number, run.summary.unwrap_or_default());
         let reviewing = tokio::task::spawn_blocking(move || {
             let facts = reviews::facts(&estate, snapshot.teams(), &instance.component, &instance.stack);
-            let variables = Digest::of(serde_json::to_string(&facts.vars).unwrap_or_default().as_bytes());
+            let variables = digest_of(&facts.vars);
+            let resources = resources(&plan)?;
             let root = snapshot.estate().root();
+            let folder = estate.find(&instance.component, &instance.stack, None).ok();
+            let folder = folder.and_then(|id| estate.run_target(id)).map(|target| target.folder);
+            let configuration =
+                folder.and_then(|folder| restore::configuration(root, &run, commit.as_deref(), &folder));
             let with =
                 Reviewed { root, plan, run: &run, instance: facts, actor, request: Some(about), bundle: &bundle };
-            reviews::review(with).map(|review| (instance, variables, review))
+            let review = reviews::review(with)?;
+            let (id, number, summary) = (run.id, run.number, run.summary.unwrap_or_default());
+            let Review { plan: digest, estimate, verdict, .. } = review.clone();
+            let plan = CheckedPlan {
+                instance,
+                action,
+                on_branch,
+                run: id,
+                number,
+                digest,
+                summary,
+                resources,
+                variables,
+                configuration,
+                estimate,
+                verdict,
+            };
+            Ok::<_, RequestError>((plan, review))
         });
         let reviewed = reviewing.await.map_err(|error| PlatformError::Interrupted(error.to_string()))?;
-        let (instance, variables, review) = reviewed?;
-        reviews::keep(&self.inner.store, id, &review).await?;
-        let crate::domain::review::Review { plan: digest, estimate, verdict, .. } = review;
-        Ok(CheckedPlan { instance, run: id, number, digest, summary, variables, estimate, verdict })
+        let (plan, review) = reviewed?;
+        reviews::keep(&self.inner.store, plan.run, &review).await?;
+        Ok(plan)
     }
+
+    /// Returns the script that is read in the place of plans, with what an approval of it is bound to.
+    async fn script(
+        &self,
+        proposal: &Proposal,
+        snapshot: &Arc<Snapshot>,
+        bundle: &Arc<Bundle>,
+    ) -> Result<Option<(Vec<ScriptStep>, Digest)>, RequestError> {
+        let Some(script) = proposal.script.clone() else { return Ok(None) };
+        let (snapshot, bundle) = (Arc::clone(snapshot), Arc::clone(bundle));
+        let reading = tokio::task::spawn_blocking(move || {
+            let stacks = script.stacks.clone();
+            let protected = unbound::protected(&snapshot, &bundle, &script.touches, &stacks);
+            if let Some(protected) = protected
+                && snapshot.has_gates()
+                && bundle.config().settings.unbound == Unbound::Deny
+            {
+                let message = format!("no plan binds this workflow, and {protected} is in a protected stage");
+                let hint = "settings.unbound of platform/policies.yaml may let it wait for approvals";
+                return Err(RequestError::invalid("unbound", message, Some(hint)));
+            }
+            let digest = unbound::bound(snapshot.estate().root(), &script);
+            Ok(Some((script.steps, digest)))
+        });
+        reading.await.map_err(|error| PlatformError::Interrupted(error.to_string()))?
+    }
+
+    /// Returns the names of whoever wrote the commit that the plans stand on; a commit of its own is the requester's.
+    async fn authors(&self, own: Option<&str>) -> Vec<String> {
+        if own.is_some() {
+            return Vec::new();
+        }
+        let root = self.inner.estate.root().to_owned();
+        let asking = tokio::task::spawn_blocking(move || Repository::new(&root).authors());
+        asking.await.unwrap_or_default()
+    }
+}
+
+/// What a plan is reviewed with.
+struct Reviewing<'a> {
+    request: &'a Request,
+    todo: &'a Todo,
+    after: &'a Arc<Estate>,
+    snapshot: &'a Arc<Snapshot>,
+    bundle: &'a Arc<Bundle>,
+}
+
+/// What was found out, plan by plan.
+struct Found {
+    script: Option<(Vec<ScriptStep>, Digest)>,
+    plans: Vec<CheckedPlan>,
+    later: Vec<ConcernedInstance>,
+    restores: Option<u64>,
+    authors: Vec<String>,
+    commit: Option<String>,
+    checked_at: Timestamp,
+}
+
+/// Returns the digest of resolved variables.
+pub(super) fn digest_of(vars: &serde_json::Map<String, Value>) -> Digest {
+    Digest::of(serde_json::to_string(vars).unwrap_or_default().as_bytes())
+}
+
+/// Reads what a plan does to each resource that it changes.
+fn resources(plan: &std::path::Path) -> Result<Vec<PlannedChange>, RequestError> {
+    let unreadable =
+        |why: String| RequestError::invalid("plan-unreadable", format!("the plan cannot be read: {why}"), None);
+    let bytes = std::fs::read(plan).map_err(|error| unreadable(error.to_string()))?;
+    let plan = Plan::read(&bytes).map_err(|error| unreadable(error.message))?;
+    let changed = plan.resources.into_iter().filter(|resource| resource.action != ResourceAction::NoOp);
+    let change = |resource: PlannedResource| PlannedChange {
+        digest: Digest::of(
+            json!([resource.action, resource.before, resource.after, resource.after_unknown]).to_string().as_bytes(),
+        ),
+        address: resource.address,
+        action: resource.action,
+    };
+    Ok(changed.map(change).collect())
 }
 
 /// Returns the requester as the one who starts runs.
@@ -225,11 +343,11 @@ pub(super) fn about(request: &Request) -> Value {
 async fn sum_up(
     request: &Request,
     proposal: Proposal,
-    plans: Vec<CheckedPlan>,
-    commit: Option<String>,
+    found: Found,
     snapshot: &Arc<Snapshot>,
     bundle: &Arc<Bundle>,
 ) -> Result<(Check, Outcome), RequestError> {
+    let Found { script, plans, later, restores, authors, commit, checked_at } = found;
     let input = json!({
         "request": about(request),
         "instances": proposal.instances,
@@ -253,12 +371,11 @@ async fn sum_up(
     needs.extend(approval::needs(snapshot, &proposal, price.as_ref()));
     let gates = snapshot.has_gates();
     let verdict = Verdict::sum_up(Gate::Plan, findings, needs, switched, passed, bundle.digest().clone());
-    // Without `teams.yaml` there are no gates: what policy says is shown, and its owner goes ahead.
-    let outcome = if gates { verdict.outcome } else { Outcome::Allow };
     let texts = |parts: Vec<String>| Digest::of(parts.join("\n").as_bytes());
     let json_of = |estimate: &crate::domain::estimate::Estimate| serde_json::to_string(estimate).unwrap_or_default();
     let binding = Binding {
         revision: request.revision(),
+        wave: request.wave(),
         commit,
         plans: plans
             .iter()
@@ -267,15 +384,49 @@ async fn sum_up(
         policy: bundle.digest().clone(),
         estimate: texts(plans.iter().map(|plan| json_of(&plan.estimate)).collect()),
         variables: texts(plans.iter().map(|plan| plan.variables.to_string()).collect()),
+        script: script.as_ref().map(|(_, digest)| digest.clone()),
     };
-    let check = Check {
+    let bounds = request.wish().and_then(|wish| wish.bounds.as_ref());
+    let outside = bounds.filter(|_| request.wave() > 1 && !request.reverting).map(|bounds| bounds.broken_by(&plans));
+    let mut check = Check {
         files: proposal.changes.files().cloned().collect(),
         instances: proposal.instances,
         plans,
+        wave: binding.wave,
+        later,
+        script: script.map(|(steps, _)| steps).unwrap_or_default(),
+        authors,
+        restores,
+        outside,
         price,
         verdict,
         binding,
-        checked_at: Timestamp::now(),
+        checked_at,
+    };
+    // Without `teams.yaml` there are no gates: what policy says is shown, and its owner goes ahead.
+    if !gates {
+        return Ok((check, Outcome::Allow));
+    }
+    let (snapshot, asked, bundle) = (Arc::clone(snapshot), request.clone(), Arc::clone(bundle));
+    let judging = tokio::task::spawn_blocking(move || {
+        let said = bundle.judge(Gate::Approval, &approval::document(&snapshot, &bundle, &asked, &check, None));
+        let verdict = check.verdict;
+        check.verdict = Verdict::sum_up(
+            verdict.gate,
+            verdict.findings.into_iter().chain(said.findings).collect(),
+            verdict.approvals.into_iter().chain(said.approvals).collect(),
+            verdict.switched_off.into_iter().chain(said.switched_off).collect(),
+            verdict.passed + said.passed,
+            verdict.bundle,
+        );
+        check
+    });
+    let check = judging.await.map_err(|error| PlatformError::Interrupted(error.to_string()))?;
+    let within = check.outside.as_ref().is_some_and(Vec::is_empty);
+    let outcome = match check.verdict.outcome {
+        // Whoever approved the first wave approved what stays within the bounds that were stated.
+        Outcome::NeedsApproval if within => Outcome::Allow,
+        outcome => outcome,
     };
     Ok((check, outcome))
 }

@@ -1,61 +1,69 @@
 //! Carrying out what was approved: exactly those plans, then the merge, then what its owner needs.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
-use super::check::{load, requester};
+use super::check::{digest_of, load, requester};
 use super::error::RequestError;
 use super::git::{Merged, Repository};
+use super::unbound::{self, Reading};
 use super::{RequestService, tree_of};
+use crate::atmos::Estate;
 use crate::domain::golden_path::InstanceAction;
 use crate::domain::id::Digest;
-use crate::domain::request::{Binding, Check, CheckedPlan, DeliveredOutput, Request, Step};
+use crate::domain::policy::Outcome;
+use crate::domain::request::{AppliedInstance, Binding, Check, CheckedPlan, DeliveredOutput, Request, Step, Wish};
 use crate::domain::run::{RequestMark, Run, RunKind, RunRequest, RunState};
 use crate::platform::PlatformError;
 use crate::platform::audit::Actor;
 use crate::platform::estimates::{self, EstimateRequest};
+use crate::platform::reviews;
 
 impl RequestService {
     /// Names what of a request has changed since it was judged; `None` where nothing has.
     pub(super) async fn changed(&self, request: &Request, check: &Check) -> Result<Option<String>, RequestError> {
         let snapshot = self.inner.estate.current().await?;
         let bundle = load(&snapshot).await?;
-        let plans: Vec<(CheckedPlan, std::path::PathBuf, std::path::PathBuf)> = check
-            .plans
-            .iter()
-            .map(|plan| (plan.clone(), self.inner.runs.plan_file(plan.run), self.inner.runs.plan_json(plan.run)))
-            .collect();
-        let (root, branch, was) = (self.inner.estate.root().to_owned(), request.branch(), check.binding.clone());
+        let (runs, branch, check) = (self.inner.runs.clone(), request.branch(), check.clone());
+        let wish = request.wish().cloned();
+        let (revision, wave) = (request.revision(), request.wave());
         let looking = tokio::task::spawn_blocking(move || {
-            let repository = Repository::new(&root);
-            let digest = |path: &std::path::Path| {
-                std::fs::read(path)
-                    .map_or_else(|error| Digest::of(error.to_string().as_bytes()), |bytes| Digest::of(&bytes))
-            };
-            let price = |path: &std::path::Path| {
-                let asked = EstimateRequest { plan: path.to_owned(), usage: None, infracost: None };
-                let found = estimates::estimate(Some(&root), &asked).map_err(|error| error.to_string());
+            let root = snapshot.estate().root();
+            let was = &check.binding;
+            let missing = |error: std::io::Error| Digest::of(error.to_string().as_bytes());
+            let price = |plan: &CheckedPlan| {
+                let asked = EstimateRequest { plan: runs.plan_json(plan.run), usage: None, infracost: None };
+                let found = estimates::estimate(Some(root), &asked).map_err(|error| error.to_string());
                 found.map_or_else(|error| error, |estimate| serde_json::to_string(&estimate).unwrap_or_default())
             };
-            Binding {
-                commit: was.commit.as_ref().map(|_| repository.tip(&branch).unwrap_or_default()),
-                plans: plans
+            // What stands on the request's commit cannot change without it; the estate's own files can.
+            let variables = |plan: &CheckedPlan| {
+                if plan.on_branch {
+                    return plan.variables.to_string();
+                }
+                let (component, stack) = (&plan.instance.component, &plan.instance.stack);
+                digest_of(&reviews::facts(snapshot.estate(), snapshot.teams(), component, stack).vars).to_string()
+            };
+            let joined = |parts: Vec<String>| Digest::of(parts.join("\n").as_bytes());
+            let now = Binding {
+                revision,
+                wave,
+                commit: was.commit.as_ref().map(|_| Repository::new(root).tip(&branch).unwrap_or_default()),
+                plans: check
+                    .plans
                     .iter()
-                    .map(|(plan, file, _)| {
-                        (format!("{}@{}", plan.instance.component, plan.instance.stack), digest(file))
-                    })
-                    .collect::<BTreeMap<_, _>>(),
+                    .map(|plan| (plan.instance.to_string(), runs.sealed_digest(plan.run).unwrap_or_else(missing)))
+                    .collect(),
                 policy: bundle.digest().clone(),
-                estimate: Digest::of(
-                    plans.iter().map(|(.., json)| price(json)).collect::<Vec<_>>().join("\n").as_bytes(),
-                ),
-                ..was
-            }
+                estimate: joined(check.plans.iter().map(price).collect()),
+                variables: joined(check.plans.iter().map(variables).collect()),
+                script: wish
+                    .as_ref()
+                    .and_then(|wish| script_now(snapshot.estate(), wish))
+                    .filter(|_| was.script.is_some()),
+            };
+            was.differences(&now)
         });
-        let mut now = looking.await.map_err(|error| PlatformError::Interrupted(error.to_string()))?;
-        now.revision = request.revision();
-        let differences = check.binding.differences(&now);
+        let differences = looking.await.map_err(|error| PlatformError::Interrupted(error.to_string()))?;
         Ok((!differences.is_empty()).then(|| differences.join(" and ")))
     }
 
@@ -64,25 +72,57 @@ impl RequestService {
         let platform = Actor::platform();
         let Some(check) = &request.check else {
             let reason = "nothing was found out about it".to_owned();
-            return self.step(&platform, request.number, Step::Void { reason }, json!({})).await.map(drop);
+            return self.step_at(&platform, request, Step::Void { reason }, json!({})).await.map(drop);
         };
         if let Some(changed) = self.changed(request, check).await? {
             let reason = format!("{changed} changed after it was judged");
             let detail = json!({"reason": reason});
-            return self.step(&platform, request.number, Step::Void { reason }, detail).await.map(drop);
+            return self.step_at(&platform, request, Step::Void { reason }, detail).await.map(drop);
         }
-        let detail = json!({"digest": check.binding.digest(), "binding": check.binding});
-        self.step(&platform, request.number, Step::Execute, detail).await.map(drop)
+        if let Some(reason) = self.missing_words(request, check).await? {
+            let detail = json!({"reason": reason});
+            return self.step_at(&platform, request, Step::Wait { reason }, detail).await.map(drop);
+        }
+        let detail = json!({
+            "digest": check.binding.digest(), "binding": check.binding,
+            "agreed": request.agreed().iter().map(|decision| &decision.actor).collect::<Vec<_>>(),
+        });
+        self.step_at(&platform, request, Step::Execute, detail).await.map(drop)
     }
 
-    /// Applies the approved plans one after the other, merges, and hands over.
+    /// Says why the words that were said are not enough any more: teams and roles may be others by now.
+    async fn missing_words(&self, request: &Request, check: &Check) -> Result<Option<String>, RequestError> {
+        let ground = self.ground(request, check).await?;
+        let within = check.outside.as_ref().is_some_and(Vec::is_empty);
+        if !ground.snapshot.has_gates() || check.verdict.outcome != Outcome::NeedsApproval || within {
+            return Ok(None);
+        }
+        if ground.rules.enough(request) {
+            return Ok(None);
+        }
+        let standing = ground.rules.standing(request);
+        let counted: Vec<&String> = standing.iter().flat_map(|need| &need.agreed).collect();
+        let said: Vec<String> = request
+            .agreed()
+            .iter()
+            .filter(|decision| !counted.contains(&&decision.actor))
+            .map(|decision| decision.actor.clone())
+            .collect();
+        Ok(Some(if said.is_empty() {
+            "more people have to agree by now".to_owned()
+        } else {
+            format!("{} agreed, and may not by now: somebody else has to", said.join(" and "))
+        }))
+    }
+
+    /// Applies the approved plans one after the other; then what needed them is planned, or it is merged and handed over.
     pub(super) async fn carry_out(&self, request: &Request) -> Result<(), RequestError> {
         let platform = Actor::platform();
         let Some(check) = &request.check else {
             return Err(RequestError::invalid("check-missing", "what was approved is not known", None));
         };
-        let applied = self.applied(request, check).await?;
-        if let (Some(commit), true) = (&check.binding.commit, applied.is_empty())
+        let untouched = request.applied.is_empty() && self.started(request, check).await?.is_empty();
+        if let (Some(commit), true) = (&check.binding.commit, untouched)
             && let Some(conflict) = self.conflict(commit).await?
         {
             // Nothing was applied: its requester can answer to what was changed meanwhile.
@@ -92,16 +132,24 @@ impl RequestService {
         for plan in &check.plans {
             let run = self.apply(request, check, plan).await?;
             match run.state {
-                RunState::Succeeded | RunState::NoChanges => {}
-                RunState::Stale if applied.is_empty() => {
+                RunState::Succeeded | RunState::NoChanges => {
+                    self.note_applied(request.number, check, plan, &run).await?
+                }
+                RunState::Stale => {
                     let reason = format!(
                         "the state of {} moved on after the plan was made (run #{}): nothing was applied",
                         plan.instance, run.number
                     );
-                    return self
-                        .step(&platform, request.number, Step::SendBack { reason }, json!({"run": run.id}))
-                        .await
-                        .map(drop);
+                    let detail = json!({"run": run.id, "reason": reason});
+                    let again =
+                        self.step(&platform, request.number, Step::Void { reason: reason.clone() }, detail.clone());
+                    return match again.await {
+                        // A part of the wave is applied: a person decides how it goes on.
+                        Err(RequestError::Refused(_)) => {
+                            self.step(&platform, request.number, Step::Fail { reason }, detail).await.map(drop)
+                        }
+                        done => done.map(drop),
+                    };
                 }
                 state => {
                     let why = run.reason.clone().unwrap_or_else(|| state.to_string());
@@ -114,27 +162,73 @@ impl RequestService {
                 }
             }
         }
-        let merged = match &check.binding.commit {
-            Some(commit) => Some(self.merge(request, commit).await?),
-            None => None,
-        };
-        let mut outputs = Vec::new();
-        for plan in check.plans.iter().filter(|plan| !removes(check, plan)) {
-            outputs.extend(self.outputs(request, plan).await?);
+        if !check.script.is_empty() {
+            self.run_script(request).await?;
         }
-        let detail = json!({"merged": merged, "runs": request.runs, "outputs": outputs.iter().map(|o| &o.name).collect::<Vec<_>>()});
-        let request = self.step(&platform, request.number, Step::Fulfill { merged, outputs }, detail).await?;
+        if !check.later.is_empty() {
+            let detail = json!({"wave": check.wave, "later": check.later});
+            return self.step(&platform, request.number, Step::NextWave, detail).await.map(drop);
+        }
+        let merged = match &check.binding.commit {
+            Some(commit) if !request.reverting => Some(self.merge(request, commit).await?),
+            _ => None,
+        };
+        let request = self.get(request.number).await?;
+        let outputs: Vec<&String> = request.outputs.iter().map(|output| &output.name).collect();
+        let detail = json!({"merged": merged, "runs": request.runs, "outputs": outputs});
+        let request = self.step(&platform, request.number, Step::Fulfill { merged }, detail).await?;
         self.clean(&request).await;
         Ok(())
     }
 
-    /// Returns what asks for the apply of an approved plan.
-    fn asked(&self, request: &Request, plan: &CheckedPlan, branch: bool) -> RunRequest {
+    /// Runs the workflow that was approved in the place of a plan: the run that does is found again, or started once.
+    async fn run_script(&self, request: &Request) -> Result<(), RequestError> {
+        let gone = || RequestError::invalid("script-missing", "what was approved is not there any more", None);
+        let which = request.wish().and_then(|wish| wish.workflow.clone()).ok_or_else(gone)?;
+        let snapshot = self.inner.estate.current().await?;
+        let Reading::Script(script) = unbound::read(snapshot.estate(), &which)? else { return Err(gone()) };
         let mark = RequestMark {
             number: request.number,
             revision: request.revision(),
-            tree: branch.then(|| tree_of(request.number, request.revision())),
+            tree: None,
+            applies: None,
+            script: Some(script.digest),
+        };
+        let asked = RunRequest {
+            workflow: Some(which.name),
+            workflow_file: Some(which.file),
+            stack: which.stack,
+            request: Some(mark),
+            yes: true,
+            ..RunRequest::new(RunKind::Workflow)
+        };
+        let run = match self.find_run(&asked, |_| true).await? {
+            Some(run) => run,
+            None => {
+                let with = RunRequest { env: self.env(request.number), ..asked };
+                self.inner.runs.create(&requester(request), with, None).await?
+            }
+        };
+        if !self.get(request.number).await?.runs.contains(&run.id) {
+            self.step(&Actor::platform(), request.number, Step::Run(run.id), json!({"run": run.id})).await?;
+        }
+        let run = self.end_of(&run).await?;
+        if run.state.is_success() {
+            return Ok(());
+        }
+        let why = run.reason.clone().unwrap_or_else(|| run.state.to_string());
+        let message = format!("the workflow did not end well (run #{}): {why}", run.number);
+        Err(RequestError::invalid("run-failed", message, Some(&format!("terrace runs logs {}", run.number))))
+    }
+
+    /// Returns what asks for the apply of an approved plan.
+    fn asked(&self, request: &Request, plan: &CheckedPlan) -> RunRequest {
+        let mark = RequestMark {
+            number: request.number,
+            revision: request.revision(),
+            tree: plan.on_branch.then(|| tree_of(request.number, request.revision())),
             applies: Some(plan.run),
+            script: None,
         };
         RunRequest {
             component: Some(plan.instance.component.clone()),
@@ -146,31 +240,74 @@ impl RequestService {
     }
 
     /// Returns the runs that already carry it out.
-    async fn applied(&self, request: &Request, check: &Check) -> Result<Vec<Run>, RequestError> {
+    async fn started(&self, request: &Request, check: &Check) -> Result<Vec<Run>, RequestError> {
         let mut found = Vec::new();
         for plan in &check.plans {
-            let asked = self.asked(request, plan, on_branch(check, plan));
-            found.extend(self.find_run(&asked, |_| true).await?);
+            found.extend(self.find_run(&self.asked(request, plan), |_| true).await?);
         }
         Ok(found)
     }
 
     /// Applies one approved plan: the run that does is found again, or started once.
     async fn apply(&self, request: &Request, check: &Check, plan: &CheckedPlan) -> Result<Run, RequestError> {
-        let asked = self.asked(request, plan, on_branch(check, plan));
+        let asked = self.asked(request, plan);
         let run = match self.find_run(&asked, |_| true).await? {
             Some(run) => run,
             None => {
+                // Another plan of this wave may have taken its time.
+                if check.plans.len() > 1 && self.inner.runs.sealed_digest(plan.run).ok().as_ref() != Some(&plan.digest)
+                {
+                    let message = format!("the plan of {} is not the one that was approved", plan.instance);
+                    return Err(RequestError::invalid("other-plan", message, None));
+                }
                 let with = RunRequest { env: self.env(request.number), ..asked };
                 self.inner.runs.create(&requester(request), with, None).await?
             }
         };
+        // It is used once: the run has its own copy.
+        self.inner.runs.forget_plan(plan.run);
         let noted = self.get(request.number).await?.runs.contains(&run.id);
         if !noted {
             let detail = json!({"run": run.id, "plan": plan.digest});
             self.step(&Actor::platform(), request.number, Step::Run(run.id), detail).await?;
         }
         self.end_of(&run).await
+    }
+
+    /// Notes that a plan is applied, once, with what its owner needs.
+    async fn note_applied(
+        &self,
+        number: u64,
+        check: &Check,
+        plan: &CheckedPlan,
+        run: &Run,
+    ) -> Result<(), RequestError> {
+        let now = self.get(number).await?;
+        let known = now.applied.iter().any(|one| one.run == run.id || one.undone == Some(run.id));
+        if known {
+            return Ok(());
+        }
+        let detail = json!({"instance": plan.instance, "action": plan.action, "run": run.id, "plan": plan.digest});
+        let step = if now.reverting {
+            Step::Undone { instance: plan.instance.clone(), run: run.id }
+        } else {
+            let applied = AppliedInstance {
+                instance: plan.instance.clone(),
+                action: plan.action,
+                run: run.id,
+                plan: plan.digest.clone(),
+                configuration: plan.configuration.clone(),
+                wave: check.wave,
+                undone: None,
+                at: run.ended_at.unwrap_or_else(|| self.now()),
+            };
+            let outputs = if plan.action == InstanceAction::Remove { Vec::new() } else { self.outputs(plan, run) };
+            Step::Applied { applied: Box::new(applied), outputs }
+        };
+        self.step(&Actor::platform(), number, step, detail).await?;
+        // It holds what Terraform masks, and nobody needs it any more.
+        drop(std::fs::remove_file(self.inner.runs.outputs_file(run.id)));
+        Ok(())
     }
 
     /// Says why a commit could not be merged now; `None` where it could.
@@ -200,16 +337,9 @@ impl RequestService {
     }
 
     /// Reads what Terraform put out after the apply; what it masks stays where it is.
-    async fn outputs(&self, request: &Request, plan: &CheckedPlan) -> Result<Vec<DeliveredOutput>, RequestError> {
-        let asked = self.asked(request, plan, true);
-        let run = match self.find_run(&asked, |_| true).await? {
-            Some(run) => Some(run),
-            None => self.find_run(&self.asked(request, plan, false), |_| true).await?,
-        };
-        let Some(run) = run else { return Ok(Vec::new()) };
-        let file = self.inner.runs.outputs_file(run.id);
-        let text = std::fs::read(&file).unwrap_or_default();
-        let Ok(Value::Object(found)) = serde_json::from_slice::<Value>(&text) else { return Ok(Vec::new()) };
+    fn outputs(&self, plan: &CheckedPlan, run: &Run) -> Vec<DeliveredOutput> {
+        let text = std::fs::read(self.inner.runs.outputs_file(run.id)).unwrap_or_default();
+        let Ok(Value::Object(found)) = serde_json::from_slice::<Value>(&text) else { return Vec::new() };
         let read = |(name, output): (String, Value)| {
             let sensitive = output["sensitive"].as_bool().unwrap_or(true);
             let read_it = format!(
@@ -224,15 +354,14 @@ impl RequestService {
                 read_it: sensitive.then_some(read_it),
             }
         };
-        Ok(found.into_iter().map(read).collect())
+        found.into_iter().map(read).collect()
     }
 }
 
-fn removes(check: &Check, plan: &CheckedPlan) -> bool {
-    check.instances.iter().any(|one| one.instance == plan.instance && one.action == InstanceAction::Remove)
-}
-
-/// Whether a plan stands on the request's branch: what goes does not.
-fn on_branch(check: &Check, plan: &CheckedPlan) -> bool {
-    check.binding.commit.is_some() && !removes(check, plan)
+/// Returns what an approval of a workflow would be bound to now; none where it is no script any more.
+fn script_now(estate: &Estate, wish: &Wish) -> Option<Digest> {
+    match unbound::read(estate, wish.workflow.as_ref()?).ok()? {
+        Reading::Script(script) => Some(unbound::bound(estate.root(), &script)),
+        Reading::Plans(_) => None,
+    }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::error::RequestError;
+use crate::domain::id::Digest;
 use crate::platform::crash;
 use crate::platform::golden_paths::Changes;
 
@@ -124,6 +125,29 @@ impl Repository {
         let own = is_owner.then(|| Some((configured("user.name")?, configured("user.email")?))).flatten();
         let (name, email) = own.unwrap_or_else(|| (name.to_owned(), format!("{name}@localhost")));
         Author { name, email }
+    }
+
+    /// Returns the names that the author of the last commit goes by: name, address, and what stands before its `@`.
+    pub(super) fn authors(&self) -> Vec<String> {
+        let said = self.ask(&["log", "-1", "--format=%an%n%ae", "HEAD"]).unwrap_or_default();
+        let mut names: Vec<String> = said.lines().map(str::to_owned).filter(|line| !line.is_empty()).collect();
+        if let Some(local) = names.last().and_then(|mail| mail.split('@').next()).map(str::to_owned) {
+            names.push(local);
+        }
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Returns the commit that is checked out, and the digest of whatever differs from it.
+    pub(super) fn fingerprint(&self) -> Digest {
+        let said = |arguments: &[&str]| self.ask(arguments).unwrap_or_else(|why| why);
+        let parts = [
+            said(&["rev-parse", "--verify", "HEAD"]),
+            said(&["diff", "--no-ext-diff", "--binary", "HEAD"]),
+            said(&["ls-files", "--others", "--exclude-standard"]),
+        ];
+        Digest::of(parts.join("\n").as_bytes())
     }
 
     /// Makes (or makes again) a branch at a commit with a worktree of its own, and commits the changes there.

@@ -8,11 +8,17 @@ mod approval;
 mod branches;
 mod budget;
 mod check;
+mod decide;
 mod error;
 mod execute;
 mod git;
+mod inbox;
 mod preview;
 mod proposal;
+mod reserve;
+mod restore;
+mod todo;
+mod unbound;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
@@ -24,9 +30,12 @@ use serde_json::{Value, json};
 
 use super::PlatformError;
 use super::audit::{Actor, AuditDraft};
+use super::budgets::BudgetService;
+use super::clock::Clock;
 use super::estate::EstateService;
 use super::events::EventDraft;
 use super::runs::RunService;
+use super::sharing::Sharing;
 use super::store::{Change, KeyFingerprint, Remembered, RequestQuery, RunQuery, Store};
 use crate::domain::id::Digest;
 use crate::domain::request::{Comment, Request, RequestState, Revision, Step, Wish};
@@ -35,6 +44,7 @@ use crate::domain::team::Role;
 
 pub use branches::Branches;
 pub use error::RequestError;
+pub use inbox::{Deciding, InboxCause, InboxItem, RequestAction};
 pub use preview::{Preview, Times};
 pub(crate) use proposal::{form, ground};
 
@@ -44,6 +54,9 @@ const PATIENCE_HOURS: i64 = 7 * 24;
 const SWEEP: Duration = Duration::from_secs(30);
 /// How many of the newest runs are looked through for those of a request.
 const LOOKED_AT: u32 = 1_000;
+
+/// With which of these looks plans that nobody waits for are looked for.
+const STRAYS: u64 = 20;
 
 /// What somebody brings who changes a request: who they are, and the environment of their shell (never stored).
 pub type Env = BTreeMap<String, String>;
@@ -60,14 +73,36 @@ impl std::fmt::Debug for RequestService {
     }
 }
 
+/// What the service stands on.
+#[derive(Debug, Clone)]
+pub struct Services {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// Plans and applies.
+    pub runs: RunService,
+    /// What is configured.
+    pub estate: EstateService,
+    /// What may be spent.
+    pub budgets: BudgetService,
+    /// Where worktrees lie.
+    pub folder: PathBuf,
+    /// The operating system user whose platform this is.
+    pub owner: String,
+    /// Whether several people share the platform.
+    pub sharing: Sharing,
+    /// What tells the time.
+    pub clock: Clock,
+}
+
 struct Inner {
     store: Arc<dyn Store>,
     runs: RunService,
     estate: EstateService,
-    /// Where worktrees lie.
+    budgets: BudgetService,
     folder: PathBuf,
-    /// The operating system user whose platform this is.
     owner: String,
+    sharing: Sharing,
+    clock: Clock,
     /// The environments that requesters gave, for as long as this process lives.
     envs: Mutex<HashMap<u64, Env>>,
     /// The requests that something is being done for.
@@ -77,19 +112,17 @@ struct Inner {
 impl RequestService {
     /// Begins, and goes on with what was under way; the task that sweeps ends with the platform.
     #[must_use]
-    pub fn start(
-        store: Arc<dyn Store>,
-        runs: RunService,
-        estate: EstateService,
-        folder: PathBuf,
-        owner: String,
-    ) -> (Self, tokio::task::AbortHandle) {
+    pub fn start(services: Services) -> (Self, tokio::task::AbortHandle) {
+        let Services { store, runs, estate, budgets, folder, owner, sharing, clock } = services;
         let inner = Inner {
             store,
             runs,
             estate,
+            budgets,
             folder,
             owner,
+            sharing,
+            clock,
             envs: Mutex::new(HashMap::new()),
             busy: Mutex::new(HashSet::new()),
         };
@@ -101,11 +134,14 @@ impl RequestService {
     /// Looks again and again for what needs a push, or has waited too long.
     async fn sweep(self) {
         self.clean_up().await;
-        loop {
+        for turn in 0_u64.. {
+            if turn.is_multiple_of(STRAYS) {
+                self.forget_strays().await;
+            }
             match self.inner.store.live_requests().await {
                 Ok(live) => {
                     for request in live {
-                        let late = request.expires_at.is_some_and(|at| at <= Timestamp::now());
+                        let late = request.expires_at.is_some_and(|at| at <= self.now());
                         if late {
                             let expired = self.step(&Actor::platform(), request.number, Step::Expire, json!({})).await;
                             if let Ok(expired) = &expired {
@@ -147,7 +183,7 @@ impl RequestService {
             return if unsent { self.submit(actor, request.number, env).await } else { Ok(request) };
         }
         let proposal = self.propose(&wish, &actor.name).await?;
-        let now = Timestamp::now();
+        let now = self.now();
         let mut wish = wish;
         if let Some(form) = &proposal.form {
             wish.inputs = form.with_defaults(&wish.inputs);
@@ -185,7 +221,7 @@ impl RequestService {
             wish.inputs = form.with_defaults(&wish.inputs);
         }
         let detail = json!({"revision": request.revision() + 1});
-        self.step(actor, number, Step::Revise(Revision { wish, written_at: Timestamp::now() }), detail).await
+        self.step(actor, number, Step::Revise(Revision { wish, written_at: self.now() }), detail).await
     }
 
     /// Sends a draft, or one that came back.
@@ -222,7 +258,7 @@ impl RequestService {
         if text.trim().is_empty() {
             return Err(RequestError::invalid("comment-empty", "a comment says something", None));
         }
-        let comment = Comment { actor: actor.name.clone(), text: text.trim().to_owned(), at: Timestamp::now() };
+        let comment = Comment { actor: actor.name.clone(), text: text.trim().to_owned(), at: self.now() };
         self.step(actor, number, Step::Comment(comment), json!({})).await
     }
 
@@ -244,19 +280,50 @@ impl RequestService {
         Ok(self.inner.store.requests(query).await?)
     }
 
+    fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
     /// Moves a request by the rules, with its event and its audit record in one transaction.
     async fn step(&self, actor: &Actor, number: u64, step: Step, detail: Value) -> Result<Request, RequestError> {
-        let now = Timestamp::now();
+        self.step_from(actor, number, None, step, detail).await
+    }
+
+    /// Moves a request that is as it was read.
+    async fn step_at(&self, actor: &Actor, read: &Request, step: Step, detail: Value) -> Result<Request, RequestError> {
+        self.step_from(actor, read.number, Some(read.version), step, detail).await
+    }
+
+    async fn step_from(
+        &self,
+        actor: &Actor,
+        number: u64,
+        version: Option<u64>,
+        step: Step,
+        detail: Value,
+    ) -> Result<Request, RequestError> {
+        let now = self.now();
         let verb = step.verb();
+        // Before the write lock is taken: others need not wait for files to be read.
+        let snapshot = if reserve::may_approve(&step) { Some(self.inner.estate.current().await?) } else { None };
         let mut tx = self.inner.store.begin().await?;
         let before = tx.request(number).await?;
+        if let Some(expected) = version.filter(|version| *version != before.version) {
+            let (what, found) = (format!("request/{number}"), before.version);
+            return Err(PlatformError::Stale { what, expected, found }.into());
+        }
+        let step = self.reserve(tx.as_mut(), snapshot.as_deref(), &before, step, now).await?;
         let mut after = before.after(step, now)?;
+        self.release(tx.as_mut(), &before, &after).await?;
         after.next = next(&after);
         if after.state == RequestState::PendingApproval && after.expires_at.is_none() {
             after.expires_at = now.checked_add(SignedDuration::from_hours(self.patience())).ok();
         }
         tx.save_request(&after, before.version).await?;
         tx.commit(change(actor, Some(&before), &after, verb, detail, now)).await?;
+        if !waits_with_plans(after.state) {
+            self.forget_plans(&before);
+        }
         Ok(after)
     }
 
@@ -356,12 +423,30 @@ impl RequestService {
             Err(error) => return tracing::warn!(%error, "requests cannot be cleaned up after now"),
         };
         for request in ended {
-            let trees =
+            let mut trees =
                 (1..=request.revision()).map(|revision| self.inner.folder.join(tree_of(request.number, revision)));
-            let plans = request.check.iter().flat_map(|check| &check.plans);
-            let mut left = trees.chain(plans.map(|plan| self.inner.runs.plan_file(plan.run)));
-            if left.any(|path| path.exists()) {
+            let mut plans = request.check.iter().flat_map(|check| &check.plans);
+            if trees.any(|tree| tree.exists()) || plans.any(|plan| self.inner.runs.has_plan(plan.run)) {
                 self.clean(&request).await;
+            }
+        }
+    }
+
+    /// Removes the plans of a check: each is used once, or never, and what it holds is secret.
+    fn forget_plans(&self, request: &Request) {
+        for plan in request.check.iter().flat_map(|check| &check.plans) {
+            self.inner.runs.forget_plan(plan.run);
+        }
+    }
+
+    /// Removes plans that no request waits with any more: the platform may have ended right after they were made.
+    async fn forget_strays(&self) {
+        for (run, number) in self.inner.runs.sealed().await {
+            let Ok(request) = self.get(number).await else { continue };
+            let has = request.check.iter().flat_map(|check| &check.plans).any(|plan| plan.run == run);
+            let planning = matches!(request.state, RequestState::Submitted | RequestState::Checking);
+            if !(planning || (has && waits_with_plans(request.state))) {
+                self.inner.runs.forget_plan(run);
             }
         }
     }
@@ -389,7 +474,7 @@ impl RequestService {
         let made = self.inner.store.runs(&newest).await.unwrap_or_default();
         let made = made.iter().map(|kept| &kept.run).filter(|run| run.request == Some(number)).map(|run| run.id);
         for run in made.chain(request.check.iter().flat_map(|check| &check.plans).map(|plan| plan.run)) {
-            drop(std::fs::remove_file(self.inner.runs.plan_file(run)));
+            self.inner.runs.forget_plan(run);
         }
         // They hold what Terraform masks, and nobody needs them any more.
         for run in &request.runs {
@@ -397,6 +482,11 @@ impl RequestService {
         }
         self.inner.envs.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
     }
+}
+
+/// Tells whether a request in this state may still apply the plans of its check.
+fn waits_with_plans(state: RequestState) -> bool {
+    matches!(state, RequestState::PendingApproval | RequestState::Approved | RequestState::Executing)
 }
 
 /// Names the worktree of a revision.
@@ -423,6 +513,9 @@ fn next(request: &Request) -> Option<String> {
         RequestState::Draft => Some(format!("terrace request submit {number}")),
         RequestState::PendingApproval => Some(format!("terrace request approve {number}")),
         RequestState::NeedsChanges => Some(format!("terrace request revise {number} --set KEY=VALUE")),
+        RequestState::PartiallyApplied => {
+            Some(format!("terrace request continue {number}, or terrace request revert {number}"))
+        }
         RequestState::Failed => request.runs.last().map(|run| format!("terrace runs show {run}")),
         _ => None,
     }

@@ -130,6 +130,7 @@ impl RequestService {
                     revision: 0,
                     tree: tree.clone().filter(|_| !removing),
                     applies: None,
+                    script: None,
                 }),
                 ..RunRequest::new(RunKind::Plan)
             };

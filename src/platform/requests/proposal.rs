@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::budget;
 use super::error::RequestError;
+use super::unbound::{self, Reading, Script};
 use crate::atmos::files::{Disk, Files};
 use crate::atmos::yaml::edit::{self, Edit};
 use crate::atmos::{Estate, LoadOptions, RunTarget};
@@ -34,6 +35,10 @@ pub(super) struct Proposal {
     pub(super) changes: Changes,
     /// The instances, in the order in which they are applied.
     pub(super) instances: Vec<ConcernedInstance>,
+    /// For each of them those among them that must be applied first.
+    pub(super) needs: Vec<(InstanceRef, Vec<InstanceRef>)>,
+    /// What is read in the place of plans.
+    pub(super) script: Option<Script>,
     /// The estate as it will be.
     pub(super) after: Arc<Estate>,
     /// The golden path's form, for a provision.
@@ -83,6 +88,7 @@ pub(super) fn propose(
     let estate = snapshot.estate();
     let mut form = None;
     let mut title = wish.title.clone().filter(|title| !title.trim().is_empty());
+    let mut script = None;
     let (changes, named) = match wish.kind {
         RequestKind::Provision => {
             let name = wish.golden_path.as_deref().ok_or_else(|| {
@@ -118,6 +124,21 @@ pub(super) fn propose(
             title = title.or_else(|| Some(format!("Retire {at}")));
             (retire(estate, &instance)?, None)
         }
+        RequestKind::Run if wish.workflow.is_some() => {
+            let which = wish.workflow.clone().unwrap_or_default();
+            title = title.or_else(|| Some(format!("Run workflow {} of {}", which.name, which.file)));
+            let named = match unbound::read(estate, &which)? {
+                Reading::Plans(instances) => instances,
+                Reading::Script(read) => {
+                    let touched = read.touches.iter().cloned();
+                    let named = touched.map(|instance| ConcernedInstance { instance, action: InstanceAction::Change });
+                    let named = named.collect();
+                    script = Some(read);
+                    named
+                }
+            };
+            (Changes::default(), Some(named))
+        }
         RequestKind::Run => {
             let (_, at) = instance(snapshot, wish)?;
             let action = match wish.run {
@@ -130,7 +151,7 @@ pub(super) fn propose(
             };
             let verb = if action == InstanceAction::Remove { "Destroy" } else { "Apply" };
             title = title.or_else(|| Some(format!("{verb} {at}")));
-            (Changes::default(), Some(ConcernedInstance { instance: at, action }))
+            (Changes::default(), Some(vec![ConcernedInstance { instance: at, action }]))
         }
         RequestKind::Budget => {
             let (changes, said) = budget::change(estate, wish)?;
@@ -142,12 +163,18 @@ pub(super) fn propose(
         return Err(RequestError::invalid("nothing-changes", "the estate is already as this request wants it", None));
     }
     rules_hold(&changes)?;
-    let (after, instances) = match named {
-        Some(named) => (Arc::clone(estate), vec![named]),
+    let (after, instances, needs) = match named {
+        Some(named) => {
+            // The steps of a workflow go one after the other.
+            let before = |at: usize| at.checked_sub(1).and_then(|at| named.get(at)).map(|one| one.instance.clone());
+            let needs = named.iter().enumerate();
+            let needs = needs.map(|(at, one)| (one.instance.clone(), before(at).into_iter().collect())).collect();
+            (Arc::clone(estate), named, needs)
+        }
         None => {
             let after = resolve(estate, &changes)?;
-            let instances = concerned(estate, &after)?;
-            (Arc::new(after), instances)
+            let (instances, needs) = concerned(estate, &after)?;
+            (Arc::new(after), instances, needs)
         }
     };
     if let (RequestKind::Retire, Some(at)) = (wish.kind, &wish.instance)
@@ -164,7 +191,15 @@ pub(super) fn propose(
         let message = format!("it concerns {} instances, and {MOST} are the most for one request", instances.len());
         return Err(RequestError::invalid("too-many-instances", message, Some("ask for less at a time")));
     }
-    Ok(Proposal { title: title.unwrap_or_else(|| wish.kind.to_string()), changes, instances, after, form })
+    Ok(Proposal {
+        title: title.unwrap_or_else(|| wish.kind.to_string()),
+        changes,
+        instances,
+        needs,
+        script,
+        after,
+        form,
+    })
 }
 
 /// Refuses changes after which the platform's own rules could not be read: they would say no to everything.
@@ -318,8 +353,11 @@ fn resolve(estate: &Estate, changes: &Changes) -> Result<Estate, RequestError> {
     }
 }
 
+/// The instances of a proposal, and for each those that must be applied first.
+type Concerned = (Vec<ConcernedInstance>, Vec<(InstanceRef, Vec<InstanceRef>)>);
+
 /// Returns the instances whose runs differ, in the order in which they are applied: what goes comes first.
-fn concerned(before: &Estate, after: &Estate) -> Result<Vec<ConcernedInstance>, RequestError> {
+fn concerned(before: &Estate, after: &Estate) -> Result<Concerned, RequestError> {
     let targets = |estate: &Estate| -> BTreeMap<InstanceRef, RunTarget> {
         let summaries = estate.instances();
         summaries
@@ -343,7 +381,7 @@ fn concerned(before: &Estate, after: &Estate) -> Result<Vec<ConcernedInstance>, 
     for at in was.keys().filter(|at| !is.contains_key(*at)) {
         actions.insert(at.clone(), InstanceAction::Remove);
     }
-    let mut ordered = Vec::new();
+    let (mut ordered, mut needs) = (Vec::new(), Vec::new());
     for (estate, removing) in [(before, true), (after, false)] {
         let members: Vec<InstanceRef> = actions
             .iter()
@@ -352,12 +390,13 @@ fn concerned(before: &Estate, after: &Estate) -> Result<Vec<ConcernedInstance>, 
             .collect();
         let sorted =
             order(&members, &estate.dependencies(), removing).map_err(crate::platform::runs::RunError::from)?;
-        ordered.extend(sorted.into_iter().map(|(instance, _)| {
+        for (instance, before) in sorted {
             let action = actions.get(&instance).copied().unwrap_or(InstanceAction::Change);
-            ConcernedInstance { instance, action }
-        }));
+            needs.push((instance.clone(), before));
+            ordered.push(ConcernedInstance { instance, action });
+        }
     }
-    Ok(ordered)
+    Ok((ordered, needs))
 }
 
 #[cfg(test)]

@@ -96,6 +96,7 @@ impl RunService {
         let noted = Noted { tools, variables: env.keys().cloned().collect() };
         let accepted = async {
             let work = self.prepare(&request, id, &noted, None).await?;
+            self.check_bound(actor, &request, &work).await?;
             if work::unlocks(&request) {
                 self.refuse_while_the_holder_lives(&work.target_locks).await?;
             }
@@ -184,7 +185,8 @@ impl RunService {
             None => None,
         };
         // Where gates are in force, a yes given ahead waits until the plan was looked at; what was approved was.
-        if approved.is_none() && request.yes && self.inner.configurations.has_gates().await {
+        let gates = self.inner.configurations.has_gates().await;
+        if approved.is_none() && request.yes && gates {
             request.yes = false;
         }
         let copied = request.commit.is_some() || copy.is_some();
@@ -214,8 +216,17 @@ impl RunService {
                 credentials: &settings.credentials,
                 scanners: &settings.scanners,
                 approved: approved.as_ref(),
+                gates,
             };
-            ground.prepare(&request)
+            let work = ground.prepare(&request)?;
+            match request.request.as_ref().and_then(|mark| mark.script.as_ref()) {
+                Some(approved) if work.digest.as_ref() != Some(approved) => Err(RunError::Denied {
+                    code: "other-script",
+                    message: "the workflow is not the one that was approved: nothing was run".to_owned(),
+                    hint: None,
+                }),
+                _ => Ok(work),
+            }
         })
         .await?
     }

@@ -11,7 +11,8 @@ use super::error::RunError;
 use super::folder::RunFolder;
 use super::service::RunService;
 use super::vault;
-use crate::domain::id::{Digest, RunId};
+use crate::domain::id::{Digest, RunId, RunRef};
+use crate::domain::run::RunKind;
 
 impl RunService {
     /// Encrypts the plan that a run made, so that it can wait.
@@ -39,6 +40,32 @@ impl RunService {
     pub(crate) fn sealed_digest(&self, id: RunId) -> io::Result<Digest> {
         let vault = self.inner.vault.lock().unwrap_or_else(PoisonError::into_inner);
         vault.unseal(&self.inner.folder(id).sealed(), &id.to_string()).map(|plan| Digest::of(&plan))
+    }
+
+    /// Lists the plans that wait for approvals: the run that made each, and the request it is for.
+    pub(crate) async fn sealed(&self) -> Vec<(RunId, u64)> {
+        let folder = self.inner.settings.folder.clone();
+        let looking = blocking(move || {
+            let folders = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            let sealed = folders.filter(|folder| RunFolder::new(folder.path()).sealed().exists());
+            sealed.filter_map(|folder| folder.file_name().to_str()?.parse::<RunId>().ok()).collect::<Vec<_>>()
+        });
+        let mut found = Vec::new();
+        for id in looking.await.unwrap_or_default() {
+            if let Ok(kept) = self.inner.store.run(&RunRef::Id(id)).await
+                && kept.run.kind == RunKind::Plan
+                && let Some(number) = kept.run.request
+            {
+                found.push((id, number));
+            }
+        }
+        found
+    }
+
+    /// Tells whether a run's plan is still there, encrypted or not.
+    pub(crate) fn has_plan(&self, id: RunId) -> bool {
+        let folder = self.inner.folder(id);
+        folder.sealed().exists() || folder.plan().exists()
     }
 
     /// Removes a plan that nobody will apply any more.

@@ -258,6 +258,7 @@ impl RunService {
 fn tidy(root: &Path, folder: &RunFolder, run: &Run) -> Option<PathBuf> {
     drop(std::fs::remove_dir_all(folder.data()));
     drop(std::fs::remove_file(folder.path().join("control.sock")));
+    drop(std::fs::remove_file(folder.state()));
     if run.state != RunState::Unknown && !waits_for_approval(run) {
         // It holds secrets, and is used once: in its own run.
         drop(std::fs::remove_file(folder.plan()));

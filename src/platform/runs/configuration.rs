@@ -1,5 +1,6 @@
 //! What runs need of the estate: its instances as a run sees them, what needs what, where workflows lie.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,9 +9,9 @@ use async_trait::async_trait;
 use super::error::RunError;
 use crate::atmos::driver::commands::OwnCommands;
 use crate::atmos::{AtmosError, Estate, RunTarget};
-use crate::domain::run::Run;
 use crate::domain::run::since::Leaf;
-use crate::domain::stack::{Dependency, Diagnostic, ExplainedValue, InstanceSummary, Severity};
+use crate::domain::run::{Run, RunKind};
+use crate::domain::stack::{Dependency, Diagnostic, ExplainedValue, InstanceRef, InstanceSummary, Severity};
 use crate::platform::audit::Actor;
 
 /// One resolved configuration.
@@ -44,6 +45,23 @@ pub trait Configuration: Send + Sync {
     fn refusal(&self) -> Option<Diagnostic>;
 }
 
+/// A run that changes something and that no plan binds: a workflow, or a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnboundRun {
+    /// Workflow or command.
+    pub kind: RunKind,
+    /// What a person would type.
+    pub command: String,
+    /// What it runs, step by step.
+    pub steps: Vec<String>,
+    /// The instances that it names.
+    pub targets: Vec<InstanceRef>,
+    /// The stacks that it names.
+    pub stacks: BTreeSet<String>,
+    /// How the same is asked for as a request (`--workflow NAME --file FILE`), where it can be.
+    pub request: Option<String>,
+}
+
 /// Where the current configuration comes from.
 #[async_trait]
 pub trait Configurations: Send + Sync {
@@ -61,6 +79,12 @@ pub trait Configurations: Send + Sync {
     /// Says whether a person may let a run apply its plan, which lies there as JSON.
     async fn may_apply(&self, actor: &Actor, run: &Run, plan: &Path) -> Result<(), RunError> {
         let _ = (actor, run, plan);
+        Ok(())
+    }
+
+    /// Says whether a person may start something that no plan binds.
+    async fn may_run(&self, actor: &Actor, run: &UnboundRun) -> Result<(), RunError> {
+        let _ = (actor, run);
         Ok(())
     }
 

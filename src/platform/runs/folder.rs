@@ -104,6 +104,12 @@ impl RunFolder {
         self.path.join("tools.json")
     }
 
+    /// Returns the state as it was pulled before an approved plan was applied; it is removed once it was compared.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.path.join("state.json")
+    }
+
     /// Returns what Terraform put out after the apply of an approved plan; it is removed once it was read.
     #[must_use]
     pub fn outputs(&self) -> PathBuf {

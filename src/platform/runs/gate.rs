@@ -6,14 +6,21 @@
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::configuration::UnboundRun;
 use super::error::RunError;
 use super::service::{RunService, save};
 use super::takeover::Telling;
+use super::work::{self, Work};
+use crate::atmos::driver::commands;
 use crate::domain::id::{RunId, RunRef};
 use crate::domain::run::machine::{Ending, Happening};
-use crate::domain::run::{Run, RunState};
+use crate::domain::run::{Run, RunKind, RunRequest, RunState};
 use crate::domain::team::Role;
 use crate::platform::audit::Actor;
+use crate::platform::store::RunQuery;
+
+/// How many of the newest runs of an instance are looked through.
+const LOOKED_AT: u32 = 50;
 
 impl RunService {
     /// Says yes for whoever said it ahead, once the plan is there to be looked at.
@@ -49,6 +56,43 @@ impl RunService {
         let mut telling = Telling::new(Timestamp::now(), Actor::platform());
         telling.transition(&kept.run, transition, json!({"reason": why}));
         save(tx, &kept, read, telling).await
+    }
+
+    /// Refuses what no plan binds where policy does not let it run; what a request asked for was approved.
+    pub(super) async fn check_bound(&self, actor: &Actor, request: &RunRequest, work: &Work) -> Result<(), RunError> {
+        let unbound = matches!(request.kind, RunKind::Workflow | RunKind::Command) && work.changes;
+        // A lock that a run left behind, and a state that could not be sent, are not held up: the platform offers both.
+        if !unbound || request.request.is_some() || work::unlocks(request) || self.is_way_on(work).await? {
+            return Ok(());
+        }
+        let named = request.stack.clone().or_else(|| commands::flag(&request.args, &["-s", "--stack"]));
+        let ask = |name: &String| {
+            let file = request.workflow_file.as_deref().unwrap_or_default();
+            let stack = request.stack.as_ref().map(|stack| format!(" -s {stack}")).unwrap_or_default();
+            format!("--workflow {name} --file {file}{stack}")
+        };
+        let run = UnboundRun {
+            kind: request.kind,
+            command: work.command.clone(),
+            steps: work.steps().into_iter().map(|step| step.command).collect(),
+            stacks: named.into_iter().chain(work.targets.iter().map(|at| at.stack.clone())).collect(),
+            targets: work.targets.clone(),
+            request: request.workflow.as_ref().map(ask),
+        };
+        self.inner.configurations.may_run(actor, &run).await
+    }
+
+    /// Tells whether a command is one that the platform offered as the way on from a run of its instance.
+    async fn is_way_on(&self, work: &Work) -> Result<bool, RunError> {
+        let Some(at) = work.targets.first() else { return Ok(false) };
+        let query = RunQuery {
+            component: Some(at.component.clone()),
+            stack: Some(at.stack.clone()),
+            limit: LOOKED_AT,
+            ..RunQuery::default()
+        };
+        let runs = self.inner.store.runs(&query).await?;
+        Ok(runs.iter().any(|kept| kept.run.ways.iter().any(|way| way.command == work.command)))
     }
 
     /// Refuses where policy or approvals stand against a run's plan; the run is then denied, and lets go of its locks.

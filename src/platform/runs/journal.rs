@@ -175,6 +175,8 @@ pub enum Outcome {
     Expired,
     /// The credentials check failed; nothing was changed.
     NeedsCredentials,
+    /// The state is not the one that the plan was made from; nothing was changed.
+    Stale,
 }
 
 /// Writes a journal.

@@ -40,3 +40,4 @@ pub use error::RunError;
 pub use resolve::Resolution;
 pub use service::{FollowedLog, RunService, RunSettings};
 pub use unlock::Unlock;
+pub(in crate::platform) use work::without_stack;

@@ -207,6 +207,7 @@ fn end(
         Outcome::Canceled => Ending::Canceled,
         Outcome::Expired => Ending::Expired,
         Outcome::NeedsCredentials => Ending::NeedsCredentials,
+        Outcome::Stale => Ending::Stale,
         Outcome::Failed if run.state == RunState::Applying && found("stale-plan") => Ending::Stale,
         Outcome::Failed if before_change && found("missing-credentials") => Ending::NeedsCredentials,
         Outcome::Failed => Ending::Failed,

@@ -86,8 +86,7 @@ impl Vault {
             all.strip_prefix(MAGIC).and_then(|rest| rest.split_first_chunk::<NONCE_LEN>()).ok_or_else(broken)?;
         let mut text = text.to_vec();
         let bound = Nonce::assume_unique_for_key(*nonce);
-        let length =
-            self.key.open_in_place(bound, Aad::from(name.as_bytes()), &mut text).map_err(|_| broken())?.len();
+        let length = self.key.open_in_place(bound, Aad::from(name.as_bytes()), &mut text).map_err(|_| broken())?.len();
         text.truncate(length);
         Ok(text)
     }

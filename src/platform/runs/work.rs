@@ -42,6 +42,8 @@ pub(super) struct Work {
     pub(super) workspace: Option<String>,
     /// For a command: whether it may change something.
     pub(super) changes: bool,
+    /// For a workflow: the digest of what it would do.
+    pub(super) digest: Option<Digest>,
     /// What it stands on.
     pub(super) stood_on: StoodOn,
     /// The resolved configuration it stands on, for a run of one instance.
@@ -80,6 +82,8 @@ pub(super) struct Ground<'a> {
     pub(super) scanners: &'a [Scanner],
     /// The digest of an approved plan that is applied as it is.
     pub(super) approved: Option<&'a Digest>,
+    /// Whether gates are in force.
+    pub(super) gates: bool,
 }
 
 impl Ground<'_> {
@@ -106,6 +110,7 @@ impl Ground<'_> {
             root: self.configuration.root().to_owned(),
             plan: self.folder.plan(),
             plan_json: self.folder.plan_json(),
+            state: self.folder.state(),
             outputs: self.folder.outputs(),
             data: self.folder.data(),
             cache: self.cache.to_owned(),
@@ -161,6 +166,7 @@ impl Ground<'_> {
             targets: vec![reference(&target)],
             workspace: target.workspace.clone(),
             changes: request.kind.applies(),
+            digest: None,
             stood_on: self.stood_on(driver, &[&target]),
             leaves: self.configuration.leaves(&target.component, &target.stack, request.stack_file.as_deref()),
         })
@@ -228,6 +234,7 @@ impl Ground<'_> {
             targets: target.iter().map(reference).collect(),
             workspace: target.as_ref().and_then(|target| target.workspace.clone()),
             changes: row.is_none_or(|row| row.changes),
+            digest: None,
             stood_on: self.stood_on(driver, &target.iter().collect::<Vec<_>>()),
             leaves: Vec::new(),
         })
@@ -402,7 +409,7 @@ pub(super) fn only_atmos(words: &[String]) -> AtmosError {
 }
 
 /// Takes `-s STACK` out of a command line, wherever it stands before `--`.
-pub(super) fn without_stack(words: Vec<String>) -> Vec<String> {
+pub(in crate::platform) fn without_stack(words: Vec<String>) -> Vec<String> {
     let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
     let mut kept = Vec::with_capacity(words.len());
     let mut skip = false;

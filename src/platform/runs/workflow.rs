@@ -61,7 +61,10 @@ impl Ground<'_> {
             .hint("install atmos, or set ATMOS_BIN")
             .into());
         }
-        let locks: BTreeSet<LockKey> = targets.iter().flat_map(|target| instance::locks(target, root)).collect();
+        let mut locks: BTreeSet<LockKey> = targets.iter().flat_map(|target| instance::locks(target, root)).collect();
+        if self.gates && (!read.is_plain() || read.steps.iter().any(|step| step.kind() == "shell")) {
+            locks.extend(self.states_of(request.stack.as_deref().or(read.stack.as_deref())));
+        }
         let references: BTreeSet<InstanceRef> = targets.iter().map(reference).collect();
         Ok(Work {
             driver,
@@ -72,9 +75,23 @@ impl Ground<'_> {
             targets: references.into_iter().collect(),
             workspace: None,
             changes: true,
+            digest: Some(read.digest(request.stack.as_deref())),
             stood_on: self.stood_on(driver, &targets.iter().collect::<Vec<_>>()),
             leaves: Vec::new(),
         })
+    }
+
+    /// Returns the locks of every state of a stack: what no plan binds may change any of them.
+    fn states_of(&self, stack: Option<&str>) -> Vec<LockKey> {
+        let Some(stack) = stack else { return Vec::new() };
+        let runnable =
+            self.configuration.instances().into_iter().filter(|one| {
+                one.stack == stack && !one.is_abstract && one.enabled && one.component_type == "terraform"
+            });
+        let target = |component: String| self.configuration.target(&component, stack, None).ok();
+        let targets = runnable.filter_map(|one| target(one.component));
+        let root = self.configuration.root();
+        targets.flat_map(|target| instance::locks(&target, root)).filter(LockKey::is_state).collect()
     }
 
     fn first_step(&self, read: &workflow::Workflow, name: &str, request: &RunRequest) -> Result<usize, RunError> {

@@ -19,6 +19,8 @@ pub struct RequestQuery {
     pub kind: Option<RequestKind>,
     /// Only those of this person.
     pub requester: Option<String>,
+    /// Only those at which a second look is still owed.
+    pub review_open: bool,
     /// How many at most.
     pub limit: u32,
 }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use terrace::api::client::{Client, ClientError};
 use terrace::domain::id::RunRef;
 use terrace::domain::run::{Run, RunState};
+use terrace::domain::team::Role;
+use terrace::domain::token::TokenRequest;
 use terrace::platform::identity::Identity;
 use terrace::platform::paths::Paths;
 
@@ -52,6 +54,13 @@ impl Served {
     /// Returns the estate's root.
     pub(crate) fn root(&self) -> PathBuf {
         self.temp.path().join("demo")
+    }
+
+    /// Returns a client that acts as somebody else, by a token.
+    pub(crate) async fn person(&self, name: &str, role: Role) -> Client {
+        let request = TokenRequest { name: name.to_owned(), role, teams: Vec::new(), days: None };
+        let token = self.client.create_token(&request).await.expect("made").secret;
+        Client::unix(self.paths.socket()).with_token(Some(token))
     }
 
     /// Returns the folder in which the platform keeps everything.

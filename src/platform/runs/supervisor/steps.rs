@@ -138,6 +138,16 @@ impl Host {
                 self.execute(exec)
             }
             Action::Accept(accept) => self.accept(&accept),
+            Action::SameState { plan, state } => {
+                let same = planfile::same_state(&plan, &state);
+                remove(&state).map_err(|error| format!("cannot remove {}: {error}", state.display()))?;
+                match same {
+                    Ok(None) => {}
+                    Ok(Some(moved)) => self.end(Outcome::Stale, None, Some(format!("{moved}: nothing was applied"))),
+                    Err(error) => return Err(error.to_string()),
+                }
+                Ok(())
+            }
             Action::Confirm { ahead, seconds } => self.await_confirmation(ahead, seconds),
         }
     }
@@ -344,7 +354,9 @@ impl Host {
         let plan = vault.unseal(&self.folder.sealed(), WAITING);
         let laid_out = plan.and_then(|plan| vault::lay_out(&self.folder.plan(), &plan));
         laid_out.map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => "another file lies in the place of the plan: nothing was applied".to_owned(),
+            io::ErrorKind::AlreadyExists => {
+                "another file lies in the place of the plan: nothing was applied".to_owned()
+            }
             _ => format!("the plan cannot be read any more ({error}): nothing was applied"),
         })?;
         remove(&self.folder.sealed()).map_err(|error| format!("cannot remove the encrypted plan: {error}"))

@@ -34,6 +34,9 @@ impl RequestReads for SqlStore {
                 sql.push(condition).push_bind(value);
             }
         }
+        if query.review_open {
+            sql.push(" and review_due is not null");
+        }
         sql.push(" order by number desc limit ").push_bind(i64::from(query.limit));
         let rows = sql.build().fetch_all(self.reader()).await.map_err(|e| self.error(e))?;
         rows.iter().map(read).collect()
@@ -72,7 +75,7 @@ impl RequestWrites for SqlTx {
             .await;
         request.number = u64::try_from(next.map_err(|e| self.error(e))?).unwrap_or_default();
         let done = sqlx::query(
-            "insert into requests (number, version, state, ended, kind, requester, document) values ($1, $2, $3, $4, $5, $6, $7)",
+            "insert into requests (number, version, state, ended, kind, requester, review_due, document) values ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(whole(request.number))
         .bind(whole(request.version))
@@ -80,6 +83,7 @@ impl RequestWrites for SqlTx {
         .bind(i64::from(request.state.is_final()))
         .bind(request.kind.name())
         .bind(&request.requester)
+        .bind(review_due(request))
         .bind(json(request)?)
         .execute(self.connection())
         .await;
@@ -88,12 +92,13 @@ impl RequestWrites for SqlTx {
 
     async fn save_request(&mut self, request: &Request, expected: u64) -> Result<(), PlatformError> {
         let done = sqlx::query(
-            "update requests set version = $1, state = $2, ended = $3, kind = $4, document = $5 where number = $6 and version = $7",
+            "update requests set version = $1, state = $2, ended = $3, kind = $4, review_due = $5, document = $6 where number = $7 and version = $8",
         )
         .bind(whole(request.version))
         .bind(request.state.name())
         .bind(i64::from(request.state.is_final()))
         .bind(request.kind.name())
+        .bind(review_due(request))
         .bind(json(request)?)
         .bind(whole(request.number))
         .bind(whole(expected))
@@ -127,6 +132,11 @@ impl RequestWrites for SqlTx {
         .await;
         done.map(drop).map_err(|e| self.error(e))
     }
+}
+
+/// Returns until when a second look is owed; none where none is.
+fn review_due(request: &Request) -> Option<String> {
+    request.review.as_ref().filter(|review| review.done.is_none()).map(|review| review.due_at.to_string())
 }
 
 fn read(row: &Row) -> Result<Request, PlatformError> {

@@ -165,8 +165,10 @@ impl Form {
             golden_path: Some(self.path.name.clone()),
             instance: None,
             inputs,
+            workflow: None,
             run: None,
             reason: (!reason.is_empty()).then_some(reason),
+            bounds: None,
         }
     }
 

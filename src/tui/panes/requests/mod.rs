@@ -179,10 +179,10 @@ pub fn state_mark(state: RequestState) -> (&'static str, Meaning) {
         State::Draft => ("✎", Meaning::Idle),
         State::Submitted | State::Checking | State::Approved | State::Executing => ("●", Meaning::Running),
         State::PendingApproval => ("⚠", Meaning::Accent),
-        State::NeedsChanges => ("⚠", Meaning::Warning),
+        State::NeedsChanges | State::PartiallyApplied => ("⚠", Meaning::Warning),
         State::Fulfilled => ("✓", Meaning::Done),
         State::Rejected | State::Failed => ("✗", Meaning::Failed),
-        State::Withdrawn | State::Expired => ("─", Meaning::Idle),
+        State::Withdrawn | State::Expired | State::Reverted => ("─", Meaning::Idle),
     }
 }
 
@@ -198,11 +198,13 @@ pub fn state_name(state: RequestState) -> &'static str {
         State::Approved => "approved",
         State::Executing => "being carried out",
         State::Fulfilled => "fulfilled",
+        State::PartiallyApplied => "partially applied",
         State::NeedsChanges => "needs changes",
         State::Rejected => "rejected",
         State::Withdrawn => "withdrawn",
         State::Expired => "expired",
         State::Failed => "failed",
+        State::Reverted => "reverted",
     }
 }
 
