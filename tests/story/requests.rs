@@ -207,6 +207,43 @@ async fn a_conflict_sends_it_back_before_anything_happens() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_edit_in_the_way_sends_it_back_and_a_lock_is_waited_for() {
+    let served = Served::start_after(alone);
+    let root = served.root();
+    let agree = |request: &Request| {
+        let digest = request.check.as_ref().map(|check| check.binding.digest());
+        let (client, number) = (served.client.clone(), request.number);
+        async move { client.approve_request(number, &RequestWord { digest, ..RequestWord::default() }).await }
+    };
+    let request = ask(&served, team("fares")).await;
+    let teams = root.join("platform/teams.yaml");
+    let text = std::fs::read_to_string(&teams).expect("teams");
+    let edited = format!("{text}# by hand\n");
+    std::fs::write(&teams, &edited).expect("written");
+    agree(&request).await.expect("agreed");
+    let request = rest(&served, request.number).await;
+    assert_eq!(request.state, RequestState::NeedsChanges, "{request:#?}");
+    assert!(request.reason.as_deref().is_some_and(|why| why.contains("not committed: platform/teams.yaml")));
+    assert_eq!(std::fs::read_to_string(&teams).expect("teams"), edited, "nobody's edit is touched");
+    git(&root, &["checkout", "-q", "platform/teams.yaml"]);
+
+    served.client.submit_request(request.number, &SubmitRequest::default()).await.expect("sent");
+    let request = rest(&served, request.number).await;
+    let lock = root.join(".git/index.lock");
+    std::fs::write(&lock, "").expect("locked");
+    agree(&request).await.expect("agreed");
+    let begin = Instant::now();
+    while served.client.show_request(request.number).await.expect("a request").state != RequestState::Executing {
+        assert!(begin.elapsed() < DEADLINE);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    std::fs::remove_file(&lock).expect("unlocked");
+    let request = rest(&served, request.number).await;
+    assert_eq!(request.state, RequestState::Fulfilled, "{request:#?}");
+    assert!(served.git(&["show", "HEAD:platform/teams.yaml"]).contains("fares"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_stands_in_the_way_is_said_and_nothing_is_half_written() {
     let served = Served::start();
     let root = served.root();

@@ -5,11 +5,16 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use super::error::RequestError;
 use crate::domain::id::Digest;
 use crate::platform::crash;
 use crate::platform::golden_paths::Changes;
+
+/// How long a lock of Git's index is waited for, and how often is looked.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The estate's repository.
 #[derive(Debug, Clone)]
@@ -236,13 +241,20 @@ impl Repository {
         self.ask(&["rev-parse", "--verify", "--quiet", &format!("refs/heads/{branch}^{{commit}}")]).ok()
     }
 
-    /// Says what a commit conflicts with; `None` where it can be merged.
+    /// Says what a commit conflicts with, edits that nobody committed included; `None` where it can be merged.
     ///
     /// # Errors
     ///
     /// As [`Repository::main`].
     pub(super) fn conflict(&self, commit: &str) -> Result<Option<String>, RequestError> {
         self.main()?;
+        let failed = |why| RequestError::git("git-failed", format!("git diff failed: {why}"), None);
+        let touched = self.ask(&["diff", "--name-only", "-z", &format!("HEAD...{commit}")]).map_err(failed)?;
+        let touched: Vec<String> = touched.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect();
+        let dirty = self.dirty(&touched)?;
+        if !dirty.is_empty() {
+            return Ok(Some(format!("files that it changes are edited and not committed: {}", dirty.join(", "))));
+        }
         match self.ask(&["merge-tree", "--write-tree", "--name-only", "--no-messages", "HEAD", commit]) {
             Ok(_) => Ok(None),
             Err(why) if why.contains("usage:") || why.contains("unknown option") => Ok(None),
@@ -251,6 +263,22 @@ impl Repository {
                 Ok(Some(format!("it conflicts with what was changed meanwhile in {}", files.join(", "))))
             }
         }
+    }
+
+    /// Waits a little while for another Git command to end: editors and prompts hold the index for a moment.
+    fn wait_for_lock(&self) -> Result<(), RequestError> {
+        let lock = self.ask(&["rev-parse", "--git-path", "index.lock"]).unwrap_or_default();
+        let lock = self.root.join(lock);
+        let begin = std::time::Instant::now();
+        while lock.is_file() {
+            if begin.elapsed() > PATIENCE {
+                let message = format!("another Git command holds {}", lock.display());
+                let hint = "where none runs, remove the lock file: the request goes on by itself";
+                return Err(RequestError::git("git-locked", message, Some(hint)));
+            }
+            std::thread::sleep(LOOK);
+        }
+        Ok(())
     }
 
     /// Brings a commit to the branch that is checked out: forward where that is enough, else by a merge commit.
@@ -263,6 +291,7 @@ impl Repository {
         if self.ask(&["merge-base", "--is-ancestor", commit, "HEAD"]).is_ok() {
             return Ok(Merged::Done(tip));
         }
+        self.wait_for_lock()?;
         if self.ask(&["merge", "--quiet", "--ff-only", commit]).is_ok() {
             return self.main().map(|(_, tip)| Merged::Done(tip));
         }

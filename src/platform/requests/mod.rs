@@ -371,7 +371,10 @@ impl RequestService {
             Ok(()) => true,
             // Somebody was faster: what it is now decides.
             Err(RequestError::Platform(PlatformError::Stale { .. }) | RequestError::Refused(_)) => true,
-            Err(error) if error.is_passing() => {
+            // A lock of Git's goes away, and what was applied is merged then.
+            Err(error)
+                if error.is_passing() || (request.state == RequestState::Executing && error.code() == "git-locked") =>
+            {
                 tracing::warn!(request = number, %error, "a request waits for better times");
                 false
             }
