@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use terrace::atmos::search::{self, Query};
 use terrace::atmos::{Estate, LoadOptions};
 
 use crate::Figure;
@@ -60,9 +61,16 @@ pub(crate) fn figures() -> Result<Vec<Figure>> {
         )
         .into());
     }
+    let mut figures = Vec::new();
+    // A word that no leaf has: every leaf is looked at.
+    let query = Query::parse("nobody-has-this")?;
+    let search = best(|| {
+        drop(search::search(&found, &query, 0..200));
+        Ok(())
+    })?;
+    figures.push(Figure::new("search over every leaf", shown(search), "50 ms"));
     drop(found);
 
-    let mut figures = Vec::new();
     let cold = best(|| load(root))?;
     figures.push(Figure::new("resolve everything, page cache warm", shown(cold), "0.5 s"));
     figures.extend(edits(root, &written, &options)?);

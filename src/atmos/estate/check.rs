@@ -6,6 +6,8 @@ use std::{
     sync::Arc,
 };
 
+use foldhash::fast::RandomState;
+
 use crate::{
     atmos::{
         import::{Doc, hints::hint},
@@ -74,7 +76,7 @@ const DERIVED: [&str; 7] =
 /// The first instance of each name in each stack, and the pairs of files of which it was said that they share a name.
 #[derive(Default)]
 struct Known<'a> {
-    first: HashMap<(Key, &'static str, Key), (&'a Stack, &'a Instance)>,
+    first: HashMap<(Key, &'static str, Key), (&'a Stack, &'a Instance), RandomState>,
     told: HashSet<(&'a Path, &'a Path)>,
 }
 

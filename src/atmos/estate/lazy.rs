@@ -15,7 +15,7 @@ use super::{
 };
 use crate::atmos::{
     AtmosError, InstanceId, LoadOptions,
-    import::{Docs, Engine, each_component, named_bases},
+    import::{Engine, Kept, each_component, named_bases},
     node::Key,
     resolve,
 };
@@ -36,12 +36,12 @@ impl Estate {
         stack_file: Option<&str>,
     ) -> Result<(Self, InstanceId), AtmosError> {
         let reading = Reading::begin(root, options)?;
-        let engine = reading.engine(Docs::default());
+        let engine = reading.engine(Kept::default());
         reading.read_all(&engine);
         let files = making(&engine, &reading, component, stack);
-        let docs = engine.into_docs();
+        let kept = engine.into_kept();
         if !files.is_empty() {
-            let part = reading.some(docs, &files);
+            let part = reading.some(kept, &files);
             if let Ok(id) = part.find(component, stack, stack_file) {
                 return Ok((part, id));
             }

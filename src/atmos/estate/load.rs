@@ -6,15 +6,17 @@ use std::{
     sync::Arc,
 };
 
+use foldhash::fast::RandomState;
 use rayon::prelude::*;
 
 use super::{Estate, check};
 use crate::{
     atmos::{
         AtmosConfig, AtmosError, LoadOptions, config, glob,
-        import::{Docs, Engine, Merged},
+        import::{Engine, Kept, Merged},
         manifest::{REFUSED, own::Rules},
         merge::ListStrategy,
+        node::Key,
         resolve::{self, Stack},
     },
     domain::stack::{Diagnostic, Severity, Source},
@@ -87,9 +89,9 @@ impl<'o> Reading<'o> {
         self.config.stacks_path.join(file)
     }
 
-    /// Returns what reads the files that `docs` lacks.
-    pub(super) fn engine(&self, docs: Docs) -> Engine<'_> {
-        Engine::new(&self.root, &self.config, self.options, &self.listing, &self.rules, docs)
+    /// Returns what reads and merges the files that `kept` lacks.
+    pub(super) fn engine(&self, kept: Kept) -> Engine<'_> {
+        Engine::new(&self.root, &self.config, self.options, &self.listing, &self.rules, kept)
     }
 
     /// Reads every YAML file below the folder of stacks, on all cores.
@@ -104,9 +106,9 @@ impl<'o> Reading<'o> {
         self.listing.iter().filter(is_yaml).map(|f| self.path(f)).collect()
     }
 
-    /// Resolves all stack files but the `unchanged` ones, reading what `docs` lacks.
-    pub(super) fn all(self, docs: Docs, unchanged: &HashMap<&Path, &Arc<Stack>>) -> Estate {
-        let engine = self.engine(docs);
+    /// Resolves all stack files but the `unchanged` ones, reading and merging what `kept` lacks.
+    pub(super) fn all(self, kept: Kept, unchanged: &HashMap<&Path, &Arc<Stack>>) -> Estate {
+        let engine = self.engine(kept);
         self.read_all(&engine);
         let stacks = self.stacks(&engine, &self.selected, unchanged);
         let spared: Vec<_> = self.config.excluded_paths.iter().filter_map(|p| glob::compile(p)).collect();
@@ -115,16 +117,17 @@ impl<'o> Reading<'o> {
         let judged: Vec<&PathBuf> = yaml.iter().filter(|path| !spared.iter().any(|g| g.is_match(path))).collect();
         for path in &judged {
             let Some(doc) = engine.doc(path) else { continue };
-            problems.extend(check::whole_file(&doc));
+            problems.extend(doc.judged.get_or_init(|| check::whole_file(&doc)).clone());
             if let Ok(Some(node)) = &doc.parsed {
                 problems.extend(self.rules.deprecated(node));
             }
         }
         // Atmos holds every file below the folder of stacks to its rules, whether a stack imports it or not.
-        let (mut seen, mut merged) = (HashSet::new(), HashSet::new());
+        let (mut seen, mut lists) = (HashSet::new(), Vec::new());
         for stack in &stacks {
-            stack.merged.each(&mut seen, &mut |m| merged.extend(m.files.iter().cloned()));
+            stack.merged.each(&mut seen, &mut |m| lists.push(Arc::clone(&m.files)));
         }
+        let merged: HashSet<&PathBuf, RandomState> = lists.iter().flat_map(|files| files.iter()).collect();
         let apart: Vec<&PathBuf> = judged.into_iter().filter(|path| !merged.contains(*path)).collect();
         let apart: Vec<(&PathBuf, Arc<Merged>)> = apart.par_iter().map(|path| (*path, engine.stack(path))).collect();
         // What another one imports is judged as that one imports it.
@@ -135,17 +138,17 @@ impl<'o> Reading<'o> {
         for (_, merged) in apart.iter().filter(|(path, _)| !imported.contains(*path)) {
             problems.extend(merged.all_problems().into_iter().cloned());
         }
-        let docs = engine.into_docs();
-        self.estate(docs, stacks, problems)
+        let kept = engine.into_kept();
+        self.estate(kept, stacks, problems)
     }
 
     /// Resolves some stack files.
-    pub(super) fn some(self, docs: Docs, files: &[String]) -> Estate {
-        let engine = self.engine(docs);
+    pub(super) fn some(self, kept: Kept, files: &[String]) -> Estate {
+        let engine = self.engine(kept);
         let stacks = self.stacks(&engine, files, &HashMap::new());
-        let docs = engine.into_docs();
+        let kept = engine.into_kept();
         let problems = self.problems.clone();
-        self.estate(docs, stacks, problems)
+        self.estate(kept, stacks, problems)
     }
 
     fn stacks(
@@ -168,13 +171,14 @@ impl<'o> Reading<'o> {
         stacks
     }
 
-    fn estate(self, docs: Docs, stacks: Vec<Arc<Stack>>, mut diagnostics: Vec<Diagnostic>) -> Estate {
+    fn estate(self, kept: Kept, stacks: Vec<Arc<Stack>>, mut diagnostics: Vec<Diagnostic>) -> Estate {
         // Atmos holds a stack file that others import to its rules as they import it, not by itself.
-        let (mut imports, mut paths) = (HashSet::new(), HashSet::new());
+        let (mut imports, mut lists) = (HashSet::new(), Vec::new());
         for stack in &stacks {
             let merged = stack.merged.imported();
-            merged.for_each(|m| m.each(&mut imports, &mut |m| paths.extend(m.files.first().cloned())));
+            merged.for_each(|m| m.each(&mut imports, &mut |m| lists.push(Arc::clone(&m.files))));
         }
+        let paths: HashSet<&PathBuf, RandomState> = lists.iter().filter_map(|files| files.first()).collect();
         let mut seen = HashSet::new();
         for stack in &stacks {
             let root = std::ptr::from_ref(&*stack.merged) as usize;
@@ -188,20 +192,28 @@ impl<'o> Reading<'o> {
         }
         diagnostics.extend(check::duplicates(&stacks));
         sort(&mut diagnostics);
-        let mut ids: Vec<(u32, u32)> = Vec::new();
-        for (s, stack) in stacks.iter().enumerate() {
-            ids.extend(
-                (0..stack.instances.len()).filter_map(|i| Some((u32::try_from(s).ok()?, u32::try_from(i).ok()?))),
-            );
-        }
-        let key = |id: &(u32, u32)| {
-            let i = &stacks[id.0 as usize].instances[id.1 as usize];
-            (i.stack, i.name, i.kind, id.0)
-        };
-        ids.sort_by(|a, b| key(a).cmp(&key(b)));
+        let ids = order(&stacks);
         let Self { root, options, config, listing, .. } = self;
-        Estate { options: options.clone(), stacks, ids, diagnostics, docs, listing, config, root }
+        Estate { options: options.clone(), stacks, ids, diagnostics, kept, listing, config, root }
     }
+}
+
+/// Returns stack and instance of each id, by stack name, component, type, file.
+fn order(stacks: &[Arc<Stack>]) -> Vec<(u32, u32)> {
+    let mut named: HashMap<Key, Vec<(u32, u32)>, RandomState> = HashMap::default();
+    for (s, stack) in (0_u32..).zip(stacks) {
+        for (i, instance) in (0_u32..).zip(&stack.instances) {
+            named.entry(instance.stack).or_default().push((s, i));
+        }
+    }
+    let mut named: Vec<(Key, Vec<(u32, u32)>)> = named.into_iter().collect();
+    named.sort_unstable_by_key(|(name, _)| *name);
+    let key = |id: &(u32, u32)| {
+        let i = &stacks[id.0 as usize].instances[id.1 as usize];
+        (i.name, i.kind, id.0)
+    };
+    named.par_iter_mut().for_each(|(_, ids)| ids.sort_by(|a, b| key(a).cmp(&key(b))));
+    named.into_iter().flat_map(|(_, ids)| ids).collect()
 }
 
 /// Sorts diagnostics by place, and drops what is said twice.

@@ -19,7 +19,7 @@ use serde_json::Value;
 use super::{
     AtmosConfig, AtmosError, DescribeFilter, InstanceId, LoadOptions, RunTarget, config, depends, describe, explain,
     files::Kind,
-    import::{Doc, Docs, Touched},
+    import::{Doc, Kept, Touched},
     node::Node,
     resolve::{Instance, Stack},
     runs,
@@ -42,7 +42,7 @@ pub struct Estate {
     /// Stack and instance of each id, by stack name, component, type.
     ids: Vec<(u32, u32)>,
     diagnostics: Vec<Diagnostic>,
-    docs: Docs,
+    kept: Kept,
     /// Every file below the folder of stacks.
     listing: Vec<String>,
 }
@@ -82,7 +82,7 @@ impl Estate {
     /// # Errors
     /// Only where nothing can be said: no `atmos.yaml`, no folder of stacks. Everything else becomes a diagnostic.
     pub fn load(root: &Path, options: &LoadOptions) -> Result<Self, AtmosError> {
-        Ok(Reading::begin(root, options)?.all(Docs::default(), &HashMap::new()))
+        Ok(Reading::begin(root, options)?.all(Kept::default(), &HashMap::new()))
     }
 
     /// Resolves again after these files changed, and shares everything unchanged.
@@ -94,25 +94,26 @@ impl Estate {
         let reading = Reading::begin(&self.root, &self.options)?;
         // What a file says depends on the configuration, too: which keys nest, where includes and imports are sought.
         if changed.iter().any(|p| self.config.files.contains(p)) || *reading.config() != self.config {
-            return Ok(reading.all(Docs::default(), &HashMap::new()));
+            return Ok(reading.all(Kept::default(), &HashMap::new()));
         }
         let stale = |doc: &Doc, path: &Path| changed.contains(path) || doc.includes.iter().any(|i| changed.contains(i));
-        let docs = self.docs.iter().filter(|(p, d)| !stale(d, p)).map(|(p, d)| (p.clone(), d.clone())).collect();
-        let included: HashSet<&PathBuf> = self.docs.values().flat_map(|d| &d.includes).collect();
+        let included: HashSet<&PathBuf> = self.kept.docs.values().flat_map(|d| &d.includes).collect();
         let kind = |p: &PathBuf| self.options.files.kind(p);
         let known = |p: &PathBuf| match kind(p) {
-            Some(Kind::File) => self.docs.contains_key(p) || included.contains(p),
+            Some(Kind::File) => self.kept.docs.contains_key(p) || included.contains(p),
             // An editor that saves under another name and renames touches the folder, and leaves its names as they were.
             Some(Kind::Folder) => p.starts_with(&self.config.stacks_path) && reading.lists_as(&self.listing),
             None => false,
         };
         let mut touched = Touched::new(&changed);
-        let unchanged: HashMap<&Path, &Arc<Stack>> = if changed.iter().all(known) {
+        let known = changed.iter().all(known);
+        let unchanged: HashMap<&Path, &Arc<Stack>> = if known {
             self.stacks.iter().filter(|s| !touched.is(&s.merged)).map(|s| (s.path.as_path(), s)).collect()
         } else {
             HashMap::new()
         };
-        Ok(reading.all(docs, &unchanged))
+        let kept = self.kept.after(&stale, &mut touched, known);
+        Ok(reading.all(kept, &unchanged))
     }
 
     /// Returns the estate's root.

@@ -16,7 +16,7 @@ use std::{
     collections::{HashMap, HashSet},
     ffi::OsString,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, RwLock},
+    sync::{Arc, Mutex, OnceLock, RwLock},
 };
 
 use file::Known;
@@ -49,6 +49,8 @@ pub(super) struct Doc {
     pub(super) parsed: Result<Option<Node>, Fault>,
     pub(super) extra: Vec<Diagnostic>,
     pub(super) includes: Vec<PathBuf>,
+    /// What is wrong with it as a whole, once somebody asked.
+    pub(super) judged: OnceLock<Option<Diagnostic>>,
 }
 
 /// A file with its imports, merged.
@@ -170,6 +172,27 @@ type MemoKey = (OsString, [usize; 4]);
 /// The files read, by path.
 pub(super) type Docs = HashMap<PathBuf, Arc<Doc>, foldhash::fast::RandomState>;
 
+/// The merged files, by path and by the overrides in force; these are kept so that their addresses stay theirs.
+type Memo = HashMap<MemoKey, (Overrides, Arc<Merged>), foldhash::fast::RandomState>;
+
+/// What a load leaves for the next one.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    pub(super) docs: Docs,
+    memo: Memo,
+}
+
+impl Kept {
+    /// Returns what still holds after some files changed: what was read of the others, and where `merged` is, what was
+    /// merged of nothing but them.
+    pub(super) fn after(&self, stale: &dyn Fn(&Doc, &Path) -> bool, touched: &mut Touched<'_>, merged: bool) -> Self {
+        let docs = self.docs.iter().filter(|(path, doc)| !stale(doc, path)).map(|(p, d)| (p.clone(), d.clone()));
+        // Under overrides each load merges under other addresses: kept, they would only pile up.
+        let memo = self.memo.iter().filter(|((_, under), (_, found))| merged && *under == [0; 4] && !touched.is(found));
+        Self { docs: docs.collect(), memo: memo.map(|(key, value)| (key.clone(), value.clone())).collect() }
+    }
+}
+
 /// What all files of one load share.
 pub(super) struct Engine<'a> {
     pub(super) root: &'a Path,
@@ -184,7 +207,7 @@ pub(super) struct Engine<'a> {
     /// The listing, to look single files up.
     listed: Arc<HashSet<&'a str, foldhash::fast::RandomState>>,
     known: Mutex<HashMap<OsString, Arc<Known>, foldhash::fast::RandomState>>,
-    memo: Mutex<HashMap<MemoKey, (Overrides, Arc<Merged>), foldhash::fast::RandomState>>,
+    memo: Mutex<Memo>,
     pub(super) common: Common,
     /// Only these components are merged; all where there is none.
     only: Option<HashSet<Key>>,
@@ -213,7 +236,7 @@ impl<'a> Engine<'a> {
         options: &'a LoadOptions,
         listing: &'a [String],
         rules: &'a Rules,
-        docs: Docs,
+        kept: Kept,
     ) -> Self {
         let lists = ListStrategy::parse(&config.list_merge_strategy).unwrap_or_default();
         let based = options.env.get("ATMOS_BASE_PATH").is_some_and(|v| !v.is_empty());
@@ -226,10 +249,10 @@ impl<'a> Engine<'a> {
             listing,
             rules,
             open: open.map(|p| options.files.real(p).unwrap_or_else(|_| p.to_path_buf())).collect(),
-            docs: Arc::new(RwLock::new(docs)),
+            docs: Arc::new(RwLock::new(kept.docs)),
             listed: Arc::new(listing.iter().map(String::as_str).collect()),
             known: Mutex::default(),
-            memo: Mutex::default(),
+            memo: Mutex::new(kept.memo),
             common: Common::default(),
             only: None,
         }
@@ -263,9 +286,10 @@ impl<'a> Engine<'a> {
         found
     }
 
-    /// Returns the files read.
-    pub(super) fn into_docs(self) -> Docs {
-        self.docs.write().map(|mut docs| std::mem::take(&mut *docs)).unwrap_or_default()
+    /// Returns what the next load may use.
+    pub(super) fn into_kept(self) -> Kept {
+        let docs = self.docs.write().map(|mut docs| std::mem::take(&mut *docs)).unwrap_or_default();
+        Kept { docs, memo: self.memo.into_inner().unwrap_or_default() }
     }
 
     /// Tells whether a file may be read: links resolved, it lies inside of the estate, or the estate is trusted.
@@ -287,8 +311,14 @@ impl<'a> Engine<'a> {
                 line: 1,
                 column: 1,
             };
-            let doc =
-                Doc { name: key, text: Arc::from([]), parsed: Err(fault), extra: Vec::new(), includes: Vec::new() };
+            let doc = Doc {
+                name: key,
+                text: Arc::from([]),
+                parsed: Err(fault),
+                extra: Vec::new(),
+                includes: Vec::new(),
+                judged: OnceLock::new(),
+            };
             return Some(self.keep(path, doc));
         }
         let bytes = match self.options.files.read(path) {
@@ -298,8 +328,14 @@ impl<'a> Engine<'a> {
                 let large = e.kind() == std::io::ErrorKind::FileTooLarge;
                 let code = if large { "file-too-large" } else { "unreadable-file" };
                 let fault = Fault { code, message: format!("{name}: {e}"), line: 1, column: 1 };
-                let doc =
-                    Doc { name: key, text: Arc::from([]), parsed: Err(fault), extra: Vec::new(), includes: Vec::new() };
+                let doc = Doc {
+                    name: key,
+                    text: Arc::from([]),
+                    parsed: Err(fault),
+                    extra: Vec::new(),
+                    includes: Vec::new(),
+                    judged: OnceLock::new(),
+                };
                 return Some(self.keep(path, doc));
             }
         };
@@ -320,7 +356,7 @@ impl<'a> Engine<'a> {
         let mut reader = Reader { file: name, key_delimiter: &self.config.key_delimiter, includes: &mut includes };
         let parsed = reader.read(&text);
         let (extra, includes) = (includes.problems, includes.read);
-        Doc { name, text, parsed, extra, includes }
+        Doc { name, text, parsed, extra, includes, judged: OnceLock::new() }
     }
 
     fn reparse(&self, path: &Path, name: Key, text: &str) -> Result<Option<Node>, Fault> {

@@ -56,11 +56,13 @@ pub(super) fn deprecated(file: &Node) -> Vec<Diagnostic> {
     for kind in ["terraform", "helmfile", "kubernetes", "helm", "packer", "container", "emulator"] {
         let components = file.at_path(&["components", kind]).and_then(Node::map);
         for (name, component) in components.map(super::node::Map::entries).unwrap_or_default() {
-            let path = format!("components.{kind}.{}", name.as_str());
-            if kind == "terraform" {
-                tell(component.get("depends_on"), &format!("{path}.depends_on"));
+            let path = || format!("components.{kind}.{}", name.as_str());
+            if let Some(node) = component.get("depends_on").filter(|_| kind == "terraform") {
+                tell(Some(node), &format!("{}.depends_on", path()));
             }
-            tell(in_settings(component).as_ref(), &format!("{path}.settings.depends_on"));
+            if let Some(node) = in_settings(component) {
+                tell(Some(&node), &format!("{}.settings.depends_on", path()));
+            }
         }
     }
     out
