@@ -1,6 +1,7 @@
 //! Runs: overhead, dispatch, ingest, memory of a supervisor, reattaching, watchers. Prints each beside its promise.
 //!
-//! `cargo bench --bench runs`; needs a shell, not Terraform.
+//! `cargo bench --bench runs`; needs a shell, not Terraform. `TERRACE_BENCH_GIB` says how much a log takes in (1 where
+//! it is not set).
 
 #[path = "../tests/story/support/mod.rs"]
 #[expect(dead_code, reason = "the stories use more of it than the bench")]
@@ -31,19 +32,21 @@ fn say(what: &str, value: impl std::fmt::Display, promise: &str) {
     println!("{what:<58} {value:>12}   promised {promise}");
 }
 
-/// One GiB of lines through a supervisor while somebody reads the log as it grows.
+/// Lines through a supervisor while somebody reads the log as it grows.
 fn ingest() {
+    let gib = std::env::var("TERRACE_BENCH_GIB").ok().and_then(|text| text.parse::<u64>().ok()).unwrap_or(1);
+    let bytes = gib * GIB;
     let mut host = Host::start();
     let idle = rss_anon(host.process.id());
     let begin = Instant::now();
     let line = "terraform_data.instance: Still modifying... [id=b7b5, 10s elapsed]";
-    host.begin(support::host::shell(&host.work(), &[&format!("yes '{line}' | head -c {GIB}")]));
+    host.begin(support::host::shell(&host.work(), &[&format!("yes '{line}' | head -c {bytes}")]));
     let log = host.folder.log();
     let watcher = std::thread::spawn(move || {
         use std::io::Read as _;
         let mut file = std::fs::File::open(log).expect("a log");
         let (mut seen, mut buffer) = (0, vec![0; 256 * 1024]);
-        while seen < GIB {
+        while seen < bytes {
             match file.read(&mut buffer).expect("read") {
                 0 => std::thread::sleep(Duration::from_millis(1)),
                 read => seen += read as u64,
@@ -57,8 +60,8 @@ fn ingest() {
     }
     let took = begin.elapsed();
     watcher.join().expect("watched");
-    let speed = GIB as f64 / 1e6 / took.as_secs_f64();
-    say("log ingest, 1 GiB, one watcher (MB/s)", format!("{speed:.0}"), ">= 300");
+    let speed = bytes as f64 / 1e6 / took.as_secs_f64();
+    say(&format!("log ingest, {gib} GiB, one watcher (MB/s)"), format!("{speed:.0}"), ">= 300");
     say("supervisor, waiting (RssAnon, kB)", idle, "<= 6144");
     say("supervisor, busy (RssAnon, kB)", busy, "<= 6144");
 }

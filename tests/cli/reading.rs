@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::Home;
+use crate::support::{Home, program};
 
 const READING: [&[&str]; 5] = [
     &["check"],
@@ -131,13 +131,14 @@ fn services_are_listed_with_owners_inputs_and_those_that_no_stack_uses() {
 
 #[test]
 fn templates_and_functions_are_evaluated_by_atmos_for_that_one_instance() {
-    use std::os::unix::fs::PermissionsExt as _;
     let (home, demo) = Home::with_demo();
     let asked = ["describe", "component", "network", "-s", "plat-ue2-dev", "--process-functions", "--format", "json"];
     home.at(&demo, &asked).exits(2).says("Atmos").says("ATMOS_BIN");
     let atmos = home.path("atmos");
-    fs::write(&atmos, "#!/bin/sh\n[ \"$3\" = broken ] && { echo '# Error' >&2; echo 'no such thing' >&2; exit 1; }\nprintf '{\"vars\": {\"asked\": \"%s\"}}' \"$*\"\n").unwrap();
-    fs::set_permissions(&atmos, fs::Permissions::from_mode(0o755)).unwrap();
+    program(
+        &atmos,
+        "#!/bin/sh\n[ \"$3\" = broken ] && { echo '# Error' >&2; echo 'no such thing' >&2; exit 1; }\nprintf '{\"vars\": {\"asked\": \"%s\"}}' \"$*\"\n",
+    );
     let output = home.command().current_dir(&demo).env("ATMOS_BIN", &atmos).args(asked).output().unwrap();
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(

@@ -1,10 +1,10 @@
 //! Runs of the estate that Atmos was recorded on: the same variable files, the same output, and bad surroundings.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::support::{Home, git, no_terraform};
+use crate::support::{Home, git, no_terraform, program};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/orchard").join(name)
@@ -38,10 +38,8 @@ fn orchard() -> (Home, PathBuf) {
 }
 
 /// Puts a program of this text on the PATH, before all others.
-fn program(home: &Home, name: &str, text: &str) -> std::ffi::OsString {
-    let path = home.path("tmp").join(name);
-    fs::write(&path, text).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+fn on_path(home: &Home, name: &str, text: &str) -> std::ffi::OsString {
+    program(&home.path("tmp").join(name), text);
     let others = std::env::var_os("PATH").unwrap_or_default();
     std::env::join_paths(std::iter::once(home.path("tmp")).chain(std::env::split_paths(&others))).unwrap()
 }
@@ -59,7 +57,7 @@ fn a_plan_by_terraform_is_the_plan_that_atmos_made() {
         .unwrap();
     let seen = home.path("home");
     let text = format!("#!/bin/sh\ncp *.tfvars.json {} 2>/dev/null\nexec {} \"$@\"\n", seen.display(), real.display());
-    let path = program(&home, "terraform", &text);
+    let path = on_path(&home, "terraform", &text);
     let plan = |component: &str| {
         let arguments = ["plan", component, "-s", "plat-ue2-dev", "--driver", "terraform"];
         let output = home.command().env("PATH", &path).current_dir(&estate).args(arguments).output().unwrap();
@@ -128,7 +126,7 @@ fn a_component_folder_that_is_missing_is_said() {
 #[test]
 fn a_terraform_that_does_not_start_fails_the_run_and_says_why() {
     let (home, estate) = orchard();
-    let path = program(&home, "terraform", "#!/nonexistent/interpreter\n");
+    let path = on_path(&home, "terraform", "#!/nonexistent/interpreter\n");
     let plan = ["plan", "network", "-s", "plat-ue2-dev", "--format", "json"];
     let output = home.command().env("PATH", &path).current_dir(&estate).args(plan).output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));

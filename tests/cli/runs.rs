@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::support::{Home, git, no_terraform};
+use crate::support::{Home, git, no_terraform, program};
 
 const NETWORK: [&str; 3] = ["network", "-s", "plat-ue2-dev"];
 
@@ -228,8 +228,7 @@ fn what_a_change_affects_is_planned_in_the_stack_that_was_named() {
 fn a_command_of_the_estate_s_own_is_refused_where_it_applies() {
     let (home, demo) = Home::with_demo();
     let atmos = home.path("tmp").join("atmos");
-    fs::write(&atmos, "#!/bin/sh\necho \"atmos $*\"\n").unwrap();
-    fs::set_permissions(&atmos, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    program(&atmos, "#!/bin/sh\necho \"atmos $*\"\n");
     let own = "\naliases: {ta: terraform apply, ls: list stacks}\ncommands:\n  - name: ship\n    arguments: [{name: component}]\n    steps:\n      - echo shipping\n      - atmos terraform apply {{ .Arguments.component }} -s dev -auto-approve\n  - name: hello\n    steps: [echo hello]\n";
     let configuration = fs::read_to_string(demo.join("atmos.yaml")).unwrap() + own;
     fs::write(demo.join("atmos.yaml"), configuration).unwrap();
@@ -251,8 +250,7 @@ fn a_command_of_the_estate_s_own_is_refused_where_it_applies() {
 fn an_atmos_that_is_there_runs_any_command() {
     let (home, demo) = Home::with_demo();
     let atmos = home.path("tmp").join("atmos");
-    fs::write(&atmos, "#!/bin/sh\necho \"atmos $*\"\n[ \"$1\" != validate ] || exit 7\n").unwrap();
-    fs::set_permissions(&atmos, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    program(&atmos, "#!/bin/sh\necho \"atmos $*\"\n[ \"$1\" != validate ] || exit 7\n");
     let run = |arguments: &[&str]| {
         let output = home.command().env("ATMOS_BIN", &atmos).current_dir(&demo).args(arguments).output().unwrap();
         (output.status.code(), String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())

@@ -1,11 +1,10 @@
 //! Commands where a person sits: what asks, what is left with ctrl-c, what is shown of a log, what is typed into.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 
 use terrace::domain::run::RunState;
 
-use crate::home::{Home, terraform};
+use crate::home::{Home, program, terraform};
 use crate::pty::{Terminal, until};
 
 const SIZE: (u16, u16) = (160, 60);
@@ -89,8 +88,10 @@ fn a_command_that_asks_is_typed_into() {
     let home = Home::with_demo();
     let demo = home.demo_text();
     let atmos = home.demo().with_file_name("atmos");
-    fs::write(&atmos, "#!/bin/sh\n[ \"$1\" != version ] || exit 0\nfit() { while [ \"$(stty size)\" != \"$1\" ]; do sleep 0.05; done; }\nfit '60 160'\nprintf 'name? '\nread name\necho \"hello $name\"\nfit '30 100'\necho as large\n").unwrap();
-    fs::set_permissions(&atmos, fs::Permissions::from_mode(0o755)).unwrap();
+    program(
+        &atmos,
+        "#!/bin/sh\n[ \"$1\" != version ] || exit 0\nfit() { while [ \"$(stty size)\" != \"$1\" ]; do sleep 0.05; done; }\nfit '60 160'\nprintf 'name? '\nread name\necho \"hello $name\"\nfit '30 100'\necho as large\n",
+    );
     let console = ["-C", demo.as_str(), "atmos", "auth", "login"];
     let mut terminal = home.open_with(&console, SIZE, &[("ATMOS_BIN", atmos.to_str().unwrap())]);
     terminal.wait_for("Run it? [y/N]");

@@ -341,12 +341,10 @@ async fn the_atmos_driver_plans_into_a_file_and_applies_that_file() {
     if no_terraform() {
         return;
     }
-    use std::os::unix::fs::PermissionsExt as _;
     let world = World::new();
     let atmos = world.temp.path().join("bin/atmos");
     std::fs::create_dir_all(atmos.parent().expect("a parent")).expect("made");
-    std::fs::write(&atmos, ATMOS).expect("written");
-    std::fs::set_permissions(&atmos, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    crate::support::host::program(&atmos, ATMOS);
     let platform = world.platform().await;
     let mut asked = request(RunKind::Apply, "net", "dev");
     asked.driver = None;

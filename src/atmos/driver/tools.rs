@@ -99,12 +99,16 @@ mod tests {
 
     #[test]
     fn a_tool_that_does_not_say_its_version_keeps_nobody_waiting() {
-        use std::os::unix::fs::PermissionsExt as _;
+        use std::io::Write as _;
         let temp = tempfile::tempdir().expect("temp");
         let tool = |name: &str, text: &str| {
             let path = temp.path().join(name);
-            std::fs::write(&path, text).expect("written");
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("executable");
+            // By a process of its own: what another test starts meanwhile would else keep the file from being run.
+            let mut command = Command::new("sh");
+            command.args(["-c", "cat > \"$0\" && chmod 755 \"$0\""]).arg(&path).stdin(Stdio::piped());
+            let mut writer = command.spawn().expect("a shell");
+            writer.stdin.take().expect("its input").write_all(text.as_bytes()).expect("written");
+            assert!(writer.wait().expect("waited").success());
             path
         };
         let hangs = tool("hangs", "#!/bin/sh\necho v1.2.3\nsleep 600\n");

@@ -304,4 +304,44 @@ mod tests {
         index.set_len(RECORD as u64 + 7).expect("torn");
         assert_eq!(reader.lines(5_000, 1, 80).expect("read").lines[0].bytes, b"line 5000");
     }
+
+    proptest::proptest! {
+        /// No byte and no line is lost, altered or out of order, however the output comes and wherever reading begins (10).
+        #[test]
+        fn whatever_comes_in_whatever_pieces_is_read_as_it_came(
+            pieces in proptest::collection::vec(
+                proptest::collection::vec(proptest::prop_oneof![proptest::prelude::Just(b'\n'), proptest::prelude::any::<u8>()], 0..300),
+                0..40,
+            ),
+            from in 1..200u64,
+            offset in 0..6_000u64,
+        ) {
+            let temp = tempfile::tempdir().expect("temp");
+            let (mut writer, reader) = pair(temp.path());
+            for piece in &pieces {
+                writer.append(piece);
+            }
+            let all = pieces.concat();
+            proptest::prop_assert_eq!((writer.bytes(), writer.lost()), (all.len() as u64, 0));
+            let mut read = Vec::new();
+            let mut buffer = [0; 97];
+            while let Ok(more @ 1..) = reader.read_at(&mut buffer, offset + read.len() as u64) {
+                read.extend_from_slice(&buffer[..more]);
+            }
+            proptest::prop_assert_eq!(&read[..], all.get(usize::try_from(offset).unwrap_or_default()..).unwrap_or_default());
+            let mut lines: Vec<&[u8]> = all.split(|byte| *byte == b'\n').collect();
+            let open = lines.pop().unwrap_or_default();
+            let complete = lines.len() as u64;
+            lines.extend((!open.is_empty()).then_some(open));
+            proptest::prop_assert_eq!(writer.lines(), lines.len() as u64);
+            let found = reader.lines(from, 7, 1_000_000).expect("read").lines;
+            let wanted: Vec<&[u8]> = lines.into_iter().skip(usize::try_from(from - 1).unwrap_or_default()).take(7).collect();
+            proptest::prop_assert_eq!(found.len(), wanted.len());
+            for (at, (line, wanted)) in found.iter().zip(wanted).enumerate() {
+                let number = from + at as u64;
+                proptest::prop_assert_eq!(&line.bytes[..], wanted);
+                proptest::prop_assert_eq!((line.number, line.complete), (number, number <= complete));
+            }
+        }
+    }
 }
