@@ -256,11 +256,25 @@ fn resources(bytes: &[u8]) -> Result<Vec<(String, String, Value)>, String> {
                 None | Some(Value::Null) => String::new(),
                 Some(key) => format!("[{key}]"),
             };
-            let attributes = instance.get("attributes").cloned().unwrap_or_default();
+            let attributes = plain(instance.get("attributes").cloned().unwrap_or_default());
             found.push((format!("{module}{kind}.{name}{index}"), kind.clone(), attributes));
         }
     }
     Ok(found)
+}
+
+/// Takes the values of attributes of any type out of the pairs with their types in which a state keeps them, as
+/// `terraform show -json` does.
+fn plain(mut attributes: Value) -> Value {
+    for (name, attribute) in attributes.as_object_mut().into_iter().flatten() {
+        let pair = attribute.as_object_mut().filter(|pair| pair.len() == 2 && !name.starts_with("tags"));
+        let typed =
+            |pair: &serde_json::Map<String, Value>| pair.get("type").is_some_and(|t| t.is_string() || t.is_array());
+        if let Some(value) = pair.filter(|pair| typed(pair)).and_then(|pair| pair.remove("value")) {
+            *attribute = value;
+        }
+    }
+    attributes
 }
 
 /// Writes resources as `terraform show -json` does, with the region of the stack as that of each provider.
@@ -295,6 +309,8 @@ mod tests {
         let found = resources(state.to_string().as_bytes()).expect("resources");
         let addresses: Vec<&str> = found.iter().map(|(address, ..)| address.as_str()).collect();
         assert_eq!(addresses, ["module.db[0].aws_db_instance.it[\"a\"]", "module.db[0].aws_db_instance.it[1]"]);
+        let any = json!({"input": {"type": ["object", {"mb": "number"}], "value": {"mb": 256}}, "id": "x"});
+        assert_eq!(plain(any), json!({"input": {"mb": 256}, "id": "x"}));
         assert!(resources(b"{}").is_err() && resources(b"x").is_err());
     }
 }
