@@ -253,6 +253,9 @@ pub struct DecisionRequest {
     /// Until when it is put off, such as `2027-01-31`.
     #[serde(default)]
     pub until: Option<String>,
+    /// The environment for the plans of the request that it sends; never stored.
+    #[serde(default)]
+    pub env: std::collections::BTreeMap<String, String>,
 }
 
 /// What somebody asks for.

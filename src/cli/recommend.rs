@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::output::{self, Paint, plain};
-use super::{Context, Exit, Failure, Outcome, local};
+use super::{Context, Exit, Failure, Outcome, local, run};
 use crate::api::types::DecisionRequest;
 use crate::domain::recommend::{Confidence, DecisionWord, Effort, Recommendation};
 
@@ -23,7 +23,7 @@ enum What {
         #[arg(long)]
         all: bool,
     },
-    /// Says that it will be done; what it realises is measured afterwards
+    /// Says that it will be done, and sends the request that does it where one is ready; what it realises is measured
     Accept {
         /// The recommendation's id
         id: String,
@@ -66,7 +66,11 @@ impl Recommend {
         };
         let decided = runtime.block_on(async {
             let client = local::client(context).await?;
-            Ok::<_, Failure>(client.decide_recommendation(&id, &DecisionRequest { word, reason, until }).await?)
+            Ok::<_, Failure>(
+                client
+                    .decide_recommendation(&id, &DecisionRequest { word, reason, until, env: run::surroundings() })
+                    .await?,
+            )
         })?;
         output::print(context, &decided, |out, paint| write(out, paint, &[&decided]))?;
         Ok(Exit::Done)
@@ -116,6 +120,9 @@ fn write(out: &mut dyn Write, paint: Paint, found: &[&Recommendation]) -> io::Re
             let why =
                 decision.reason.as_ref().or(decision.until.as_ref()).map_or_else(String::new, |why| format!(": {why}"));
             writeln!(out, "  {word} by {}{}", plain(&decision.by), plain(&why))?;
+            if let Some(number) = decision.request {
+                writeln!(out, "  {} terrace request show {number}", paint.hint("request:"))?;
+            }
         }
         if let Some(realised) = &one.realised {
             writeln!(out, "  {} {realised} a month", paint.good("realised"))?;

@@ -19,7 +19,7 @@ use super::store::{Change as Told, Decided, Store};
 use crate::domain::money::{Currency, Exact, Money};
 use crate::domain::period::{Period, PeriodKind};
 use crate::domain::recommend::{
-    Change, Decision, DecisionWord, LiveInstance, LiveResource, Proposal, Recommendation, identity, propose,
+    Change, Decision, DecisionWord, LiveInstance, LiveResource, Proposal, Recommendation, identity, propose, ready,
 };
 use crate::domain::stack::InstanceRef;
 
@@ -54,11 +54,14 @@ impl RecommendService {
         }
         let stages: HashMap<String, Option<String>> =
             snapshot.estate().stacks().into_iter().map(|stack| (stack.stack, stack.parts.last().cloned())).collect();
+        let twins = twins(snapshot, &priced);
         let mut found = Vec::new();
         for instance in priced.iter().filter(|priced| !priced.resources.is_empty()) {
-            let live = alive(snapshot, instance, &stages, &billed);
+            let mut live = alive(snapshot, instance, &stages, &billed);
+            live.twins = twins.get(&live.instance).cloned().unwrap_or_default();
             let off = instance.price.team.as_deref().map_or(&[][..], |team| snapshot.teams().recommendations_off(team));
             for (rule, proposal) in propose(&live, off) {
+                let request = ready(&live, &proposal);
                 let saving = saving(&repricing, instance, &live, &proposal)?;
                 // What saves nothing is no recommendation.
                 if saving.amount.is_some_and(|amount| amount.is_negative() || amount.is_zero()) {
@@ -79,6 +82,7 @@ impl RecommendService {
                     effort: proposal.effort,
                     evidence: proposal.evidence,
                     edit: proposal.edit,
+                    request,
                     decision,
                     realised: None,
                 });
@@ -89,6 +93,17 @@ impl RecommendService {
         done.sort_by(|a, b| a.id.cmp(&b.id));
         found.extend(done);
         Ok(found)
+    }
+
+    /// Returns a recommendation that is still to be found.
+    ///
+    /// # Errors
+    ///
+    /// One that is not there (any more).
+    pub async fn get(&self, snapshot: &Snapshot, id: &str, today: Date) -> Result<Recommendation, PlatformError> {
+        let known = self.list(snapshot, today).await?;
+        let found = known.into_iter().find(|one| one.id == id && one.realised.is_none());
+        found.ok_or_else(|| PlatformError::NotFound { what: format!("recommendation {id}") })
     }
 
     /// Decides on a recommendation.
@@ -112,9 +127,7 @@ impl RecommendService {
             });
         }
         let today = decision.at.to_zoned(jiff::tz::TimeZone::UTC).date();
-        let known = self.list(snapshot, today).await?;
-        let found = known.into_iter().find(|one| one.id == id && one.realised.is_none());
-        let mut found = found.ok_or_else(|| PlatformError::NotFound { what: format!("recommendation {id}") })?;
+        let mut found = self.get(snapshot, id, today).await?;
         decision.promised = (decision.word == DecisionWord::Accepted).then(|| found.saving.clone());
         let verb = match decision.word {
             DecisionWord::Accepted => "accepted",
@@ -153,6 +166,35 @@ impl RecommendService {
     }
 }
 
+/// Variables in which two environments differ although they are alike.
+const PLACES: [&str; 9] =
+    ["stage", "environment", "tenant", "namespace", "region", "name", "zones", "availability_zones", "tags"];
+
+/// Finds live instances of one component, team and set of values; each but the first has those before it.
+fn twins(snapshot: &Snapshot, priced: &[Priced]) -> HashMap<InstanceRef, Vec<InstanceRef>> {
+    let estate = snapshot.estate();
+    let mut alike: BTreeMap<(String, Option<String>, String), Vec<InstanceRef>> = BTreeMap::new();
+    let folders: HashMap<(String, String), String> =
+        estate.instances().into_iter().map(|one| ((one.component, one.stack), one.folder)).collect();
+    for one in priced.iter().filter(|one| !one.resources.is_empty()) {
+        let at = InstanceRef { component: one.price.component.clone(), stack: one.price.stack.clone() };
+        let Ok(id) = estate.find(&at.component, &at.stack, None) else { continue };
+        let mut vars = estate.section(id, "vars");
+        if let Some(vars) = vars.as_object_mut() {
+            vars.retain(|name, _| !PLACES.contains(&name.as_str()) && !name.contains("cidr"));
+        }
+        let Some(folder) = folders.get(&(at.component.clone(), at.stack.clone())) else { continue };
+        alike.entry((folder.clone(), one.price.team.clone(), vars.to_string())).or_default().push(at);
+    }
+    let mut twins = HashMap::new();
+    for group in alike.into_values() {
+        for (at, one) in group.iter().enumerate().skip(1) {
+            twins.insert(one.clone(), group[..at].to_vec());
+        }
+    }
+    twins
+}
+
 /// Gathers what is known of a live instance.
 fn alive(
     snapshot: &Snapshot,
@@ -162,7 +204,8 @@ fn alive(
 ) -> LiveInstance {
     let estate = snapshot.estate();
     let (component, stack) = (&priced.price.component, &priced.price.stack);
-    let settings = estate.find(component, stack, None).map(|id| estate.section(id, "settings")).unwrap_or_default();
+    let id = estate.find(component, stack, None).ok();
+    let section = |name: &str| id.map(|id| estate.section(id, name)).unwrap_or_default();
     let stage = stages.get(stack).cloned().flatten();
     let mut own = BTreeMap::new();
     for (_, _, attributes) in &priced.resources {
@@ -177,7 +220,9 @@ fn alive(
         instance: InstanceRef { component: component.clone(), stack: stack.clone() },
         team: priced.price.team.clone(),
         stage,
-        settings,
+        settings: section("settings"),
+        vars: section("vars"),
+        twins: Vec::new(),
         resources: priced
             .resources
             .iter()
@@ -199,6 +244,9 @@ fn saving(
     proposal: &Proposal,
 ) -> Result<Money, PlatformError> {
     let currency = Currency::usd();
+    if proposal.change == Change::Retired {
+        return Ok(priced.price.monthly.clone());
+    }
     let Some(resource) = live.resources.iter().find(|resource| resource.address == proposal.address) else {
         return Ok(Money::unknown("the resource is gone", currency));
     };
@@ -219,7 +267,7 @@ fn saving(
                 None => Money::unknown("nothing was billed for it in the last whole month", currency),
             })
         }
-        Change::Removed => price(&resource.attributes),
+        Change::Removed | Change::Retired => price(&resource.attributes),
         Change::Percent(percent) => {
             let before = price(&resource.attributes)?;
             Ok(match before.amount {
@@ -260,6 +308,6 @@ impl RecommendService {
     /// Makes a decision of this moment.
     #[must_use]
     pub fn decision(word: DecisionWord, reason: Option<String>, until: Option<String>, actor: &Actor) -> Decision {
-        Decision { word, reason, until, by: actor.name.clone(), at: Timestamp::now(), promised: None }
+        Decision { word, reason, until, by: actor.name.clone(), at: Timestamp::now(), promised: None, request: None }
     }
 }

@@ -9,7 +9,7 @@ use crate::api::auth::{Developer, Viewer};
 use crate::api::extract::{Json, Path};
 use crate::api::types::DecisionRequest;
 use crate::api::{AppState, Problem};
-use crate::domain::recommend::Recommendation;
+use crate::domain::recommend::{DecisionWord, Recommendation};
 use crate::platform::recommend::RecommendService;
 
 /// Returns the routes of recommendations.
@@ -27,7 +27,7 @@ async fn recommendations(_: Viewer, State(state): State<AppState>) -> Result<Jso
     Ok(Json(recommend.list(&snapshot, today).await?))
 }
 
-/// Accepts, dismisses (with a reason) or snoozes a recommendation.
+/// Accepts, dismisses (with a reason) or snoozes a recommendation; to accept one with a ready request sends that request.
 #[utoipa::path(post, path = "/recommendations/{id}/decision", tag = "cost", request_body = DecisionRequest,
     params(("id" = String, Path, description = "Its id")),
     responses((status = 200, description = "The recommendation", body = Recommendation)))]
@@ -44,6 +44,16 @@ async fn decide_recommendation(
             .parse::<jiff::civil::Date>()
             .map_err(|error| Problem::bad_request("bad-body", format!("until: {error}")))?;
     }
-    let decision = RecommendService::decision(request.word, request.reason, request.until, &actor);
+    let mut decision = RecommendService::decision(request.word, request.reason, request.until, &actor);
+    if request.word == DecisionWord::Accepted {
+        let today = decision.at.to_zoned(jiff::tz::TimeZone::UTC).date();
+        let found = recommend.get(&snapshot, &id, today).await?;
+        // Accepted twice, it is asked for once.
+        decision.request = found.decision.and_then(|before| before.request);
+        if let (None, Some(wish)) = (decision.request, found.request) {
+            let asked = state.platform.requests()?.create(&actor, wish, false, request.env, None).await?;
+            decision.request = Some(asked.number);
+        }
+    }
     Ok(Json(recommend.decide(&actor, &snapshot, &id, decision).await?))
 }

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use super::id::Digest;
 use super::money::{Exact, Money};
+use super::request::{RequestKind, Wish};
 use super::stack::InstanceRef;
 
 pub use rules::{RULES, Rule};
@@ -41,6 +42,10 @@ pub struct LiveInstance {
     pub stage: Option<String>,
     /// `settings` of its configuration: hints such as `settings.usage.cpu_percent`.
     pub settings: Value,
+    /// `vars` of its configuration.
+    pub vars: Value,
+    /// Instances of the same component with the same values, in other stacks of development, that come before it.
+    pub twins: Vec<InstanceRef>,
     /// Its resources.
     pub resources: Vec<LiveResource>,
     /// What each resource was billed in the last whole month, by the resource's id; effective.
@@ -88,6 +93,8 @@ pub struct Proposal {
     pub evidence: Vec<String>,
     /// The edit, in words.
     pub edit: String,
+    /// The value that is set now, and the one that is to be set.
+    pub swap: Option<[String; 2]>,
 }
 
 /// What becomes of a resource, for its price.
@@ -101,6 +108,8 @@ pub enum Change {
     Percent(u32),
     /// So many percent of what was billed for it.
     PercentOfBill(u32),
+    /// The whole instance is gone.
+    Retired,
 }
 
 /// What could be saved, and how.
@@ -130,6 +139,9 @@ pub struct Recommendation {
     pub evidence: Vec<String>,
     /// The edit, in words.
     pub edit: String,
+    /// The edit as a request that is ready to be sent, where the configuration has one value that says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Wish>,
     /// What was decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
@@ -157,6 +169,9 @@ pub struct Decision {
     /// What it promised a month when it was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promised: Option<Money>,
+    /// The number of the request that does it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<u64>,
 }
 
 /// What can be decided.
@@ -176,6 +191,48 @@ pub enum DecisionWord {
 pub fn propose(live: &LiveInstance, off: &[String]) -> Vec<(&'static Rule, Proposal)> {
     let on = RULES.iter().filter(|rule| !off.iter().any(|name| name == rule.name));
     on.flat_map(|rule| (rule.look)(live).into_iter().map(move |proposal| (rule, proposal))).collect()
+}
+
+/// Returns the request that does what is proposed: the one variable that says the value there is now gets the new one, or
+/// the whole instance goes. `None` where no variable says it, or several do.
+#[must_use]
+pub fn ready(live: &LiveInstance, proposal: &Proposal) -> Option<Wish> {
+    let mut wish = match (&proposal.change, &proposal.swap) {
+        (Change::Retired, _) => Wish::new(RequestKind::Retire),
+        (_, Some([now, new])) => {
+            let mut places = Vec::new();
+            said(&live.vars, "vars", now, &mut places);
+            let [place] = places.as_slice() else { return None };
+            let mut wish = Wish::new(RequestKind::Change);
+            wish.inputs.insert(place.clone(), Value::from(new.as_str()));
+            wish
+        }
+        _ => return None,
+    };
+    wish.instance = Some(live.instance.clone());
+    wish.reason = Some(format!("{}: {}", proposal.title, proposal.evidence.join(", ")));
+    Some(wish)
+}
+
+/// Finds the places below `path` that say a text.
+fn said(value: &Value, path: &str, text: &str, places: &mut Vec<String>) {
+    match value {
+        Value::String(found) if found == text => places.push(path.to_owned()),
+        Value::Object(map) => {
+            for (name, value) in map {
+                let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '/'))
+                    && name.parse::<usize>().is_err();
+                let name = if plain { name.clone() } else { format!("\"{name}\"") };
+                said(value, &format!("{path}.{name}"), text, places);
+            }
+        }
+        Value::Array(items) => {
+            for (at, item) in items.iter().enumerate() {
+                said(item, &format!("{path}.{at}"), text, places);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Returns the identity of a recommendation.

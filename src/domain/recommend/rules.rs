@@ -35,6 +35,7 @@ pub const RULES: &[Rule] = &[
         look: lifecycle,
     },
     Rule { name: "nat", about: "One NAT gateway a zone is for production.", look: nat },
+    Rule { name: "twin", about: "Two environments of development that are alike do as well as one.", look: twin },
 ];
 
 fn text<'v>(attributes: &'v Value, name: &str) -> Option<&'v str> {
@@ -61,6 +62,7 @@ fn gp3(live: &LiveInstance) -> Vec<Proposal> {
         effort: Effort::Small,
         evidence: vec!["volume type gp2 in the state".to_owned()],
         edit: "set the volume's type to gp3; it changes while in use".to_owned(),
+        swap: Some(["gp2".to_owned(), "gp3".to_owned()]),
     };
     let mut found = Vec::new();
     for resource in of_kind(live, "aws_ebs_volume").filter(|volume| text(&volume.attributes, "type") == Some("gp2")) {
@@ -121,6 +123,7 @@ fn generation(live: &LiveInstance) -> Vec<Proposal> {
                 effort: Effort::Medium,
                 evidence: vec![format!("{attribute} {class} in the state")],
                 edit: format!("set {attribute} to {newer}; the machine restarts"),
+                swap: Some([class.to_owned(), newer]),
             });
         }
     }
@@ -149,6 +152,7 @@ fn unattached(live: &LiveInstance) -> Vec<Proposal> {
         effort: Effort::Small,
         evidence: vec!["no attachment of it in the state".to_owned()],
         edit: "remove it, after a snapshot where it holds data".to_owned(),
+        swap: None,
     };
     volumes.chain(addresses).map(propose).collect()
 }
@@ -180,6 +184,7 @@ fn night(live: &LiveInstance) -> Vec<Proposal> {
             "108 of the 168 hours of a week are outside of 12 hours on five days".to_owned(),
         ],
         edit: "add a schedule that stops it (AWS Instance Scheduler), and a tag that names it".to_owned(),
+        swap: None,
     };
     machines.map(propose).collect()
 }
@@ -212,6 +217,7 @@ fn oversized(live: &LiveInstance) -> Vec<Proposal> {
                 effort: Effort::Medium,
                 evidence: vec![format!("settings.usage.cpu_percent is {cpu}")],
                 edit: format!("set {attribute} to {smaller}; the machine restarts"),
+                swap: Some([format!("{family}.{size}"), smaller]),
             });
         }
     }
@@ -237,6 +243,7 @@ fn lifecycle(live: &LiveInstance) -> Vec<Proposal> {
         evidence: vec!["no lifecycle configuration of it in the state".to_owned()],
         edit: "add aws_s3_bucket_lifecycle_configuration: infrequent access after 30 days, old versions expire"
             .to_owned(),
+        swap: None,
     };
     bare.map(propose).collect()
 }
@@ -254,6 +261,23 @@ fn nat(live: &LiveInstance) -> Vec<Proposal> {
         effort: Effort::Medium,
         evidence: vec![format!("stage {} has more than one", live.stage.as_deref().unwrap_or_default())],
         edit: "route every zone through the first gateway (single_nat_gateway)".to_owned(),
+        swap: None,
     };
     of_kind(live, "aws_nat_gateway").skip(1).map(propose).collect()
+}
+
+/// Twin: the same component with the same values, live in another stack of development.
+fn twin(live: &LiveInstance) -> Vec<Proposal> {
+    let Some(other) = live.twins.first().filter(|_| is_development(live)) else { return Vec::new() };
+    vec![Proposal {
+        address: String::new(),
+        title: format!("{} is live in {}, too, with the same values", live.instance.component, other.stack),
+        change: Change::Retired,
+        // two people may need one each
+        confidence: Confidence::Low,
+        effort: Effort::Large,
+        evidence: vec![format!("the same variables as {other}, but for names, places and tags")],
+        edit: format!("retire {}, and let its users share {other}", live.instance),
+        swap: None,
+    }]
 }

@@ -10,6 +10,8 @@ fn live(stage: &str, resources: &[(&str, Value)]) -> LiveInstance {
         team: None,
         stage: Some(stage.to_owned()),
         settings: Value::Null,
+        vars: Value::Null,
+        twins: Vec::new(),
         resources: resources
             .iter()
             .map(|(address, attributes)| LiveResource {
@@ -122,4 +124,28 @@ fn rules_can_be_switched_off_and_ids_stay() {
     assert_eq!(names(&["night".to_owned()]), ["generation"]);
     assert_eq!(identity("gp3", &live.instance, "x"), identity("gp3", &live.instance, "x"));
     assert_ne!(identity("gp3", &live.instance, "x"), identity("nat", &live.instance, "x"));
+}
+
+#[test]
+fn a_twin_in_development_could_go() {
+    let mut live = live("dev", &[]);
+    assert_eq!(found(&live, "twin"), []);
+    live.twins = vec![InstanceRef { component: "app".to_owned(), stack: "plat-test".to_owned() }];
+    assert_eq!(found(&live, "twin").len(), 1);
+    let wish = ready(&live, &found(&live, "twin")[0]).unwrap();
+    assert_eq!((wish.kind, wish.instance.as_ref()), (RequestKind::Retire, Some(&live.instance)));
+    live.stage = Some("prod".to_owned());
+    assert_eq!(found(&live, "twin"), []);
+}
+
+#[test]
+fn the_one_variable_that_says_it_makes_a_ready_request() {
+    let mut live = live("prod", &[("aws_instance.a", json!({"instance_type": "m4.xlarge"}))]);
+    let proposal = &found(&live, "generation")[0];
+    assert_eq!(ready(&live, proposal), None, "no variable says it");
+    live.vars = json!({"size": "small", "nodes": [{"the.type": "m4.xlarge"}]});
+    let wish = ready(&live, proposal).unwrap();
+    assert_eq!(wish.inputs, *json!({"vars.nodes.0.\"the.type\"": "m5.xlarge"}).as_object().unwrap());
+    live.vars["other"] = json!("m4.xlarge");
+    assert_eq!(ready(&live, proposal), None, "which of two is not known");
 }

@@ -193,8 +193,15 @@ async fn answer(client: &Client, effect: Effect) -> Option<Answer> {
             Answer::Looked(look, level)
         }
         Effect::Decide(id, word, reason, until) => {
-            match client.decide_recommendation(&id, &DecisionRequest { word, reason, until }).await {
-                Ok(decided) => Answer::Done(format!("{}: {}", word_of(word), decided.title)),
+            match client
+                .decide_recommendation(&id, &DecisionRequest { word, reason, until, env: my_environment() })
+                .await
+            {
+                Ok(decided) => {
+                    let request = decided.decision.as_ref().and_then(|decision| decision.request);
+                    let request = request.map(|number| format!(", as request #{number}")).unwrap_or_default();
+                    Answer::Done(format!("{}{request}: {}", word_of(word), decided.title))
+                }
                 Err(e) => Answer::Failed(trouble(&e)),
             }
         }
