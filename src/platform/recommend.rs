@@ -170,7 +170,7 @@ impl RecommendService {
 const PLACES: [&str; 9] =
     ["stage", "environment", "tenant", "namespace", "region", "name", "zones", "availability_zones", "tags"];
 
-/// Finds live instances of one component, team and set of values; each but the first has those before it.
+/// Finds live instances of one component, team and set of values; each but the first has those before it in other stacks.
 fn twins(snapshot: &Snapshot, priced: &[Priced]) -> HashMap<InstanceRef, Vec<InstanceRef>> {
     let estate = snapshot.estate();
     let mut alike: BTreeMap<(String, Option<String>, String), Vec<InstanceRef>> = BTreeMap::new();
@@ -189,7 +189,8 @@ fn twins(snapshot: &Snapshot, priced: &[Priced]) -> HashMap<InstanceRef, Vec<Ins
     let mut twins = HashMap::new();
     for group in alike.into_values() {
         for (at, one) in group.iter().enumerate().skip(1) {
-            twins.insert(one.clone(), group[..at].to_vec());
+            let elsewhere = group[..at].iter().filter(|other| other.stack != one.stack).cloned().collect();
+            twins.insert(one.clone(), elsewhere);
         }
     }
     twins
@@ -296,7 +297,11 @@ fn realised(decided: Decided, priced: &[Priced]) -> Option<Recommendation> {
         return None;
     }
     let same = |p: &&Priced| p.price.component == recommendation.component && p.price.stack == recommendation.stack;
-    let now = priced.iter().find(same).and_then(|priced| priced.price.monthly.amount);
+    let now = match priced.iter().find(same) {
+        Some(priced) => priced.price.monthly.amount,
+        // What is configured no more costs nothing any more.
+        None => Some(Exact::ZERO),
+    };
     recommendation.realised = Some(match monthly.zip(now).and_then(|(before, now)| before.checked_sub(now)) {
         Some(saved) => Money::known(saved.trimmed(2), Currency::usd()),
         None => Money::unknown("the instance has no price any more", Currency::usd()),
