@@ -116,9 +116,9 @@ pub fn judge(budget: &Budget, promised: &Promised, claim: &Money) -> Judged {
             _ => "year",
         },
     );
-    // What saves money is never held up, however full the budget is.
-    let saves = claim.unknown.is_empty() && added.is_negative();
+    // What saves money or costs none is never held up, however full the budget is.
     let unknown = claim.amount.is_none() || !claim.unknown.is_empty();
+    let saves = !unknown && (added.is_negative() || added.is_zero());
     let level = match level(budget, sum) {
         _ if saves => Level::Ok,
         level if unknown => level.max(Level::Approve),
@@ -232,6 +232,7 @@ mod tests {
             assert_eq!(level(&month, committed, &money("100")), expected, "{committed}");
         }
         assert_eq!(level(&month, "5000", &money("-1")), Level::Ok, "what saves is never held up");
+        assert_eq!(level(&month, "5000", &money("0")), Level::Ok, "nor what costs nothing");
         assert_eq!(level(&month, "0", &Money::unknown("no rule", Currency::usd())), Level::Approve);
         assert_eq!(level(&month, "0", &Money::known(exact("1"), "EUR".parse().unwrap())), Level::Approve);
         assert_eq!(level(&budget("0", PeriodKind::Month), "0", &money("0.01")), Level::Refuse);

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::id::Digest;
@@ -197,21 +197,19 @@ pub fn propose(live: &LiveInstance, off: &[String]) -> Vec<(&'static Rule, Propo
 /// the whole instance goes. `None` where no variable says it, or several do.
 #[must_use]
 pub fn ready(live: &LiveInstance, proposal: &Proposal) -> Option<Wish> {
-    let mut wish = match (&proposal.change, &proposal.swap) {
-        (Change::Retired, _) => Wish::new(RequestKind::Retire),
+    let (kind, inputs) = match (&proposal.change, &proposal.swap) {
+        (Change::Retired, _) => (RequestKind::Retire, json!({})),
         (_, Some([now, new])) => {
             let mut places = Vec::new();
             said(&live.vars, "vars", now, &mut places);
             let [place] = places.as_slice() else { return None };
-            let mut wish = Wish::new(RequestKind::Change);
-            wish.inputs.insert(place.clone(), Value::from(new.as_str()));
-            wish
+            (RequestKind::Change, json!({place: new}))
         }
         _ => return None,
     };
-    wish.instance = Some(live.instance.clone());
-    wish.reason = Some(format!("{}: {}", proposal.title, proposal.evidence.join(", ")));
-    Some(wish)
+    let reason = format!("{}: {}", proposal.title, proposal.evidence.join(", "));
+    let wish = json!({"kind": kind, "instance": live.instance, "inputs": inputs, "reason": reason});
+    serde_json::from_value(wish).ok()
 }
 
 /// Finds the places below `path` that say a text.

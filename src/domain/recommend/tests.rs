@@ -1,7 +1,5 @@
 //! Each rule with what it finds and what it leaves alone.
 
-use serde_json::json;
-
 use super::*;
 
 fn live(stage: &str, resources: &[(&str, Value)]) -> LiveInstance {
