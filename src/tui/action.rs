@@ -180,6 +180,10 @@ actions! {
     Reject          "reject"           "Refuse the request, and say why"                        [Requests] Changes enabled::can_decide;
     Comment         "comment"          "Say something about the request"                        [Requests] Changes enabled::on_request;
     Withdraw        "withdraw"         "Take the request back"                                  [Requests] Changes enabled::can_withdraw;
+    BreakGlass      "break-glass"      "Set the rules of approvals aside: it cannot wait"        [Requests] Changes enabled::can_break_glass;
+    SecondReview    "second-review"    "Say that you looked at what went ahead with less"       [Requests] Changes enabled::can_review;
+    Continue        "continue"         "Go on with what is applied in part"                     [Requests] Changes enabled::can_continue;
+    Revert          "revert"           "Have what was applied of the request undone"            [Requests] Changes enabled::can_revert;
     Submit          "submit"           "Send a draft, or one that came back"                    [Requests] Changes enabled::can_submit;
     Revise          "revise"           "Write the request anew, as its next revision"           [Requests] Screen enabled::can_revise;
     RequestRun      "request-run"      "Go to the run that plans or carries out the request"    [Requests] Screen enabled::request_has_run;

@@ -1,6 +1,6 @@
 //! Whether an action can be done now, and if not, why not: one small function a condition, named by the table of actions.
 
-use crate::domain::request::RequestState;
+use crate::api::types::RequestAction;
 
 use super::action::Enabled;
 use super::app::{App, Focus, Link, Marked, View};
@@ -149,43 +149,52 @@ pub fn on_request(app: &App) -> Enabled {
     when(app.view == View::Requests && app.requests.current().is_some(), "select a request")
 }
 
-fn request_in(app: &App, states: &[RequestState], why_not: &'static str) -> Enabled {
+/// Where the platform says that one can do it now.
+fn may(app: &App, action: RequestAction, why_not: &'static str) -> Enabled {
     on_request(app)?;
-    when(app.requests.current().is_some_and(|request| states.contains(&request.state)), why_not)
+    let deciding = app.requests.deciding();
+    when(deciding.is_some(), "how it stands has not come yet")?;
+    when(deciding.is_some_and(|deciding| deciding.actions.contains(&action)), why_not)
 }
 
-fn own_request(app: &App) -> Enabled {
-    let own = app.requests.current().is_some_and(|request| request.requester == app.card().user);
-    when(own, "only who asked for it does that")
-}
-
-/// On a request that waits for somebody's word, where it may be this one's.
+/// On a request that waits for this one's word.
 pub fn can_decide(app: &App) -> Enabled {
-    request_in(app, &[RequestState::PendingApproval], "this request waits for nobody's word")?;
-    when(app.requests.who.decides, "your role decides nothing")?;
-    when(own_request(app).is_err() || app.card().solo, "it is your own: somebody else decides")
+    may(app, RequestAction::Approve, "it does not wait for your word: the page says for whose")
+}
+
+/// On a request that waits, where its rules may be set aside.
+pub fn can_break_glass(app: &App) -> Enabled {
+    may(app, RequestAction::BreakGlass, "its rules cannot be set aside, or not by you")
+}
+
+/// On a request that a second look is owed at.
+pub fn can_review(app: &App) -> Enabled {
+    may(app, RequestAction::Review, "no second look at it is owed by you")
+}
+
+/// On a request that is applied in part.
+pub fn can_continue(app: &App) -> Enabled {
+    may(app, RequestAction::Continue, "it is not applied in part")
+}
+
+/// On a request of which something was applied.
+pub fn can_revert(app: &App) -> Enabled {
+    may(app, RequestAction::Revert, "nothing of it can be undone")
 }
 
 /// On one's own request that is not being carried out.
 pub fn can_withdraw(app: &App) -> Enabled {
-    use RequestState as State;
-    let states =
-        [State::Draft, State::Submitted, State::Checking, State::PendingApproval, State::NeedsChanges, State::Approved];
-    request_in(app, &states, "it has ended, or is being carried out")?;
-    own_request(app)
+    may(app, RequestAction::Withdraw, "only its requester takes it back, before it is carried out")
 }
 
 /// On one's own request that is a draft, or came back.
 pub fn can_submit(app: &App) -> Enabled {
-    request_in(app, &[RequestState::Draft, RequestState::NeedsChanges], "it is sent already")?;
-    own_request(app)
+    may(app, RequestAction::Submit, "it is sent already, or not yours")
 }
 
 /// On one's own request that is not approved yet.
 pub fn can_revise(app: &App) -> Enabled {
-    let states = [RequestState::Draft, RequestState::NeedsChanges, RequestState::PendingApproval];
-    request_in(app, &states, "it cannot be changed any more, or not now")?;
-    own_request(app)
+    may(app, RequestAction::Revise, "only its requester writes it anew, before it is approved")
 }
 
 /// On a request that something was run for.

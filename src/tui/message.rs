@@ -9,7 +9,7 @@ use crossterm::event::{KeyEvent, MouseEvent};
 use jiff::Timestamp;
 use ratatui::text::Line;
 
-use crate::api::types::{BillLines, Preview, Trust};
+use crate::api::types::{BillLines, Deciding, InboxItem, Preview, Trust};
 use crate::domain::audit::AuditRecord;
 use crate::domain::budget::{BudgetParts, Figures, InstancePrice};
 use crate::domain::comparison::Affected;
@@ -280,6 +280,10 @@ pub enum Answer {
     Request(Outcome<Box<Request>>),
     /// One request, because of a word on it.
     Worded(Outcome<Box<Request>>),
+    /// What waits for whoever looks.
+    Inbox(Outcome<Vec<InboxItem>>),
+    /// How a request stands towards whoever looks.
+    Deciding(u64, Outcome<Box<Deciding>>),
     /// What can be asked for.
     Paths(Outcome<Vec<GoldenPath>>),
     /// The teams.
@@ -320,6 +324,14 @@ pub enum Word {
     Withdraw,
     /// It is sent.
     Submit,
+    /// The rules of approvals are set aside, and why.
+    BreakGlass(String),
+    /// Somebody looked at what had gone ahead with less, and may say something about it.
+    Review(Option<String>),
+    /// What is applied in part goes on.
+    Continue,
+    /// What is applied of it is undone.
+    Revert,
 }
 
 /// What is asked of the outside.
@@ -366,6 +378,10 @@ pub enum Effect {
     Trust(Vec<String>),
     /// Ask for one request.
     LoadRequest(u64),
+    /// Ask how a request stands towards whoever looks.
+    Deciding(u64),
+    /// Note that a request was looked at as it is.
+    Seen(u64),
     /// Give a word on a request.
     Say(u64, Word),
     /// Ask what scanners found about a run.
@@ -460,6 +476,8 @@ pub enum Fact {
     Trust,
     /// Requests.
     Requests,
+    /// What waits for whoever looks.
+    Inbox,
     /// What can be asked for.
     Paths,
     /// Teams.
@@ -470,7 +488,7 @@ pub enum Fact {
 
 impl Fact {
     /// Every fact that a screen needs when it opens, in the order in which it does.
-    pub const ALL: [Fact; 16] = [
+    pub const ALL: [Fact; 17] = [
         Fact::Card,
         Fact::Stacks,
         Fact::Instances,
@@ -484,6 +502,7 @@ impl Fact {
         Fact::Audit,
         Fact::Trust,
         Fact::Requests,
+        Fact::Inbox,
         Fact::Paths,
         Fact::Teams,
         Fact::Prices,

@@ -70,8 +70,10 @@ fn an_approver_decides_within_five_keys_and_sees_what_for() {
     let keys = ["4", "A", "y"];
     terminal.keys(keys[0]);
     // Plan, price and verdict on one screen.
-    let screen = terminal.wait_for("Waiting for me");
-    for said in ["Plan", "Price", "Policy", "Approval", "solo: no second person", "a new product", "A approve"] {
+    terminal.wait_for("Waiting for me");
+    terminal.wait_for("A approve");
+    let screen = terminal.wait_for("solo: no second person");
+    for said in ["Plan", "Price", "Policy", "Approval", "a new product"] {
         assert!(screen.contains(said), "no {said}\n{screen}");
     }
     terminal.keys(keys[1]);

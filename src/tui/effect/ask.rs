@@ -160,6 +160,8 @@ async fn answer(client: &Client, effect: Effect) -> Option<Answer> {
         }
         Effect::LoadRequest(number) => Answer::Request(told(client.show_request(number).await).map(Box::new)),
         Effect::Say(number, word) => Answer::Worded(told(say(client, number, word).await).map(Box::new)),
+        Effect::Deciding(number) => Answer::Deciding(number, told(client.deciding(number).await).map(Box::new)),
+        Effect::Seen(number) => Answer::Deciding(number, told(client.seen_request(number).await).map(Box::new)),
         Effect::Findings(run) => Answer::Findings(run, told(client.run_findings(run_ref(run)).await)),
         Effect::Preview { wish, plan, serial } => {
             let asked = PreviewRequest { wish: *wish, plan, env: my_environment() };
@@ -231,6 +233,10 @@ async fn say(client: &Client, number: u64, word: Word) -> Result<Request, Client
         Word::Reject(digest, reason) => client.reject_request(number, &with(digest, Some(reason))).await,
         Word::Comment(text) => client.comment_request(number, &text).await,
         Word::Withdraw => client.withdraw_request(number).await,
+        Word::BreakGlass(reason) => client.break_glass(number, &reason).await,
+        Word::Review(comment) => client.review_request(number, comment).await,
+        Word::Continue => client.continue_request(number, &SubmitRequest { env: my_environment() }).await,
+        Word::Revert => client.revert_request(number, &SubmitRequest { env: my_environment() }).await,
         Word::Submit => client.submit_request(number, &SubmitRequest { env: my_environment() }).await,
     }
 }
@@ -284,6 +290,7 @@ async fn load(client: &Client, fact: Fact) -> Answer {
         })),
         Fact::Budgets => Answer::Budgets(told(budgets(client).await)),
         Fact::Requests => Answer::Requests(told(client.requests(None, RECENT).await)),
+        Fact::Inbox => Answer::Inbox(told(client.inbox().await)),
         Fact::Paths => Answer::Paths(told(client.golden_paths().await)),
         Fact::Teams => Answer::Teams(told(client.teams().await)),
         Fact::Prices => Answer::Prices(told(client.instance_prices().await)),

@@ -43,6 +43,10 @@ pub enum PromptKind {
     Reject(u64),
     /// What is said about a request.
     Comment(u64),
+    /// Why the rules of approvals are set aside for a request.
+    BreakGlass(u64),
+    /// What is said after a second look at a request.
+    Review(u64),
     /// The stack a workflow runs on, by the workflow's place in the list.
     WorkflowStack(usize),
     /// A variable that a workflow reads and nothing sets.
@@ -77,6 +81,8 @@ impl PromptKind {
             PromptKind::Export(_) => "write to (.html, .csv, .json)",
             PromptKind::Reject(_) => "reject, because",
             PromptKind::Comment(_) => "comment",
+            PromptKind::BreakGlass(_) => "break the glass: it cannot wait, because",
+            PromptKind::Review(_) => "looked at it (a word, if any)",
             PromptKind::WorkflowStack(_) => "on stack",
         })
     }

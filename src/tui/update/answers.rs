@@ -3,7 +3,7 @@
 use crate::domain::event::Event;
 use crate::domain::id::RunRef;
 use crate::domain::run::RunKind;
-use crate::tui::app::{App, Link, NOTICE_SECONDS, Notice, Target, View};
+use crate::tui::app::{App, Kept, Link, NOTICE_SECONDS, Notice, Target, View};
 use crate::tui::message::{Answer, Effect, Fact, Trouble};
 use crate::tui::overlay::{Overlay, PickerKind};
 use crate::tui::panes::events::Tab;
@@ -30,7 +30,6 @@ pub(super) fn take(app: &mut App, answer: Answer) -> Vec<Effect> {
         }
         Answer::Card(card) => {
             app.card.take(card, now);
-            requests::arrange(app);
         }
         Answer::Stacks(stacks) => {
             app.stack_list.take(stacks, now);
@@ -241,7 +240,7 @@ pub(super) fn take(app: &mut App, answer: Answer) -> Vec<Effect> {
         }
         Answer::Requests(list) => {
             app.requests.list.take(list, now);
-            requests::arrange(app);
+            app.requests.arrange();
             // An old request is in no list of the newest.
             if let Some(Target::Request(number)) = app.target
                 && !app.requests.list.items().iter().any(|request| request.number == number)
@@ -266,13 +265,32 @@ pub(super) fn take(app: &mut App, answer: Answer) -> Vec<Effect> {
         }
         Answer::Prices(prices) => app.prices.take(prices.map(Prices::of), now),
         Answer::Paths(paths) => app.requests.paths.take(paths, now),
-        Answer::Teams(teams) => {
-            app.requests.teams.take(teams, now);
-            requests::arrange(app);
+        Answer::Teams(teams) => app.requests.teams.take(teams, now),
+        Answer::Inbox(inbox) => {
+            if app.requests.inbox.value.is_none() && !app.requests.chosen {
+                app.requests.selected = None;
+            }
+            app.requests.inbox.take(inbox, now);
+            app.requests.arrange();
+        }
+        Answer::Deciding(number, deciding) => {
+            app.requests.asked_deciding = false;
+            let mut kept = Kept::default();
+            kept.take(deciding, now);
+            // What differs from what one knew is said as long as the same is shown.
+            if let (Some((own, old)), Some(new)) = (&app.requests.deciding, &mut kept.value)
+                && *own == number
+                && let Some(old) = old.value.as_ref().filter(|old| old.digest == new.digest)
+            {
+                new.differences = old.differences.clone();
+            }
+            app.requests.deciding = Some((number, kept));
         }
         Answer::Findings(run, found) => {
             if app.requests.asked == Some(run) {
                 app.requests.asked = None;
+                app.requests.asked_deciding = false;
+                app.requests.deciding = None;
             }
             app.requests.findings.entry(run).or_default().take(found, now);
         }
@@ -346,7 +364,7 @@ fn event_came(app: &mut App, event: Event) -> Vec<Effect> {
     if let Some(id) = event.subject.strip_prefix("run/").and_then(|id| id.split('/').next()?.parse::<RunRef>().ok()) {
         effects.push(Effect::LoadRun(id));
     } else if let Some(number) = event.subject.strip_prefix("request/").and_then(|number| number.parse().ok()) {
-        effects.push(Effect::LoadRequest(number));
+        effects.extend([Effect::LoadRequest(number), Effect::Load(Fact::Inbox)]);
     } else if event.event_type.starts_with("dev.terrace.estate.") {
         stale(app);
         let of_files = |fact: &Fact| !matches!(fact, Fact::Runs | Fact::Requests | Fact::Events);
@@ -377,6 +395,7 @@ pub(super) fn tick(app: &mut App) -> Vec<Effect> {
         app.notice = None;
     }
     if app.link == Link::Live {
+        effects.extend(requests::looked(app));
         let alive = app.runs.list.items().iter().any(|run| is_alive(run.state));
         if alive && app.now.as_second() % 3 == 0 {
             effects.push(Effect::Load(Fact::Runs));

@@ -148,6 +148,7 @@ pub(super) fn selected(app: &mut App) {
             if number != app.requests.selected {
                 app.requests.detail = Cursor::default();
                 app.requests.selected = number;
+                app.requests.chosen = true;
             }
         }
         View::Budgets => app.budgets.leave(),

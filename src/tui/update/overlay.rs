@@ -317,7 +317,7 @@ fn submit(app: &mut App) -> Vec<Effect> {
             }
         }
     }
-    if let PromptKind::Reject(_) | PromptKind::Comment(_) = kind {
+    if let PromptKind::Reject(_) | PromptKind::Comment(_) | PromptKind::BreakGlass(_) | PromptKind::Review(_) = kind {
         return match requests::said(app, &kind, &text) {
             Ok(effects) => {
                 app.overlays.pop();
@@ -385,8 +385,11 @@ fn submit(app: &mut App) -> Vec<Effect> {
             path => vec![Effect::Export(period, PathBuf::from(path))],
         },
         PromptKind::Type(id) => vec![Effect::Input(id, format!("{text}\n"))],
-        PromptKind::Command | PromptKind::WorkflowStack(_) | PromptKind::Reject(_) | PromptKind::Comment(_) => {
-            Vec::new()
-        }
+        PromptKind::Command
+        | PromptKind::WorkflowStack(_)
+        | PromptKind::Reject(_)
+        | PromptKind::Comment(_)
+        | PromptKind::BreakGlass(_)
+        | PromptKind::Review(_) => Vec::new(),
     }
 }

@@ -5,7 +5,7 @@ use crate::tui::app::{App, Focus, View};
 use crate::tui::message::{Effect, InstanceKey, Word};
 use crate::tui::overlay::{Dialog, Overlay, Prompt, PromptKind};
 use crate::tui::panes::requests::plan::instance_mark;
-use crate::tui::panes::requests::{Item, Who, money, plan, verdict};
+use crate::tui::panes::requests::{Item, money, plan, verdict};
 use crate::tui::panes::runs::plan_text;
 use crate::tui::theme::Meaning;
 use crate::tui::widgets::list::piece;
@@ -13,18 +13,10 @@ use crate::tui::widgets::text;
 
 use super::{form, navigate, start};
 
-/// Makes the list anew for whoever looks.
-pub(super) fn arrange(app: &mut App) {
-    let card = app.card();
-    let decides = matches!(card.role.as_str(), "approver" | "operator" | "admin");
-    app.requests.who = Who { user: card.user.clone(), solo: card.solo, decides };
-    app.requests.arrange();
-}
-
 /// Takes one request.
 pub(super) fn take(app: &mut App, request: Request) {
     app.requests.put(request);
-    arrange(app);
+    app.requests.arrange();
 }
 
 /// Shows a request that is known.
@@ -44,6 +36,7 @@ pub(super) fn select(app: &mut App, number: u64) {
     }
     if let Some(at) = known(app) {
         app.requests.cursor.at = at;
+        app.requests.chosen = true;
         navigate::selected(app);
     }
 }
@@ -168,6 +161,12 @@ pub(super) fn said(app: &mut App, kind: &PromptKind, text: &str) -> Result<Vec<E
             let digest = request.and_then(|request| request.check.as_ref()).map(|check| check.binding.digest());
             Ok(vec![Effect::Say(*number, Word::Reject(digest, text.to_owned()))])
         }
+        PromptKind::BreakGlass(_) if text.is_empty() => Err("say why it cannot wait; it is on record for ever"),
+        PromptKind::BreakGlass(number) => Ok(vec![Effect::Say(*number, Word::BreakGlass(text.to_owned()))]),
+        PromptKind::Review(number) => {
+            let comment = (!text.is_empty()).then(|| text.to_owned());
+            Ok(vec![Effect::Say(*number, Word::Review(comment))])
+        }
         PromptKind::Comment(_) if text.is_empty() => Err("a comment says something"),
         PromptKind::Comment(number) => Ok(vec![Effect::Say(*number, Word::Comment(text.to_owned()))]),
         _ => Ok(Vec::new()),
@@ -182,6 +181,29 @@ pub(super) fn withdraw(app: &mut App) -> Vec<Effect> {
     let mut dialog = Dialog::new(title, "take it back", vec![Effect::Say(number, Word::Withdraw)]);
     dialog.line("Nothing of it is carried out, and its branch goes. The record of it stays.", Meaning::Text);
     dialog.command = Some(format!("terrace request withdraw {number}"));
+    app.overlays.push(Overlay::Dialog(dialog));
+    Vec::new()
+}
+
+/// Asks whether what is applied in part goes on, or is undone.
+pub(super) fn settle(app: &mut App, revert: bool) -> Vec<Effect> {
+    let Some(request) = app.requests.current() else { return Vec::new() };
+    let number = request.number;
+    let (verb, yes, word) =
+        if revert { ("revert", "undo what was applied", Word::Revert) } else { ("continue", "go on", Word::Continue) };
+    let title = format!("{} #{number}: {}", if revert { "Revert" } else { "Go on with" }, request.title);
+    let mut dialog = Dialog::new(title, yes, vec![Effect::Say(number, word)]);
+    dialog.danger = revert;
+    for one in request.live() {
+        dialog.line(format!("  applied: {}", one.instance), Meaning::Strong);
+    }
+    let what = if revert {
+        "What was applied is planned back to what it was, and waits for approval like any other change."
+    } else {
+        "What is left is planned now, and waits for approval unless it is within the bounds that were stated."
+    };
+    dialog.line(what, Meaning::Text);
+    dialog.command = Some(format!("terrace request {verb} {number}"));
     app.overlays.push(Overlay::Dialog(dialog));
     Vec::new()
 }
@@ -224,4 +246,31 @@ pub(super) fn run(app: &mut App) -> Vec<Effect> {
 pub(crate) fn newest_run(request: &Request) -> Option<crate::domain::id::RunId> {
     let planned = request.check.iter().flat_map(|check| &check.plans).next_back();
     request.runs.last().copied().or_else(|| planned.map(|plan| plan.run))
+}
+
+/// For how many seconds a page is shown before it counts as looked at.
+const LOOK: i64 = 3;
+
+/// Notes what is looked at, once it has been for a while, so that later only what differs has to be read again.
+pub(super) fn looked(app: &mut App) -> Option<Effect> {
+    let shown = app.requests.deciding().filter(|_| app.view == View::Requests);
+    let unseen = shown.and_then(|deciding| {
+        let digest = deciding.digest.clone().filter(|digest| deciding.differences.seen.as_ref() != Some(digest))?;
+        Some((deciding.number, digest))
+    });
+    let Some((number, digest)) = unseen else {
+        app.requests.looking = None;
+        return None;
+    };
+    match &mut app.requests.looking {
+        Some((own, same, since)) if *own == number && *same == digest => {
+            let due = app.now.as_second() - since.as_second() >= LOOK;
+            // Said once.
+            due.then(|| *since = jiff::Timestamp::MAX).map(|()| Effect::Seen(number))
+        }
+        _ => {
+            app.requests.looking = Some((number, digest, app.now));
+            None
+        }
+    }
 }

@@ -51,6 +51,7 @@ fn target(app: &mut App) {
 fn wanted(app: &mut App, effects: &mut Vec<Effect>) {
     if app.view == View::Requests {
         findings(app, effects);
+        deciding(app, effects);
     }
     if app.view != View::Stacks {
         return;
@@ -78,6 +79,20 @@ fn wanted(app: &mut App, effects: &mut Vec<Effect>) {
             let light = crate::tui::dashboard::is_light(app);
             effects.push(Effect::LoadFile { file, light, colors: app.colors });
         }
+    }
+}
+
+/// Asks how the selected request stands towards whoever looks, where that is not known of what it is now.
+fn deciding(app: &mut App, effects: &mut Vec<Effect>) {
+    let Some(request) = app.requests.current().filter(|_| !app.requests.asked_deciding) else { return };
+    let (number, version) = (request.number, request.version);
+    let known = app.requests.deciding.as_ref().is_some_and(|(own, kept)| {
+        let newest = kept.value.as_ref().is_none_or(|deciding| deciding.version >= version);
+        *own == number && newest && !kept.is_wanted()
+    });
+    if !known {
+        app.requests.asked_deciding = true;
+        effects.push(Effect::Deciding(number));
     }
 }
 

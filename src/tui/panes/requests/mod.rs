@@ -12,8 +12,11 @@ pub mod verdict;
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
+use crate::api::types::{Deciding, InboxCause, InboxItem};
 use crate::domain::golden_path::GoldenPath;
-use crate::domain::id::RunId;
+use crate::domain::id::{Digest, RunId};
 use crate::domain::request::{Request, RequestState};
 use crate::domain::scan::ScanFinding;
 use crate::domain::team::Team;
@@ -31,17 +34,6 @@ pub enum Item {
     Request(usize),
 }
 
-/// Who looks, as far as it says what waits for them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Who {
-    /// Their name.
-    pub user: String,
-    /// Whether nobody else is there.
-    pub solo: bool,
-    /// Whether their role lets them decide.
-    pub decides: bool,
-}
-
 /// What the view keeps.
 #[derive(Debug, Default)]
 pub struct Requests {
@@ -55,6 +47,8 @@ pub struct Requests {
     pub cursor: Cursor,
     /// The number of the selected request.
     pub selected: Option<u64>,
+    /// Whether somebody selected it; else the first one is, once it is known what waits.
+    pub chosen: bool,
     /// The place in the page beside the list.
     pub detail: Cursor,
     /// What can be asked for.
@@ -65,8 +59,14 @@ pub struct Requests {
     pub findings: BTreeMap<RunId, Kept<Vec<ScanFinding>>>,
     /// The run whose findings were asked for and have not come.
     pub asked: Option<RunId>,
-    /// Who looks.
-    pub who: Who,
+    /// What waits for whoever looks, the most urgent first.
+    pub inbox: Kept<Vec<InboxItem>>,
+    /// How a request stands towards whoever looks: of the one that was asked about last.
+    pub deciding: Option<(u64, Kept<Box<Deciding>>)>,
+    /// Whether that was asked and has not come.
+    pub asked_deciding: bool,
+    /// Since when the selected request is looked at, and as what, so that what differs later can be said.
+    pub looking: Option<(u64, Digest, Timestamp)>,
 }
 
 impl Requests {
@@ -94,8 +94,10 @@ impl Requests {
             words.is_empty() || words.iter().all(|word| text().contains(word))
         };
         let list = self.list.items();
-        let (mine, others): (Vec<usize>, Vec<usize>) =
+        let (mut mine, others): (Vec<usize>, Vec<usize>) =
             (0..list.len()).filter(|at| fits(&list[*at])).partition(|at| self.waits(&list[*at]));
+        // As urgent as the platform says.
+        mine.sort_by_key(|at| self.inbox.items().iter().position(|item| item.request.number == list[*at].number));
         let mut items = Vec::new();
         for (name, part) in [("Waiting for me", mine), ("All", others)] {
             if !part.is_empty() {
@@ -128,40 +130,24 @@ impl Requests {
         }
     }
 
-    /// Tells whether a request waits for whoever looks: for their word on what others ask for, or, where their own came
-    /// back, for a new revision.
+    /// Tells whether a request waits for whoever looks: for their word, a second look, or a new revision of their own.
     #[must_use]
     pub fn waits(&self, request: &Request) -> bool {
-        let own = request.requester == self.who.user;
-        match request.state {
-            RequestState::NeedsChanges => own,
-            RequestState::PendingApproval => {
-                let said = request.agreed().iter().any(|decision| decision.actor == self.who.user);
-                self.who.decides && (self.who.solo || !own) && !said && self.is_asked(request)
-            }
-            _ => false,
-        }
+        self.inbox.items().iter().any(|item| item.request.number == request.number && item.cause != InboxCause::Waiting)
     }
 
-    /// Tells whether policy asks for somebody like whoever looks.
-    fn is_asked(&self, request: &Request) -> bool {
-        let Some(check) = &request.check else { return false };
-        let teams = self.teams.items();
-        let approver = |team: &Team| team.approvers.contains(&self.who.user);
-        if self.who.solo || teams.is_empty() {
-            return true;
-        }
-        check.verdict.approvals.iter().any(|need| match &need.group {
-            Some(group) => teams.iter().any(|team| team.name == *group && approver(team)),
-            // Whose it is the platform knows: every approver may look.
-            None => teams.iter().any(approver),
-        })
+    /// Returns how the selected request stands towards whoever looks, where that is known of what it is now.
+    #[must_use]
+    pub fn deciding(&self) -> Option<&Deciding> {
+        let request = self.current()?;
+        let kept = self.deciding.as_ref().filter(|(number, _)| *number == request.number)?;
+        kept.1.value.as_deref().filter(|deciding| deciding.version == request.version)
     }
 
     /// Returns how many wait for whoever looks.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.list.items().iter().filter(|request| self.waits(request)).count()
+        self.inbox.items().iter().filter(|item| item.cause != InboxCause::Waiting).count()
     }
 
     /// Returns the golden paths that provision a service.

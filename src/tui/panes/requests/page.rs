@@ -16,6 +16,7 @@ pub fn rows(app: &App, width: u16) -> Vec<Row> {
     let Some(request) = app.requests.current() else { return Vec::new() };
     let whole = usize::from(width).saturating_sub(2);
     let mut rows = head(app, request, whole);
+    rows.extend(spaced(verdict::differences(app, whole)));
     rows.extend(spaced(story::outputs(request)));
     let files = request.check.as_ref().map(|check| story::files(&check.files)).unwrap_or_default();
     if width >= TWO {

@@ -1,4 +1,6 @@
-use crate::domain::request::Request;
+use serde_json::json;
+
+use crate::domain::request::{Request, RequestState};
 use crate::tui::app::{App, View};
 use crate::tui::fixtures::{draw, fresh, golden_path, press, request, tell};
 use crate::tui::message::{Answer, Card, Effect, Fact, Message, Word};
@@ -25,9 +27,32 @@ fn opened(size: (u16, u16), requests: Vec<Request>) -> App {
     tell(&mut app);
     let card = Card { user: "erin".into(), role: "approver".into(), solo: false, ..app.card().clone() };
     answer(&mut app, Answer::Card(Ok(card)));
+    let inbox = requests.iter().filter_map(|request| {
+        let own = request.requester == "erin";
+        let cause = match request.state {
+            RequestState::PendingApproval if own => "waiting",
+            RequestState::PendingApproval => "decide",
+            RequestState::NeedsChanges if own => "sent_back",
+            _ => return None,
+        };
+        Some(json!({"cause": cause, "request": request}))
+    });
+    let inbox = serde_json::from_value(inbox.collect()).unwrap();
     answer(&mut app, Answer::Requests(Ok(requests)));
+    answer(&mut app, Answer::Inbox(Ok(inbox)));
     answer(&mut app, Answer::Paths(Ok(vec![golden_path()])));
     app
+}
+
+/// Tells how request 7 stands, and returns what is asked for then.
+fn stand(app: &mut App, told: serde_json::Value) -> Vec<Effect> {
+    let mut all = json!({"number": 7, "version": 4, "digest": null, "voice": null, "why_not": null, "needs": [],
+        "note": null, "actions": ["approve", "reject", "comment", "break_glass"],
+        "differences": {"seen_at": null, "seen": null, "differences": [], "same": 0}});
+    for (key, value) in told.as_object().into_iter().flatten() {
+        all[key] = value.clone();
+    }
+    answer(app, Answer::Deciding(7, Ok(serde_json::from_value(all).unwrap())))
 }
 
 fn own(number: u64, state: &str) -> Request {
@@ -65,7 +90,8 @@ fn what_waits_for_me_comes_first_and_the_header_says_that_something_does() {
 #[test]
 fn a_page_shows_plan_price_policy_approvals_comments_and_history_on_one_screen() {
     let mut app = opened((120, 40), vec![request(7, "pending_approval")]);
-    press(&mut app, "4");
+    assert!(press(&mut app, "4").contains(&Effect::Deciding(7)));
+    stand(&mut app, json!({}));
     for wanted in [
         "#7 provision · PostgreSQL database billing",
         "waits for approval",
@@ -77,7 +103,7 @@ fn a_page_shows_plan_price_policy_approvals_comments_and_history_on_one_screen()
         "⚠ 1 warn  14 passed",
         "no-multi-az: single zone in prod",
         "→ turn on multi_az",
-        "needs 2 of payments",
+        "Approval  0 agreed",
         "given up in 6d",
         "Why production at once?",
         "planned, priced and judged",
@@ -99,7 +125,9 @@ fn a_page_shows_plan_price_policy_approvals_comments_and_history_on_one_screen()
 #[test]
 fn a_yes_is_asked_for_and_bound_to_what_was_looked_at() {
     let mut app = opened((120, 40), vec![request(7, "pending_approval")]);
-    press(&mut app, "4");
+    press(&mut app, "4 A");
+    contains(&app, "how it stands has not come yet");
+    stand(&mut app, json!({}));
     assert!(press(&mut app, "A").is_empty());
     contains(&app, "agree to exactly this");
     contains(&app, "$ terrace request approve 7");
@@ -120,6 +148,7 @@ fn a_no_says_why_and_what_destroys_in_a_protected_stage_is_typed() {
     }
     let mut app = opened((120, 40), vec![destroys]);
     press(&mut app, "4");
+    stand(&mut app, json!({}));
     contains(&app, "-1 ⚠");
     press(&mut app, "A");
     contains(&app, "1 resource will be destroyed");
@@ -139,11 +168,13 @@ fn a_no_says_why_and_what_destroys_in_a_protected_stage_is_typed() {
 #[test]
 fn nobody_decides_on_their_own_unless_nobody_else_is_there() {
     let mut app = opened((120, 40), vec![own(7, "pending_approval")]);
-    press(&mut app, "4 A");
-    contains(&app, "it is your own: somebody else decides");
+    press(&mut app, "4");
+    stand(&mut app, json!({"actions": ["withdraw"], "why_not": "it is your own request: somebody else decides"}));
+    press(&mut app, "A");
+    contains(&app, "it does not wait for your word");
+    contains(&app, "it is your own request: somebody");
     lacks(&app, "A approve");
-    let alone = Card { solo: true, ..app.card().clone() };
-    answer(&mut app, Answer::Card(Ok(alone)));
+    stand(&mut app, json!({"actions": ["approve", "withdraw"], "note": "solo: no second person"}));
     contains(&app, "solo: no second person");
     press(&mut app, "A");
     contains(&app, "You asked for it yourself");
@@ -163,6 +194,50 @@ fn a_refusal_is_said_and_the_request_is_looked_at_again() {
     };
     assert_eq!(answer(&mut app, Answer::Worded(Err(trouble))), [Effect::LoadRequest(7)]);
     contains(&app, "it is judged again");
+}
+
+#[test]
+fn what_was_seen_is_not_to_be_read_again_and_what_differs_is_said() {
+    let mut app = opened((120, 40), vec![request(7, "pending_approval")]);
+    press(&mut app, "4");
+    let (one, two) = ("a".repeat(64), "b".repeat(64));
+    let differences = json!({"seen_at": "2026-11-23T08:50:00Z", "seen": one, "same": 4, "differences": [
+        {"kind": "price", "instance": {"component": "billing-db", "stack": "plat-ue2-prod"}, "name": "monthly",
+         "change": "changed"}]});
+    stand(&mut app, json!({"digest": two, "differences": differences}));
+    contains(&app, "Since you looked");
+    contains(&app, "~ price monthly of billing-db@plat-ue2-prod");
+    // It counts as seen once it has been shown for a while, and what differs stays in sight.
+    let tick = |app: &mut App, seconds: i64| {
+        let at = crate::tui::fixtures::now() + jiff::SignedDuration::from_secs(seconds);
+        update(app, Message::Tick(at)).contains(&Effect::Seen(7))
+    };
+    assert!(!tick(&mut app, 1) && !tick(&mut app, 3) && tick(&mut app, 4) && !tick(&mut app, 5));
+    stand(
+        &mut app,
+        json!({"digest": two, "differences": {"seen_at": null, "seen": two, "same": 5, "differences": []}}),
+    );
+    contains(&app, "~ price monthly");
+}
+
+#[test]
+fn what_cannot_wait_needs_a_reason_and_owes_a_second_look() {
+    let mut app = opened((120, 40), vec![request(7, "pending_approval")]);
+    press(&mut app, "4");
+    stand(&mut app, json!({}));
+    press(&mut app, "B enter");
+    contains(&app, "say why it cannot wait");
+    assert_eq!(press(&mut app, "d o w n enter"), [Effect::Say(7, Word::BreakGlass("down".into()))]);
+    let owed = json!({"cause": "break_glass", "due_at": "2026-11-22T08:00:00Z", "done": null});
+    let review = serde_json::from_value(owed).unwrap();
+    let owing = Request { version: 5, review: Some(review), ..request(7, "fulfilled") };
+    answer(&mut app, Answer::Request(Ok(Box::new(owing))));
+    contains(&app, "a second look is overdue since 1d");
+    press(&mut app, "V");
+    contains(&app, "how it stands has not come yet");
+    stand(&mut app, json!({"version": 5, "actions": ["review"]}));
+    press(&mut app, "V");
+    assert_eq!(press(&mut app, "enter"), [Effect::Say(7, Word::Review(None))]);
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! What policy and scanners say, who must agree, and who did.
 
 use crate::domain::policy::{ApprovalNeed, Finding, Verdict, Weight};
-use crate::domain::request::{Request, RequestState};
+use crate::domain::request::{PartChange, PartKind, Request, RequestState, SecondReview};
 use crate::domain::scan::ScanLevel;
 use crate::tui::app::App;
 use crate::tui::theme::Meaning;
-use crate::tui::widgets::age;
 use crate::tui::widgets::list::{Row, piece};
+use crate::tui::widgets::{age, text};
 
 use super::columns::wrapped;
 
@@ -58,7 +58,7 @@ pub fn need(need: &ApprovalNeed) -> String {
     format!("{} of {group}: {}", need.count, need.message)
 }
 
-/// Returns who must agree, and who did.
+/// Returns who must agree, who did, and what stands in the way.
 #[must_use]
 pub fn approval(app: &App, request: &Request, columns: usize) -> Vec<Row> {
     let needs = request.check.as_ref().map(|check| check.verdict.approvals.as_slice()).unwrap_or_default();
@@ -71,23 +71,95 @@ pub fn approval(app: &App, request: &Request, columns: usize) -> Vec<Row> {
         _ => piece(format!("{} agreed", agreed.len()), Meaning::Text),
     });
     let mut rows = vec![Row::of(head)];
-    for one in needs {
-        rows.extend(wrapped("  needs ", &need(one), Meaning::Text, columns));
+    let deciding = app.requests.deciding();
+    match deciding {
+        Some(deciding) => {
+            for standing in &deciding.needs {
+                rows.extend(wrapped("  needs ", &need(&standing.need), Meaning::Text, columns));
+                if standing.missing > 0 && !standing.may.is_empty() {
+                    let may = format!("{} missing; may: {}", standing.missing, standing.may.join(", "));
+                    rows.extend(wrapped("    ", &may, Meaning::Dim, columns));
+                }
+            }
+        }
+        None => rows.extend(needs.iter().flat_map(|one| wrapped("  needs ", &need(one), Meaning::Text, columns))),
     }
-    if app.card().solo && !needs.is_empty() {
-        rows.push(Row::text("  solo: no second person", Meaning::Warning));
+    if let Some(note) = deciding.and_then(|deciding| deciding.note.as_deref()) {
+        rows.extend(wrapped("  ", note, Meaning::Warning, columns));
+    }
+    if let Some(why) = deciding.and_then(|deciding| deciding.why_not.as_deref()) {
+        rows.extend(wrapped("  ─ ", why, Meaning::Dim, columns));
+    }
+    if let Some(glass) = request.broken_glass() {
+        let words = format!("{} broke the glass: {}", glass.actor, glass.reason);
+        rows.extend(wrapped("  ⚠ ", &words, Meaning::Failed, columns));
     }
     for decision in &agreed {
         let own = if decision.self_attested { ", self-attested" } else { "" };
-        let bound = format!("  bound to {}", decision.digest.short());
+        let restores = if decision.restores { ", restores what was approved before" } else { "" };
         rows.push(Row::of(vec![
-            piece(format!("  ✓ {}{own}", decision.actor), Meaning::Done),
-            piece(bound, Meaning::Dim),
+            piece(format!("  ✓ {}{own}{restores}", decision.actor), Meaning::Done),
+            piece(format!("  bound to {}", decision.digest.short()), Meaning::Dim),
         ]));
+    }
+    if let Some(review) = &request.review {
+        rows.push(second_look(app, review));
+    }
+    for applied in request.live() {
+        let words = format!("  ✓ wave {}: {} applied", applied.wave, applied.instance);
+        rows.push(Row::text(words, Meaning::Done));
     }
     if let Some(expires) = request.expires_at.filter(|_| request.state == RequestState::PendingApproval) {
         let left = age::short(age::seconds(app.now, expires));
         rows.push(Row::text(format!("  given up in {left}"), Meaning::Dim));
+    }
+    rows
+}
+
+/// Says whether somebody looked at what went ahead with less than the usual approvals.
+fn second_look(app: &App, review: &SecondReview) -> Row {
+    match &review.done {
+        Some(done) => {
+            let word = done.comment.as_ref().map(|comment| format!(": {comment}")).unwrap_or_default();
+            Row::text(format!("  ✓ {} took the second look{word}", done.actor), Meaning::Done)
+        }
+        None if review.is_overdue(app.now) => {
+            let late = age::short(age::seconds(review.due_at, app.now));
+            Row::text(format!("  ✗ a second look is overdue since {late}"), Meaning::Failed)
+        }
+        None => {
+            let left = age::short(age::seconds(app.now, review.due_at));
+            Row::text(format!("  ⚠ a second look is due in {left}"), Meaning::Warning)
+        }
+    }
+}
+
+/// Returns what differs from what this person looked at before; nothing where they never did.
+#[must_use]
+pub fn differences(app: &App, columns: usize) -> Vec<Row> {
+    let Some(deciding) = app.requests.deciding() else { return Vec::new() };
+    let found = &deciding.differences;
+    let Some(seen) = found.seen_at.filter(|_| !found.differences.is_empty()) else { return Vec::new() };
+    let mut rows = vec![Row::of(vec![
+        piece("Since you looked  ", Meaning::Strong),
+        piece(format!("{}; {} as they were", age::ago(seen, app.now), text::count(found.same, "part")), Meaning::Dim),
+    ])];
+    for one in &found.differences {
+        let (mark, meaning) = match one.change {
+            PartChange::New => ("  + ", Meaning::Added),
+            PartChange::Changed => ("  ~ ", Meaning::Changed),
+            PartChange::Gone => ("  - ", Meaning::Removed),
+        };
+        let kind = match one.kind {
+            PartKind::File => "file",
+            PartKind::Resource => "resource",
+            PartKind::Price => "price",
+            PartKind::Finding => "finding",
+            PartKind::Approval => "approval",
+            PartKind::Script => "script",
+        };
+        let at = one.instance.as_ref().map(|at| format!(" of {at}")).unwrap_or_default();
+        rows.extend(wrapped(mark, &format!("{kind} {}{at}", one.name), meaning, columns));
     }
     rows
 }
