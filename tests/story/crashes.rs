@@ -271,8 +271,8 @@ impl Try {
         loop {
             let branches = git(&root, &["branch", "--list", "terrace/*"]);
             let trees = git(&root, &["worktree", "list"]).lines().count();
-            let plans =
-                runs.iter().filter(|run| state.join("runs").join(run.id.to_string()).join("plan.sealed").exists());
+            let has_plan = |folder: &Path| ["plan.tfplan", "plan.sealed"].iter().any(|plan| folder.join(plan).exists());
+            let plans = runs.iter().filter(|run| has_plan(&state.join("runs").join(run.id.to_string())));
             let left = (branches, trees, plans.count());
             if left == (String::new(), 1, 0) {
                 break;

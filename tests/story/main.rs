@@ -24,4 +24,5 @@ mod runs_terraform;
 mod runs_workflow;
 mod support;
 mod trouble;
+mod waves;
 mod webhooks;
