@@ -98,14 +98,19 @@ async fn each_wave_is_planned_after_the_one_before_and_what_is_partial_is_revert
         "nothing is merged"
     );
 
-    // Back the other way round, each step approved; whoever has it undone does not approve that.
+    // Back the other way round, each step approved, by two since something is destroyed in a protected stage; whoever has it
+    // undone does not approve that.
+    let noor = served.person("noor", Role::Admin).await;
     served.client.revert_request(1, &SubmitRequest::default()).await.expect("reverted");
     let back = rest(&served, 1).await;
     assert_eq!(planned(&back), [("cluster".to_owned(), InstanceAction::Remove)], "{back:#?}");
     assert!(back.check.as_ref().is_some_and(|check| check.plans[0].summary.destroy > 0));
     let back = agree(&served, &mara, &back).await;
+    assert_eq!(planned(&back), [("cluster".to_owned(), InstanceAction::Remove)], "one of two is not enough");
+    let back = agree(&served, &noor, &back).await;
     assert_eq!(planned(&back), [("network".to_owned(), InstanceAction::Remove)], "{back:#?}");
-    let reverted = agree(&served, &mara, &back).await;
+    let back = agree(&served, &mara, &back).await;
+    let reverted = agree(&served, &noor, &back).await;
     assert_eq!(reverted.state, RequestState::Reverted, "{reverted:#?}");
     assert!(applied(&reverted).is_empty() && reverted.applied.iter().all(|one| one.undone.is_some()));
     assert!(reverted.outputs.is_empty());
