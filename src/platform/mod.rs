@@ -144,18 +144,15 @@ impl Platform {
             how.confirmation_seconds = u64::from(minutes.get()) * 60;
         }
         let sharing = Sharing::default();
-        let runs = RunService::start(
-            Arc::clone(&store),
-            Arc::new(Branches::new(estate.clone(), paths.requests(), Arc::clone(&store), sharing.clone())),
-            how,
-        )
-        .await;
+        let costs = CostService::new(Arc::clone(&store));
+        let budgets = BudgetService::new(Arc::clone(&store), costs.clone());
+        let branches =
+            Branches::new(estate.clone(), paths.requests(), Arc::clone(&store), sharing.clone(), budgets.clone());
+        let runs = RunService::start(Arc::clone(&store), Arc::new(branches), how).await;
         let runs = runs.map_err(|error| match error {
             RunError::Platform(error) => error,
             other => PlatformError::Interrupted(other.to_string()),
         })?;
-        let costs = CostService::new(Arc::clone(&store));
-        let budgets = BudgetService::new(Arc::clone(&store), costs.clone());
         let recommend = RecommendService::new(Arc::clone(&store), costs.clone());
         let telling = tell_of_reloads(estate.clone(), Arc::clone(&store), identity.key.clone(), reloads);
         let clock = Clock::default();
@@ -185,6 +182,7 @@ impl Platform {
             tokio::spawn(keeping).abort_handle(),
             tokio::spawn(delivering.run()).abort_handle(),
             sweeping,
+            tokio::spawn(requests.clone().watch_expiry()).abort_handle(),
         ];
         platform.kept = Some(Kept { store, runs, requests, costs, budgets, recommend, paths, tasks });
         Ok(platform)

@@ -109,6 +109,7 @@ async fn of_two_that_fit_only_one_by_one_the_second_is_refused() {
         component: "cache".to_owned(),
         stack: "dev".to_owned(),
         monthly: Money::known(amount.parse().expect("an amount"), Currency::usd()),
+        adds: ["instances", "component cache", "size small", "stage dev"].map(str::to_owned).to_vec(),
     };
     let reserve = async |claim: &Claim| {
         let mut tx = served.platform.store("budgets").expect("a store").begin().await.expect("a transaction");
@@ -118,7 +119,7 @@ async fn of_two_that_fit_only_one_by_one_the_second_is_refused() {
     };
     let (one, two) = (claim("request/1", "300"), claim("request/2", "300"));
     // each fits by itself; the quota of small instances is passed by what is there
-    let checked = budgets.check(&snapshot, &two).await.expect("a verdict");
+    let checked = budgets.check(&snapshot, std::slice::from_ref(&two)).await.expect("a verdict");
     let by_budget = |verdict: &terrace::domain::budget::Verdict| verdict.judged[0].clone();
     assert_eq!(by_budget(&checked).level, Level::Warn);
     let quota = checked.judged.last().expect("the quota");

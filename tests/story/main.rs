@@ -7,6 +7,7 @@ mod api_stream;
 mod approvals;
 mod audit;
 mod cost_budget;
+mod cost_gate;
 mod cost_import;
 mod cost_report;
 mod crashes;

@@ -1,6 +1,6 @@
 //! The verdict of budgets and quotas on a claim, with its arithmetic.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -36,6 +36,10 @@ pub struct Claim {
     pub stack: String,
     /// What it adds a month; unknown where a price is.
     pub monthly: Money,
+    /// What it adds to what the team has, for quotas: `instances`, `component FOLDER`, `size SIZE`, `stage STAGE`; empty
+    /// where the instance is there already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adds: Vec<String>,
 }
 
 /// What stands against a budget already, a month.
@@ -167,18 +171,19 @@ fn past(sum: Exact, whole: Exact, threshold: Exact, reached: bool) -> bool {
 
 /// Returns the word of a quota on what a team would have.
 ///
-/// `has` counts what is there with what is asked for: `instances`, `stages`, `component NAME`, `size NAME`.
+/// `has` counts what is there with what is asked for: `instances`, `stages`, `component NAME`, `size NAME`; only what is
+/// in `grown` is looked at: what is too much already does not hold up what adds nothing to it.
 #[must_use]
-pub fn judge_quota(team: &str, quota: &Quota, has: &BTreeMap<String, u32>) -> Vec<Judged> {
+pub fn judge_quota(team: &str, quota: &Quota, has: &BTreeMap<String, u32>, grown: &BTreeSet<String>) -> Vec<Judged> {
     let limits = [("instances".to_owned(), quota.instances), ("stages".to_owned(), quota.stages)]
         .into_iter()
         .chain(quota.components.iter().map(|(name, limit)| (format!("component {name}"), Some(*limit))))
         .chain(quota.sizes.iter().map(|(name, limit)| (format!("size {name}"), Some(*limit))));
     let word = |(what, limit): (String, Option<u32>)| {
         let (limit, count) = (limit?, has.get(&what).copied().unwrap_or(0));
-        let level = if count > limit { Level::Refuse } else { Level::Ok };
         let reason = format!("{count} of {limit} {what}");
-        (level != Level::Ok).then(|| Judged { by: format!("quota of {team}"), level, reason })
+        let past = count > limit && grown.contains(&what);
+        past.then(|| Judged { by: format!("quota of {team}"), level: Level::Refuse, reason })
     };
     limits.filter_map(word).collect()
 }
@@ -255,7 +260,9 @@ mod tests {
         let quota: Quota =
             serde_json::from_value(serde_json::json!({"instances": 3, "components": {"database": 1}})).unwrap();
         let has = BTreeMap::from([("instances".to_owned(), 3), ("component database".to_owned(), 2)]);
-        let words = judge_quota("orders", &quota, &has);
+        let grown = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(judge_quota("orders", &quota, &has, &grown(&["instances"])), [], "what is there is not held up");
+        let words = judge_quota("orders", &quota, &has, &grown(&["instances", "component database"]));
         assert_eq!(words.len(), 1);
         assert_eq!((words[0].level, words[0].reason.as_str()), (Level::Refuse, "2 of 1 component database"));
     }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::domain::budget::Claim;
 use crate::domain::estimate::Estimate;
 use crate::domain::golden_path::{ConcernedInstance, FileChange, InstanceAction};
 use crate::domain::id::{Digest, RunId};
@@ -123,6 +124,9 @@ pub struct Check {
     /// The request that had applied exactly this configuration before; null where none had.
     #[serde(default)]
     pub restores: Option<u64>,
+    /// What it claims of budgets and quotas, instance by instance; reserved when it is approved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<Claim>,
     /// Why this wave is outside the bounds that were stated; null where it is the first, or none were.
     #[serde(default)]
     pub outside: Option<Vec<String>>,

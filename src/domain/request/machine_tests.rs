@@ -45,6 +45,7 @@ fn check(policy: &str) -> Check {
         script: vec![],
         authors: vec![],
         restores: None,
+        claims: Vec::new(),
         outside: None,
         price: None,
         verdict: Verdict::sum_up(Gate::Plan, vec![], vec![], vec![], 0, digest(policy)),

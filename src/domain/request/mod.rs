@@ -187,6 +187,24 @@ pub struct WorkflowRef {
     pub stack: Option<String>,
 }
 
+impl Wish {
+    /// Returns a wish of a kind, with nothing filled in.
+    #[must_use]
+    pub fn new(kind: RequestKind) -> Self {
+        Wish {
+            kind,
+            title: None,
+            golden_path: None,
+            instance: None,
+            inputs: Map::new(),
+            workflow: None,
+            run: None,
+            reason: None,
+            bounds: None,
+        }
+    }
+}
+
 /// One version of what is asked for. Revisions are only ever added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Revision {

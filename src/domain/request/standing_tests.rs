@@ -33,6 +33,7 @@ fn check(needs: Vec<ApprovalNeed>, seed: u8) -> Check {
         script: vec![],
         authors: vec![],
         restores: None,
+        claims: Vec::new(),
         outside: None,
         price: None,
         verdict: Verdict::sum_up(Gate::Plan, vec![], needs, vec![], 0, digest.clone()),

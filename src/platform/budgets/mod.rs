@@ -22,13 +22,15 @@ use super::PlatformError;
 use super::costs::{CostService, Priced};
 use super::estate::Snapshot;
 use super::store::{Store, Tx};
+use crate::atmos::Estate;
 use crate::domain::budget::{
     BudgetParts, Claim, Figures, InstancePrice, Judged, Level, Promised, Verdict, judge, judge_quota, level, percent,
     times,
 };
 use crate::domain::estimate::Estimate;
-use crate::domain::money::{Exact, Money};
+use crate::domain::money::{Currency, Exact, Money};
 use crate::domain::period::Period;
+use crate::domain::stack::InstanceRef;
 
 /// The service of budgets; cheap to clone.
 #[derive(Debug, Clone)]
@@ -65,7 +67,7 @@ impl BudgetService {
         let mut months = forecast::Months::default();
         let mut figures = Vec::new();
         for scoped in snapshot.teams().budgets() {
-            let promised = promised(scoped, &priced, &reservations, None)?;
+            let promised = promised(scoped, &priced, &reservations, &[])?;
             figures.push(self.figures_of(snapshot, scoped, &promised, day, &mut months).await?);
         }
         Ok(figures)
@@ -156,15 +158,39 @@ impl BudgetService {
         found.ok_or_else(|| PlatformError::NotFound { what: format!("a state of {component}@{stack}") })
     }
 
-    /// Returns the verdict on a claim as things are: for a form, before anything is sent.
+    /// Returns the verdict on what belongs together as things are: for a form, before anything is sent, for a check, and
+    /// again before it is applied.
     ///
     /// # Errors
     ///
     /// A store that cannot be read. The caller takes that for a no.
-    pub async fn check(&self, snapshot: &Snapshot, claim: &Claim) -> Result<Verdict, PlatformError> {
+    pub async fn check(&self, snapshot: &Snapshot, claims: &[Claim]) -> Result<Verdict, PlatformError> {
+        self.judge(snapshot, &self.store.budget_reservations().await?, claims)
+    }
+
+    /// Returns the verdict on what belongs together where the reservations are known; reads states, so it may block.
+    ///
+    /// # Errors
+    ///
+    /// Prices of the estate that cannot be read.
+    pub fn judge(
+        &self,
+        snapshot: &Snapshot,
+        reservations: &[Claim],
+        claims: &[Claim],
+    ) -> Result<Verdict, PlatformError> {
+        verdict(snapshot, &self.costs.priced(snapshot)?, reservations, claims)
+    }
+
+    /// Says whether anything of an instance is live, by its state; where that cannot be read, something may be.
+    ///
+    /// # Errors
+    ///
+    /// Prices of the estate that cannot be read.
+    pub fn is_live(&self, snapshot: &Snapshot, at: &InstanceRef) -> Result<bool, PlatformError> {
         let priced = self.costs.priced(snapshot)?;
-        let reservations = self.store.budget_reservations().await?;
-        verdict(snapshot, &priced, &reservations, claim)
+        let found = priced.iter().find(|one| one.price.component == at.component && one.price.stack == at.stack);
+        Ok(found.is_some_and(|one| one.price.from != "none"))
     }
 
     /// Returns the verdict on a claim under the write lock, and reserves it unless it is refused: of two claims that fit
@@ -182,7 +208,7 @@ impl BudgetService {
     ) -> Result<Verdict, PlatformError> {
         let priced = self.costs.priced(snapshot)?;
         let reservations = tx.budget_reservations().await?;
-        let verdict = verdict(snapshot, &priced, &reservations, claim)?;
+        let verdict = verdict(snapshot, &priced, &reservations, std::slice::from_ref(claim))?;
         if verdict.level < Level::Refuse {
             tx.put_budget_reservation(claim, now).await?;
         }
@@ -219,12 +245,12 @@ fn counts(scoped: &ScopedBudget, claim: &Claim) -> bool {
     claim.team == scoped.budget.team && scoped.holds(Some(&claim.component), Some(&claim.stack))
 }
 
-/// Adds up what stands against a budget, a month; the claimant's own reservation does not count against it.
+/// Adds up what stands against a budget, a month; what the claimants themselves have reserved does not count against it.
 fn promised(
     scoped: &ScopedBudget,
     priced: &[Priced],
     reservations: &[Claim],
-    claimant: Option<&str>,
+    claims: &[Claim],
 ) -> Result<Promised, PlatformError> {
     let budget = &scoped.budget;
     let mut promised = Promised::default();
@@ -236,8 +262,7 @@ fn promised(
             promised.unknown.push(format!("{}@{}", price.component, price.stack));
         }
     }
-    let theirs = reservations.iter().filter(|claim| Some(claim.claimant.as_str()) != claimant);
-    for claim in theirs.filter(|claim| counts(scoped, claim)) {
+    for claim in others(reservations, claims).filter(|claim| counts(scoped, claim)) {
         if claim.monthly.currency == budget.amount.currency {
             let amount = claim.monthly.amount.unwrap_or_default();
             promised.reserved = promised.reserved.checked_add(amount).ok_or_else(too_long)?;
@@ -246,46 +271,126 @@ fn promised(
     Ok(promised)
 }
 
-/// Asks every budget and the quota of the team that pays.
+/// Returns what others have reserved.
+fn others<'a>(reservations: &'a [Claim], claims: &'a [Claim]) -> impl Iterator<Item = &'a Claim> {
+    reservations.iter().filter(|one| !claims.iter().any(|claim| claim.claimant == one.claimant))
+}
+
+/// Asks every budget and quota of the teams that pay about what belongs together.
 fn verdict(
     snapshot: &Snapshot,
     priced: &[Priced],
     reservations: &[Claim],
-    claim: &Claim,
+    claims: &[Claim],
 ) -> Result<Verdict, PlatformError> {
     let mut judged: Vec<Judged> = Vec::new();
-    let own = snapshot.teams().budgets().iter().filter(|scoped| scoped.budget.team == claim.team);
-    for scoped in own.filter(|scoped| scoped.holds(Some(&claim.component), Some(&claim.stack))) {
-        let promised = promised(scoped, priced, reservations, Some(&claim.claimant))?;
-        judged.push(judge(&scoped.budget, &promised, &claim.monthly));
+    for scoped in snapshot.teams().budgets() {
+        let own: Vec<&Money> =
+            claims.iter().filter(|claim| counts(scoped, claim)).map(|claim| &claim.monthly).collect();
+        if !own.is_empty() {
+            let promised = promised(scoped, priced, reservations, claims)?;
+            judged.push(judge(&scoped.budget, &promised, &together(&own)?));
+        }
     }
-    if let Some(quota) = snapshot.teams().quota(&claim.team) {
-        judged.extend(judge_quota(&claim.team, quota, &holdings(snapshot, &claim.team)));
+    let teams: BTreeSet<&str> = claims.iter().map(|claim| claim.team.as_str()).collect();
+    for team in teams {
+        if let Some(quota) = snapshot.teams().quota(team) {
+            let (has, grown) = holdings(snapshot, team, reservations, claims);
+            judged.extend(judge_quota(team, quota, &has, &grown));
+        }
     }
     Ok(Verdict::of(judged))
 }
 
-/// Counts what a team has in the estate as it is: a request is judged on the estate with its change in it.
-fn holdings(snapshot: &Snapshot, team: &str) -> BTreeMap<String, u32> {
+/// Adds up what claims add a month; unlike currencies leave it unknown.
+fn together(amounts: &[&Money]) -> Result<Money, PlatformError> {
+    let costing = amounts.iter().find(|money| money.amount.is_none_or(|amount| !amount.is_zero()));
+    let currency = costing.or(amounts.first()).map(|money| money.currency.clone()).unwrap_or_else(Currency::usd);
+    let mut sum = Money { amount: None, currency, unknown: Vec::new() };
+    for money in amounts {
+        match money.amount {
+            Some(amount) if money.currency == sum.currency || amount.is_zero() => {
+                let before = sum.amount.unwrap_or_default();
+                sum.amount = Some(before.checked_add(amount).ok_or_else(too_long)?);
+            }
+            Some(_) => sum.unknown.push(format!("a part of it costs {}", money.currency)),
+            None if money.unknown.is_empty() => sum.unknown.push("a part of it has no price".to_owned()),
+            None => {}
+        }
+        sum.unknown.extend(money.unknown.iter().cloned());
+    }
+    Ok(sum)
+}
+
+/// Says what an instance adds to what its team has.
+#[must_use]
+pub fn adds(estate: &Estate, at: &InstanceRef) -> Vec<String> {
+    let found = estate.instances().into_iter().find(|one| one.component == at.component && one.stack == at.stack);
+    let Some(found) = found.filter(|one| !one.is_abstract && one.enabled) else { return Vec::new() };
+    let stage = estate.stacks().into_iter().find(|stack| stack.stack == at.stack);
+    let stage = stage.and_then(|stack| stack.parts.last().cloned()).map(|stage| format!("stage {stage}"));
+    let mut kinds = vec!["instances".to_owned(), format!("component {}", found.folder)];
+    kinds.extend(size_of(estate, at, Some(&found.file)).map(|size| format!("size {size}")));
+    kinds.extend(stage);
+    kinds
+}
+
+/// Returns `vars.size` of an instance.
+#[must_use]
+pub fn size_of(estate: &Estate, at: &InstanceRef, file: Option<&str>) -> Option<String> {
+    let id = estate.find(&at.component, &at.stack, file).ok()?;
+    estate.section(id, "vars").get("size").and_then(Value::as_str).map(str::to_owned)
+}
+
+/// Counts what a team would have: the estate as it is, what others have reserved, and what is claimed; and says what of
+/// it grows by the claims.
+fn holdings(
+    snapshot: &Snapshot,
+    team: &str,
+    reservations: &[Claim],
+    claims: &[Claim],
+) -> (BTreeMap<String, u32>, BTreeSet<String>) {
     let mut has: BTreeMap<String, u32> = BTreeMap::new();
     let mut stages: BTreeSet<String> = BTreeSet::new();
+    let new = |claim: &Claim| claim.team == team && claim.adds.iter().any(|kind| kind == "instances");
+    let added: Vec<&Claim> = others(reservations, claims).chain(claims).filter(|claim| new(claim)).collect();
     let estate = snapshot.estate();
     let stacks: BTreeMap<String, Option<String>> =
         estate.stacks().into_iter().map(|stack| (stack.stack, stack.parts.last().cloned())).collect();
     for instance in snapshot.instances() {
-        if instance.is_abstract || !instance.enabled || instance.team.as_deref() != Some(team) {
+        // What is claimed as new counts as such, also where its configuration is there already.
+        let again = added.iter().any(|claim| claim.component == instance.component && claim.stack == instance.stack);
+        if instance.is_abstract || !instance.enabled || again || instance.team.as_deref() != Some(team) {
             continue;
         }
         stages.extend(stacks.get(&instance.stack).cloned().flatten());
-        let size = estate.find(&instance.component, &instance.stack, Some(&instance.file)).ok();
-        let size = size
-            .map(|id| estate.section(id, "vars"))
-            .and_then(|vars| vars.get("size").and_then(Value::as_str).map(str::to_owned));
+        let at = InstanceRef { component: instance.component, stack: instance.stack };
+        let size = size_of(estate, &at, Some(&instance.file));
         let kinds = [Some("instances".to_owned()), Some(format!("component {}", instance.folder))];
         for kind in kinds.into_iter().chain([size.map(|size| format!("size {size}"))]).flatten() {
             *has.entry(kind).or_default() += 1;
         }
     }
+    let mut grown = BTreeSet::new();
+    let reserved = others(reservations, claims).map(|claim| (claim, false));
+    let all = reserved.chain(claims.iter().map(|claim| (claim, true)));
+    for (claim, own) in all.filter(|(claim, _)| claim.team == team) {
+        for kind in &claim.adds {
+            match kind.strip_prefix("stage ") {
+                Some(stage) => {
+                    if stages.insert(stage.to_owned()) && own {
+                        grown.insert("stages".to_owned());
+                    }
+                }
+                None => {
+                    *has.entry(kind.clone()).or_default() += 1;
+                    if own {
+                        grown.insert(kind.clone());
+                    }
+                }
+            }
+        }
+    }
     has.insert("stages".to_owned(), u32::try_from(stages.len()).unwrap_or(u32::MAX));
-    has
+    (has, grown)
 }

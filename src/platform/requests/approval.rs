@@ -10,8 +10,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::check::about;
+use super::claims::BudgetWords;
 use super::proposal::Proposal;
-use crate::domain::policy::{ApprovalNeed, Gate, Verdict};
+use crate::domain::policy::{ApprovalNeed, Gate, Verdict, Weight};
 use crate::domain::request::{Bar, Check, Electorate, Price, Request, Rules};
 use crate::domain::review::Review;
 use crate::domain::run::{Run, RunKind};
@@ -168,6 +169,7 @@ pub(super) fn of_run(
     run: &Run,
     plan: PathBuf,
     solo: bool,
+    budgets: impl FnOnce(&Review) -> Result<BudgetWords, crate::platform::PlatformError>,
 ) -> Result<(Review, Result<(), RunError>), RunError> {
     let bundle = Arc::new(Bundle::load(snapshot.estate().root()));
     let review = reviews::review_run(snapshot, run, plan, &bundle)?;
@@ -181,7 +183,13 @@ pub(super) fn of_run(
         return Ok((review, Err(RunError::Denied { code: "denied-by-policy", message, hint })));
     }
     let facts = reviews::facts(snapshot.estate(), snapshot.teams(), &component, &stack);
+    let budgets = budgets(&review)?;
+    if let Some(first) = budgets.findings.into_iter().find(|finding| finding.weight == Weight::Deny) {
+        let code = if first.code == "quota-exceeded" { "quota-exceeded" } else { "budget-exceeded" };
+        return Ok((review, Err(RunError::Denied { code, message: first.message, hint: first.fix })));
+    }
     let mut reasons: Vec<String> = verdict.approvals.iter().map(|need| need.message.clone()).collect();
+    reasons.extend(budgets.needs.into_iter().map(|need| need.message));
     if !review.estimate.unknown.is_empty() {
         reasons.push("a part of its price is not known".to_owned());
     }

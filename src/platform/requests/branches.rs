@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{approval, unbound};
+use super::{approval, claims, unbound};
 use crate::atmos::driver::commands::OwnCommands;
 use crate::atmos::{AtmosError, Estate, LoadOptions, RunTarget};
+use crate::domain::review::Review;
 use crate::domain::run::Run;
 use crate::domain::run::since::Leaf;
 use crate::domain::stack::{Dependency, Diagnostic, InstanceSummary};
 use crate::platform::PlatformError;
 use crate::platform::audit::Actor;
+use crate::platform::budgets::BudgetService;
 use crate::platform::estate::EstateService;
 use crate::platform::policies::Bundle;
 use crate::platform::reviews;
@@ -31,13 +33,21 @@ pub struct Branches {
     store: Arc<dyn Store>,
     /// Whether the platform is one person's.
     sharing: Sharing,
+    /// What may be spent.
+    budgets: BudgetService,
 }
 
 impl Branches {
     /// Joins the estate with the folder of requests' worktrees.
     #[must_use]
-    pub fn new(estate: EstateService, folder: PathBuf, store: Arc<dyn Store>, sharing: Sharing) -> Self {
-        Self { estate, folder, store, sharing }
+    pub fn new(
+        estate: EstateService,
+        folder: PathBuf,
+        store: Arc<dyn Store>,
+        sharing: Sharing,
+        budgets: BudgetService,
+    ) -> Self {
+        Self { estate, folder, store, sharing, budgets }
     }
 }
 
@@ -62,7 +72,11 @@ impl Configurations for Branches {
             return Ok(());
         }
         let (about, plan, solo) = (run.clone(), plan.to_owned(), self.sharing.is_solo());
-        let judging = tokio::task::spawn_blocking(move || approval::of_run(&snapshot, &about, plan, solo));
+        let (budgets, reserved) = (self.budgets.clone(), self.store.budget_reservations().await?);
+        let judging = tokio::task::spawn_blocking(move || {
+            let asked = |review: &Review| claims::of_run(&budgets, &snapshot, &about, review, &reserved);
+            approval::of_run(&snapshot, &about, plan, solo, asked)
+        });
         let (review, answer) = judging.await.map_err(|error| PlatformError::Interrupted(error.to_string()))??;
         reviews::keep(&self.store, run.id, &review).await?;
         answer

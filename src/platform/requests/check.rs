@@ -8,12 +8,14 @@ use std::time::Duration;
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Value, json};
 
+use super::claims::{self, BudgetWords};
 use super::error::RequestError;
 use super::git::Repository;
 use super::proposal::{self, Proposal};
 use super::todo::{Todo, todo};
-use super::{LOOKED_AT, RequestService, approval, restore, tree_of, unbound};
+use super::{LOOKED_AT, RequestService, approval, expire, restore, tree_of, unbound};
 use crate::atmos::Estate;
+use crate::domain::budget::Claim;
 use crate::domain::golden_path::{ConcernedInstance, InstanceAction};
 use crate::domain::id::{Digest, RunRef};
 use crate::domain::plan::{Plan, PlannedResource, ResourceAction};
@@ -68,7 +70,10 @@ impl RequestService {
             if later.is_empty() && request.applied.is_empty() { self.applied_before(&plans).await? } else { None };
         let authors = self.authors(commit.as_deref()).await;
         let script = self.script(&proposal, &snapshot, &bundle).await?;
-        let found = Found { script, plans, later, restores, authors, commit, checked_at: self.now() };
+        let claims = claims::claims(&snapshot, &proposal.after, request.number, &plans);
+        let mut budgets = self.ask_budgets(&snapshot, &claims).await?;
+        budgets.needs.extend(expire::need(request));
+        let found = Found { script, plans, later, restores, authors, commit, claims, budgets, checked_at: self.now() };
         let (check, outcome) = sum_up(request, proposal, found, &snapshot, &bundle).await?;
         let detail = json!({
             "binding": check.binding, "digest": check.binding.digest(), "outcome": outcome,
@@ -289,6 +294,8 @@ struct Found {
     restores: Option<u64>,
     authors: Vec<String>,
     commit: Option<String>,
+    claims: Vec<Claim>,
+    budgets: BudgetWords,
     checked_at: Timestamp,
 }
 
@@ -347,7 +354,7 @@ async fn sum_up(
     snapshot: &Arc<Snapshot>,
     bundle: &Arc<Bundle>,
 ) -> Result<(Check, Outcome), RequestError> {
-    let Found { script, plans, later, restores, authors, commit, checked_at } = found;
+    let Found { script, plans, later, restores, authors, commit, claims, budgets, checked_at } = found;
     let input = json!({
         "request": about(request),
         "instances": proposal.instances,
@@ -369,6 +376,8 @@ async fn sum_up(
         passed += plan.verdict.passed;
     }
     needs.extend(approval::needs(snapshot, &proposal, price.as_ref()));
+    findings.extend(budgets.findings);
+    needs.extend(budgets.needs);
     let gates = snapshot.has_gates();
     let verdict = Verdict::sum_up(Gate::Plan, findings, needs, switched, passed, bundle.digest().clone());
     let texts = |parts: Vec<String>| Digest::of(parts.join("\n").as_bytes());
@@ -397,6 +406,7 @@ async fn sum_up(
         script: script.map(|(steps, _)| steps).unwrap_or_default(),
         authors,
         restores,
+        claims,
         outside,
         price,
         verdict,

@@ -79,6 +79,10 @@ impl RequestService {
             let detail = json!({"reason": reason});
             return self.step_at(&platform, request, Step::Void { reason }, detail).await.map(drop);
         }
+        if let Some(reason) = self.outgrown(check).await? {
+            let detail = json!({"reason": reason});
+            return self.step_at(&platform, request, Step::Void { reason }, detail).await.map(drop);
+        }
         if let Some(reason) = self.missing_words(request, check).await? {
             let detail = json!({"reason": reason});
             return self.step_at(&platform, request, Step::Wait { reason }, detail).await.map(drop);

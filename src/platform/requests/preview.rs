@@ -9,7 +9,9 @@ use utoipa::ToSchema;
 use super::check::load;
 use super::error::RequestError;
 use super::git::Repository;
-use super::{Env, RequestService, approval};
+use super::{Env, RequestService, approval, claims};
+use crate::domain::budget::Claim;
+use crate::domain::estimate::Estimate;
 use crate::domain::golden_path::{ConcernedInstance, FileChange, InputProblem, InstanceAction};
 use crate::domain::policy::{Gate, Verdict};
 use crate::domain::request::{Price, Request, RequestState, Wish};
@@ -168,6 +170,15 @@ impl RequestService {
         }
         let price = Price::sum(&estimates);
         needs.extend(approval::needs(&snapshot, proposal, price.as_ref()));
+        let planned = proposal.instances.iter().zip(&estimates);
+        let claim = |(one, estimate): (&ConcernedInstance, &Estimate)| {
+            let claimant = format!("preview/{}", one.instance);
+            claims::claim(&snapshot, &proposal.after, claimant, (&one.instance, one.action), &estimate.delta)
+        };
+        let claims: Vec<Claim> = planned.filter_map(claim).collect();
+        let budgets = self.ask_budgets(&snapshot, &claims).await?;
+        findings.extend(budgets.findings);
+        needs.extend(budgets.needs);
         Ok((price, Verdict::sum_up(Gate::Plan, findings, needs, switched, passed, bundle.digest().clone())))
     }
 

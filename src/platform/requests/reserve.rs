@@ -21,24 +21,13 @@ fn is_promised(state: RequestState) -> bool {
     matches!(state, RequestState::Approved | RequestState::Executing)
 }
 
-/// Returns what the plans of a check add a month, for each instance that somebody pays for. What saves promises nothing:
-/// it is not saved yet.
-fn claims(snapshot: &Snapshot, number: u64, check: &Check) -> Vec<Claim> {
-    let teams = snapshot.teams();
-    let budgeted =
-        |team: &str| teams.budgets().iter().any(|scoped| scoped.budget.team == team) || teams.quota(team).is_some();
-    let claim = |plan: &crate::domain::request::CheckedPlan| {
-        let (component, stack) = (plan.instance.component.clone(), plan.instance.stack.clone());
-        let team = teams.owner(&component, &stack).filter(|team| budgeted(&team.name))?.name.clone();
-        let monthly = plan.estimate.delta.clone();
-        let saves = monthly.unknown.is_empty() && monthly.amount.is_some_and(|amount| amount.is_negative());
-        (!saves).then(|| Claim { claimant: claimant(number, plan), team, component, stack, monthly })
+/// Returns what of a check is promised. What saves promises nothing: it is not saved yet.
+fn promised(check: &Check) -> impl Iterator<Item = &Claim> {
+    let saves = |claim: &&Claim| {
+        let known = claim.monthly.unknown.is_empty();
+        claim.adds.is_empty() && known && claim.monthly.amount.is_some_and(|amount| amount.is_negative())
     };
-    check.plans.iter().filter_map(claim).collect()
-}
-
-fn claimant(number: u64, plan: &crate::domain::request::CheckedPlan) -> String {
-    format!("request/{number}/{}", plan.instance)
+    check.claims.iter().filter(move |claim| !saves(claim))
 }
 
 impl RequestService {
@@ -62,8 +51,8 @@ impl RequestService {
             _ => before.check.as_ref(),
         };
         let (mut level, mut said) = (Level::Ok, Vec::new());
-        for claim in check.map(|check| claims(snapshot, before.number, check)).unwrap_or_default() {
-            let verdict = self.inner.budgets.reserve(tx, snapshot, &claim, now).await?;
+        for claim in check.into_iter().flat_map(promised) {
+            let verdict = self.inner.budgets.reserve(tx, snapshot, claim, now).await?;
             level = level.max(verdict.level);
             let grave = verdict.judged.into_iter().filter(|word| word.level >= Level::Approve);
             said.extend(grave.map(|word| format!("{}: {}", word.by, word.reason)));
@@ -85,8 +74,8 @@ impl RequestService {
         if !(is_promised(before.state) || judged_anew) || is_promised(after.state) {
             return Ok(());
         }
-        for plan in before.check.iter().chain(after.check.iter()).flat_map(|check| &check.plans) {
-            self.inner.budgets.release(tx, &claimant(before.number, plan)).await?;
+        for claim in before.check.iter().chain(after.check.iter()).flat_map(|check| &check.claims) {
+            self.inner.budgets.release(tx, &claim.claimant).await?;
         }
         Ok(())
     }

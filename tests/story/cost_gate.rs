@@ -1,0 +1,155 @@
+//! Budgets and quotas hold: in the preview, in the verdict of a request, at its approval, and before any run applies.
+
+use std::path::Path;
+
+use serde_json::json;
+use terrace::api::types::{PreviewRequest, RequestWord};
+use terrace::domain::policy::Outcome;
+use terrace::domain::request::{Request, RequestKind, RequestState};
+use terrace::domain::run::{RunKind, RunState};
+
+use crate::requests::{about, ask, asked, git, provision, rest, wish};
+use crate::support::platform::no_terraform;
+use crate::support::served::Served;
+
+/// A cache of 256 MB costs 51.20 a month: one is past the warning and the approval, two are past the budget.
+const TEAMS: &str = "\
+teams:
+  - name: orders
+    members: [jonas]
+    approvers: [jonas]
+    components: ['sandbox-*', session-cache]
+    budgets:
+      - {amount: 100, thresholds: {warn: 40, approve: 50, refuse: 100}}
+    quota: {components: {bucket: 1}}
+";
+const PRICES: &str = "\
+version: 1
+rules:
+  - resource: terraform_data
+    components:
+      - {name: memory, unit: MB, quantity: input.memory_mb ?? 0, price: 0.2}
+";
+
+fn poor(root: &Path) {
+    let write = |file: &str, text: &str| std::fs::write(root.join(file), text).expect("written");
+    write("platform/teams.yaml", TEAMS);
+    write("platform/prices.yaml", PRICES);
+    write("platform/policies.yaml", "settings: {self_approval: solo}\n");
+    git(root, &["add", "-A"]);
+    git(root, &["commit", "-qm", "Have little money"]);
+}
+
+fn sandbox(name: &str) -> terrace::domain::request::Wish {
+    provision("sandbox", json!({"name": name, "stack": "plat-ue2-dev"}))
+}
+
+fn word(request: &Request) -> RequestWord {
+    RequestWord { digest: request.check.as_ref().map(|check| check.binding.digest()), ..RequestWord::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_requests_that_fit_only_one_by_one_the_second_is_refused() {
+    if no_terraform() {
+        return;
+    }
+    let served = Served::start_after(poor);
+    let env = asked(wish(RequestKind::Provision, json!({}))).env;
+    let form = PreviewRequest { wish: sandbox("one"), plan: true, env };
+    let verdict = served.client.preview_request(&form).await.expect("a preview").verdict.expect("a verdict");
+    assert_eq!(verdict.outcome, Outcome::NeedsApproval, "{verdict:#?}");
+    let said = "committed 0.00 + reserved 0.00 + this 51.20 = 51.20 of 100.00 USD a month (51.2 %)";
+    assert!(
+        verdict.approvals.iter().any(|need| need.code == "budget-passed" && need.message.contains(said)),
+        "{verdict:#?}"
+    );
+
+    let one = ask(&served, sandbox("one")).await;
+    let two = ask(&served, sandbox("two")).await;
+    for request in [&one, &two] {
+        assert_eq!(request.state, RequestState::PendingApproval, "{request:#?}");
+    }
+    served.client.approve_request(one.number, &word(&one)).await.expect("agreed");
+    // What the first reserved counts from that moment on, live or not.
+    let refused = served.client.approve_request(two.number, &word(&two)).await.expect_err("it does not fit any more");
+    assert_eq!(refused.code(), Some("budget-exceeded"));
+    assert!(refused.to_string().contains("this 51.20 = 102.40 of 100.00 USD a month (102.4 %)"), "{refused}");
+    assert_eq!(rest(&served, two.number).await.state, RequestState::PendingApproval);
+    let one = rest(&served, one.number).await;
+    assert_eq!(one.state, RequestState::Fulfilled, "{one:#?}");
+    // What was reserved is live now, and counts once.
+    let figures = served.client.budgets(None).await.expect("budgets");
+    let money = |text: &str| Some(text.parse().expect("an amount"));
+    assert_eq!((figures[0].committed.amount, figures[0].reserved.amount), (money("51.20"), money("0.00")));
+
+    // A plain run passes no budget either: the arithmetic is why.
+    let mut apply = crate::runs_served::asks(RunKind::Apply, "session-cache", "plat-ue2-dev");
+    apply.yes = true;
+    let run = served.client.start_run(&apply, None).await.expect("accepted");
+    let run = served.end(&run).await;
+    assert_eq!(run.state, RunState::Denied, "{run:#?}");
+    assert!(
+        run.reason.as_deref().is_some_and(|why| why.contains("it does not fit budget 'orders': committed 51.20")),
+        "{:?}",
+        run.reason
+    );
+
+    // A larger budget is asked for, agreed to and merged; then it fits.
+    let more = ask(&served, wish(RequestKind::Budget, json!({"team": "orders", "amount": 300}))).await;
+    assert_eq!(more.state, RequestState::PendingApproval, "{more:#?}");
+    let check = more.check.as_ref().expect("checked");
+    assert!(check.files[0].diff.contains("+      - {amount: 300, thresholds"), "{}", check.files[0].diff);
+    served.client.approve_request(more.number, &word(&more)).await.expect("agreed");
+    assert_eq!(rest(&served, more.number).await.state, RequestState::Fulfilled);
+    let run = served.client.start_run(&apply, None).await.expect("accepted");
+    assert_eq!(served.end(&run).await.state, RunState::Succeeded);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quota_refuses_what_is_one_too_many_and_what_has_expired_is_asked_to_go() {
+    if no_terraform() {
+        return;
+    }
+    let mut served = Served::start_after(|root| {
+        poor(root);
+        let teams = TEAMS.replace("amount: 100,", "amount: 10000,").replace("bucket: 1", "cache: 0");
+        std::fs::write(root.join("platform/teams.yaml"), teams).expect("written");
+        git(root, &["commit", "-qam", "Have no caches"]);
+    });
+    let request = ask(&served, sandbox("one")).await;
+    assert_eq!(request.state, RequestState::NeedsChanges, "{request:#?}");
+    let why = request.reason.as_deref().unwrap_or_default();
+    assert!(why.contains("it does not fit the quota of orders: ") && why.contains(" of 0 component cache"), "{why}");
+    // What is there already may change.
+    let change = about(RequestKind::Change, "session-cache", "plat-ue2-dev", json!({"vars.memory_mb": 128}));
+    assert_eq!(ask(&served, change).await.state, RequestState::Fulfilled);
+    let teams = served.root().join("platform/teams.yaml");
+    let text = std::fs::read_to_string(&teams).expect("teams");
+    std::fs::write(&teams, text.replace("cache: 0", "cache: 90")).expect("written");
+    git(&served.root(), &["commit", "-qam", "Have caches"]);
+    assert_eq!(ask(&served, sandbox("one")).await.state, RequestState::Fulfilled);
+
+    // Its time ends: the platform asks for its end by itself, once, and somebody has to agree.
+    let over = json!({"settings.expires_on": "2024-02-29"});
+    let over = ask(&served, about(RequestKind::Change, "sandbox-one", "plat-ue2-dev", over)).await;
+    assert_eq!(over.state, RequestState::Fulfilled, "{over:#?}");
+    for _ in 0..2 {
+        served.kill_and_serve_again();
+        let begin = std::time::Instant::now();
+        let retire = loop {
+            let found = served.client.requests(None, 50).await.expect("a list");
+            let mut retire = found.into_iter().filter(|request| request.kind == RequestKind::Retire);
+            if let Some(request) = retire.next() {
+                assert_eq!(retire.next(), None);
+                break request;
+            }
+            assert!(begin.elapsed() < crate::support::host::DEADLINE, "nobody asked for its end");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        };
+        let retire = rest(&served, retire.number).await;
+        assert_eq!(retire.state, RequestState::PendingApproval, "{retire:#?}");
+        let check = retire.check.as_ref().expect("checked");
+        assert!(check.verdict.approvals.iter().any(|need| need.code == "asked-by-platform"), "{check:#?}");
+        assert_eq!(retire.wish().and_then(|wish| wish.reason.as_deref()), Some("its time ended on 2024-02-29"));
+    }
+}
