@@ -115,7 +115,7 @@ async fn each_wave_is_planned_after_the_one_before_and_what_is_partial_is_revert
     assert!(applied(&reverted).is_empty() && reverted.applied.iter().all(|one| one.undone.is_some()));
     assert!(reverted.outputs.is_empty());
     eventually("its worktrees go", || (served.git(&["worktree", "list"]).lines().count() == 1).then_some(()));
-    assert_eq!(served.git(&["branch", "--list", "terrace/*"]), "");
+    eventually("its branch goes", || served.git(&["branch", "--list", "terrace/*"]).is_empty().then_some(()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
