@@ -137,6 +137,7 @@ fn same_cause(recorded: &str, ours: &[String]) -> bool {
         ("cannot start any token", "cannot start any token"),
         ("stack base path must be provided", "stack base path must be provided"),
         ("failed to execute yaml function", "was not executed"),
+        ("failed to preprocess yaml functions", "failed to preprocess yaml functions"),
         ("expected type 'string', got unconvertible", "expected type 'string', got unconvertible"),
         ("failed to read config", "failed to read config"),
         ("unexpected end of stream", "unexpected end of stream"),
