@@ -16,7 +16,7 @@ use crate::tui::widgets::text;
 pub use detail::rows as detail_rows;
 
 /// How wide a bar is, in characters.
-const BAR: u32 = 14;
+const BAR: u32 = 8;
 
 /// What a row of the list stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,9 +195,9 @@ pub fn row(app: &App, at: usize) -> Row {
             let Some(figures) = card.budgets.get(*at) else { return Row::default() };
             let (sign, meaning) = mark(figures.level);
             let budget = &figures.budget;
-            let mut left = vec![piece(format!("{:<14} ", text::clip(&budget.name, 14)), Meaning::Strong)];
+            let mut left = vec![piece(format!("{:<12} ", text::clip(&budget.name, 12)), Meaning::Strong)];
             left.extend(bar(figures));
-            left.push(piece(format!(" {} of {}", short(&figures.actual), short(&budget.amount)), Meaning::Text));
+            left.push(piece(format!(" {}/{}", short(&figures.actual), short(&budget.amount)), Meaning::Text));
             let ahead = match &figures.interval {
                 Some(_) => format!("→ {} ", short(&figures.forecast)),
                 None => String::new(),
@@ -212,7 +212,7 @@ pub fn row(app: &App, at: usize) -> Row {
                 Some(group) => (long(&group.amounts.billed), Meaning::Warning),
                 None => ("nothing".to_owned(), Meaning::Dim),
             };
-            Row::of(vec![piece(format!("{:<14} ", "unallocated"), Meaning::Strong), piece(amount, meaning)])
+            Row::of(vec![piece(format!("{:<12} ", "unallocated"), Meaning::Strong), piece(amount, meaning)])
                 .copied(format!("terrace budget report --period {} --only team=unallocated", card.report.period))
         }
         Item::Savings => {
@@ -222,7 +222,7 @@ pub fn row(app: &App, at: usize) -> Row {
                 0 => "nothing found".to_owned(),
                 count => format!("{} a month: {}", grouped(sum.rounded(0)), text::count(count, "suggestion")),
             };
-            Row::of(vec![piece(format!("{:<14} ", "to save"), Meaning::Strong), piece(words, Meaning::Text)])
+            Row::of(vec![piece(format!("{:<12} ", "to save"), Meaning::Strong), piece(words, Meaning::Text)])
                 .copied("terrace recommend list")
         }
     }
@@ -287,8 +287,8 @@ mod tests {
         assert!(press(&mut app, "5").contains(&Effect::Load(Fact::Budgets)));
         assert_eq!(app.view, View::Budgets);
         let mut app = opened();
-        contains(&app, "▓▓▓▓▓▓▓▒▒▒▒░░░");
-        contains(&app, "6,000 of 12,000");
+        contains(&app, "▓▓▓▓▒▒░░");
+        contains(&app, "6,000/12,000");
         contains(&app, "→ 12,150 ✗");
         contains(&app, "Amazon RDS");
         contains(&app, "▅▅▅▅▅▅▅▅▅▅▅▅▅█");
