@@ -6,7 +6,7 @@ use super::output::{self, Paint, Table, plain};
 use super::request::{client, print, see_through, write};
 use super::{Context, Exit, Failure, Outcome, ask, run};
 use crate::api::types::{Deciding, InboxCause, RequestWord, SubmitRequest};
-use crate::domain::request::{PartChange, PartKind};
+use crate::domain::request::PartChange;
 
 /// Agrees to exactly what is shown.
 pub(super) async fn approve(
@@ -135,14 +135,7 @@ fn write_deciding(out: &mut dyn Write, paint: Paint, deciding: &Deciding) -> io:
     let Some(at) = deciding.differences.seen_at else { return Ok(()) };
     writeln!(out, "since you looked at {at:.0}: {} parts are the same", deciding.differences.same)?;
     for difference in &deciding.differences.differences {
-        let kind = match difference.kind {
-            PartKind::File => "file",
-            PartKind::Resource => "resource",
-            PartKind::Price => "price",
-            PartKind::Finding => "finding",
-            PartKind::Approval => "approval",
-            PartKind::Script => "script",
-        };
+        let kind = difference.kind.name();
         let (sign, word) = match difference.change {
             PartChange::New => ('+', "new"),
             PartChange::Changed => ('~', "changed"),

@@ -8,6 +8,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::runs::WhichInstance;
 use crate::api::auth::{Admin, Viewer};
 use crate::api::extract::{Json, Path, Query};
 use crate::api::types::{BillLines, ClosingRequest};
@@ -68,17 +69,6 @@ async fn budget_parts(
     let budgets = state.platform.budgets()?;
     let snapshot = state.snapshot().await?;
     Ok(Json(budgets.parts(&snapshot, &name).await?))
-}
-
-/// Which instance.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct WhichInstance {
-    /// The component.
-    component: String,
-    /// The stack.
-    stack: String,
 }
 
 /// Shows what the price of a live instance is made of: its resources and their cost components.

@@ -277,11 +277,11 @@ async fn since(_: Viewer, State(state): State<AppState>, Path(id): Path<String>)
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct WhichInstance {
+pub(super) struct WhichInstance {
     /// The component.
-    component: String,
+    pub(super) component: String,
     /// The stack.
-    stack: String,
+    pub(super) stack: String,
 }
 
 /// Says what changed between the last successful apply of an instance, and the files as they are.

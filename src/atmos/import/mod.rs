@@ -53,6 +53,20 @@ pub(super) struct Doc {
     pub(super) judged: OnceLock<Option<Diagnostic>>,
 }
 
+impl Doc {
+    /// Stands for a file that was not read.
+    fn unread(name: Key, fault: Fault) -> Self {
+        Doc {
+            name,
+            text: Arc::from([]),
+            parsed: Err(fault),
+            extra: Vec::new(),
+            includes: Vec::new(),
+            judged: OnceLock::new(),
+        }
+    }
+}
+
 /// A file with its imports, merged.
 #[derive(Debug)]
 pub(super) struct Merged {
@@ -311,15 +325,7 @@ impl<'a> Engine<'a> {
                 line: 1,
                 column: 1,
             };
-            let doc = Doc {
-                name: key,
-                text: Arc::from([]),
-                parsed: Err(fault),
-                extra: Vec::new(),
-                includes: Vec::new(),
-                judged: OnceLock::new(),
-            };
-            return Some(self.keep(path, doc));
+            return Some(self.keep(path, Doc::unread(key, fault)));
         }
         let bytes = match self.options.files.read(path) {
             Ok(bytes) => bytes,
@@ -328,15 +334,7 @@ impl<'a> Engine<'a> {
                 let large = e.kind() == std::io::ErrorKind::FileTooLarge;
                 let code = if large { "file-too-large" } else { "unreadable-file" };
                 let fault = Fault { code, message: format!("{name}: {e}"), line: 1, column: 1 };
-                let doc = Doc {
-                    name: key,
-                    text: Arc::from([]),
-                    parsed: Err(fault),
-                    extra: Vec::new(),
-                    includes: Vec::new(),
-                    judged: OnceLock::new(),
-                };
-                return Some(self.keep(path, doc));
+                return Some(self.keep(path, Doc::unread(key, fault)));
             }
         };
         let doc = self.parse(path, key, bytes.into());

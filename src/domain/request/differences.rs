@@ -29,6 +29,21 @@ pub enum PartKind {
     Script,
 }
 
+impl PartKind {
+    /// Returns what people call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            PartKind::File => "file",
+            PartKind::Resource => "resource",
+            PartKind::Price => "price",
+            PartKind::Finding => "finding",
+            PartKind::Approval => "approval",
+            PartKind::Script => "script",
+        }
+    }
+}
+
 /// A part of a check, as one would read it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct Part {

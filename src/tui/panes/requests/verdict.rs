@@ -1,7 +1,7 @@
 //! What policy and scanners say, who must agree, and who did.
 
 use crate::domain::policy::{ApprovalNeed, Finding, Verdict, Weight};
-use crate::domain::request::{PartChange, PartKind, Request, RequestState, SecondReview};
+use crate::domain::request::{PartChange, Request, RequestState, SecondReview};
 use crate::domain::scan::ScanLevel;
 use crate::tui::app::App;
 use crate::tui::theme::Meaning;
@@ -150,14 +150,7 @@ pub fn differences(app: &App, columns: usize) -> Vec<Row> {
             PartChange::Changed => ("  ~ ", Meaning::Changed),
             PartChange::Gone => ("  - ", Meaning::Removed),
         };
-        let kind = match one.kind {
-            PartKind::File => "file",
-            PartKind::Resource => "resource",
-            PartKind::Price => "price",
-            PartKind::Finding => "finding",
-            PartKind::Approval => "approval",
-            PartKind::Script => "script",
-        };
+        let kind = one.kind.name();
         let at = one.instance.as_ref().map(|at| format!(" of {at}")).unwrap_or_default();
         rows.extend(wrapped(mark, &format!("{kind} {}{at}", one.name), meaning, columns));
     }

@@ -1,21 +1,25 @@
 //! `terrace request`: asks for things, follows what was asked, decides.
 
-use std::io::{self, Write};
+mod show;
+
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::output::{self, Paint, Table, plain};
+use super::output::{self, Table};
 use super::{Context, Exit, Failure, Outcome, decide, local, run};
 use crate::api::client::Client;
-use crate::api::types::{NewRequest, Preview, PreviewRequest, SubmitRequest};
-use crate::domain::golden_path::{FileChange, InstanceAction};
+use crate::api::types::{NewRequest, PreviewRequest, SubmitRequest};
 use crate::domain::money::{Currency, Exact, Money};
 use crate::domain::policy::Outcome as Decision;
-use crate::domain::request::{Bounds, Price, Request, RequestKind, RequestState, ReviewCause, Wish, WorkflowRef};
+use crate::domain::request::{Bounds, Request, RequestKind, RequestState, Wish, WorkflowRef};
 use crate::domain::run::RunKind;
 use crate::domain::stack::InstanceRef;
+
+pub(super) use show::write;
+use show::write_preview;
 
 /// How often is looked whether a request has come to rest.
 const LOOK: Duration = Duration::from_millis(100);
@@ -116,27 +120,9 @@ enum What {
         comment: Option<String>,
     },
     /// Goes on with what is partially applied: the rest is planned and approved
-    Continue {
-        #[command(flatten)]
-        which: Which,
-        /// Answers the question ahead
-        #[arg(long)]
-        yes: bool,
-        /// Leaves at once
-        #[arg(long)]
-        detach: bool,
-    },
+    Continue(Steered),
     /// Undoes what was applied of a request that is partially applied
-    Revert {
-        #[command(flatten)]
-        which: Which,
-        /// Answers the question ahead
-        #[arg(long)]
-        yes: bool,
-        /// Leaves at once
-        #[arg(long)]
-        detach: bool,
-    },
+    Revert(Steered),
     /// Takes a request back
     Withdraw {
         #[command(flatten)]
@@ -151,6 +137,19 @@ enum What {
     },
     /// Says how long requests took from being sent to being usable
     Times,
+}
+
+/// A partially applied request, and how it goes on.
+#[derive(Debug, clap::Args)]
+struct Steered {
+    #[command(flatten)]
+    which: Which,
+    /// Answers the question ahead
+    #[arg(long)]
+    yes: bool,
+    /// Leaves at once
+    #[arg(long)]
+    detach: bool,
 }
 
 /// One request.
@@ -259,8 +258,8 @@ impl Ask {
                     decide::break_glass(context, which.number, &reason, yes).await
                 }
                 What::Review { which, comment } => decide::review(context, which.number, comment).await,
-                What::Continue { which, yes, detach } => decide::steer(context, which.number, false, yes, detach).await,
-                What::Revert { which, yes, detach } => decide::steer(context, which.number, true, yes, detach).await,
+                What::Continue(on) => decide::steer(context, on.which.number, false, on.yes, on.detach).await,
+                What::Revert(back) => decide::steer(context, back.which.number, true, back.yes, back.detach).await,
                 What::Withdraw { which } => {
                     let request = client(context).await?.withdraw_request(which.number).await;
                     print(context, &request.map_err(Failure::from)?)?;
@@ -454,7 +453,7 @@ pub(crate) async fn list(context: &Context, client: &Client, state: Option<Reque
             request.state.to_string(),
             request.kind.to_string(),
             request.requester.clone(),
-            price.map(|price| money(&price.delta)).unwrap_or_default(),
+            price.map(|price| price.delta.to_string()).unwrap_or_default(),
             request.title.clone(),
         ]);
     }
@@ -495,148 +494,5 @@ async fn times(context: &Context, client: &Client) -> Outcome {
 
 pub(super) fn print(context: &Context, request: &Request) -> color_eyre::Result<()> {
     output::print(context, request, |out, paint| write(out, paint, request))?;
-    Ok(())
-}
-
-fn money(money: &Money) -> String {
-    let least = if money.unknown.is_empty() { "" } else { "at least " };
-    match &money.amount {
-        Some(amount) => format!("{least}{amount} {}", money.currency),
-        None => "unknown".to_owned(),
-    }
-}
-
-fn write_price(out: &mut dyn Write, price: Option<&Price>, unknown: &[String]) -> io::Result<()> {
-    match price {
-        Some(price) => writeln!(
-            out,
-            "price    {} a month ({} before, {} after)",
-            money(&price.delta),
-            money(&price.before),
-            money(&price.after)
-        )?,
-        None if unknown.is_empty() => writeln!(out, "price    nothing is planned, so nothing is priced")?,
-        None => writeln!(out, "price    unknown")?,
-    }
-    unknown.iter().try_for_each(|why| writeln!(out, "         unknown: {}", plain(why)))
-}
-
-fn write_files(out: &mut dyn Write, paint: Paint, files: &[FileChange]) -> io::Result<()> {
-    for line in files.iter().flat_map(|file| file.diff.lines()) {
-        let line = plain(line);
-        let line = match line.chars().next() {
-            Some('+') => paint.good(line),
-            Some('-') => paint.error(line),
-            Some('@') => paint.dim(line),
-            _ => line,
-        };
-        writeln!(out, "  {line}")?;
-    }
-    Ok(())
-}
-
-fn mark(action: InstanceAction) -> char {
-    match action {
-        InstanceAction::Create => '+',
-        InstanceAction::Change => '~',
-        InstanceAction::Remove => '-',
-    }
-}
-
-fn write_preview(out: &mut dyn Write, paint: Paint, preview: &Preview) -> io::Result<()> {
-    for problem in &preview.problems {
-        writeln!(out, "{} {}", paint.error("✗"), plain(&problem.message))?;
-    }
-    if !preview.problems.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "{}", paint.bold(plain(&preview.title)))?;
-    for one in &preview.instances {
-        writeln!(out, "  {} {}", mark(one.action), one.instance)?;
-    }
-    write_files(out, paint, &preview.files)?;
-    write_price(out, preview.price.as_ref(), &preview.unknown)?;
-    if let Some(verdict) = &preview.verdict {
-        super::policy::write_verdict(out, paint, verdict)?;
-    }
-    writeln!(out, "{}", paint.dim("nothing was sent"))
-}
-
-pub(super) fn write(out: &mut dyn Write, paint: Paint, request: &Request) -> io::Result<()> {
-    let number = format!("#{}", request.number);
-    writeln!(out, "{} {}  {}", paint.bold(number), plain(&request.title), paint.hint(request.state))?;
-    writeln!(out, "{} by {}, revision {}", request.kind, plain(&request.requester), request.revision())?;
-    if let Some(why) = request.wish().and_then(|wish| wish.reason.as_deref()) {
-        writeln!(out, "why      {}", plain(why))?;
-    }
-    if let Some(reason) = &request.reason {
-        writeln!(out, "reason   {}", paint.warning(plain(reason)))?;
-    }
-    if let Some(check) = &request.check {
-        for plan in &check.plans {
-            let action =
-                check.instances.iter().find(|one| one.instance == plan.instance).map_or('~', |one| mark(one.action));
-            let sum = &plan.summary;
-            writeln!(
-                out,
-                "  {action} {}  plan #{}: {} to add, {} to change, {} to destroy",
-                plan.instance, plan.number, sum.add, sum.change, sum.destroy
-            )?;
-        }
-        for step in &check.script {
-            writeln!(out, "  {} {}", paint.warning(format!("{}:", plain(&step.name))), plain(&step.command))?;
-        }
-        write_files(out, paint, &check.files)?;
-        let unknown: Vec<String> = check.price.as_ref().map(|price| price.after.unknown.clone()).unwrap_or_default();
-        write_price(out, check.price.as_ref(), &unknown)?;
-        super::policy::write_verdict(out, paint, &check.verdict)?;
-    }
-    if let Some(glass) = &request.glass {
-        let glass = format!("{} broke the glass: {}", glass.actor, glass.reason);
-        writeln!(out, "{}", paint.error(plain(&glass)))?;
-    }
-    if let Some(review) = &request.review {
-        let why = match review.cause {
-            ReviewCause::BreakGlass => "the glass was broken",
-            ReviewCause::Restored => "one operator brought it back",
-        };
-        match &review.done {
-            Some(done) => writeln!(
-                out,
-                "second look by {}: {}",
-                plain(&done.actor),
-                plain(done.comment.as_deref().unwrap_or("nothing to say"))
-            )?,
-            None => writeln!(out, "{}", paint.warning(format!("second look due by {:.0}: {why}", review.due_at)))?,
-        }
-    }
-    for applied in request.live() {
-        writeln!(out, "applied  {} (wave {})", applied.instance, applied.wave)?;
-    }
-    if let Some(check) = request.check.as_ref().filter(|check| !check.later.is_empty()) {
-        let later: Vec<String> = check.later.iter().map(|one| one.instance.to_string()).collect();
-        writeln!(out, "later    {}: planned once wave {} is applied", later.join(", "), check.wave)?;
-    }
-    for decision in &request.decisions {
-        let word = if decision.approved { paint.good("agreed") } else { paint.error("refused") };
-        let own = if decision.self_attested { " (self-attested)" } else { "" };
-        let void = decision.voided.as_ref().map(|why| format!(", counts no more: {}", plain(why))).unwrap_or_default();
-        let why = decision.reason.as_ref().map(|why| format!(": {}", plain(why))).unwrap_or_default();
-        writeln!(out, "{} {word}{own}{why}{void}", plain(&decision.actor))?;
-    }
-    for comment in &request.comments {
-        writeln!(out, "{}: {}", plain(&comment.actor), plain(&comment.text))?;
-    }
-    for output in &request.outputs {
-        let value = match (&output.read_it, &output.value) {
-            (Some(how), _) => format!("(sensitive) {how}"),
-            (None, Value::String(text)) => text.clone(),
-            (None, value) => value.to_string(),
-        };
-        writeln!(out, "{}  {} = {}", output.instance, plain(&output.name), plain(&value))?;
-    }
-    if let Some(next) = &request.next {
-        writeln!(out, "{} {next}", paint.hint("next:"))?;
-    }
     Ok(())
 }
