@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::atmos::yaml::parser::Style;
 
 fn path(text: &str) -> Vec<PathSegment> {
     let segment = |part: &str| part.parse().map_or_else(|_| PathSegment::Key(part.to_owned()), PathSegment::Index);
