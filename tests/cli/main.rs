@@ -9,6 +9,8 @@ mod demo;
 mod documents;
 mod following;
 mod init;
+#[path = "../common/program.rs"]
+mod program;
 mod reading;
 mod recorded;
 mod requests;

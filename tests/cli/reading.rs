@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use crate::support::{Home, program};
+use crate::program::program;
+use crate::support::Home;
 
 const READING: [&[&str]; 5] = [
     &["check"],

@@ -6,7 +6,8 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::support::{Home, git, no_terraform, program};
+use crate::program::program;
+use crate::support::{Home, git, no_terraform};
 
 const NETWORK: [&str; 3] = ["network", "-s", "plat-ue2-dev"];
 

@@ -1,8 +1,7 @@
 //! A person's home for one test, and the program in it.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -155,16 +154,6 @@ impl Answer {
         serde_json::from_str(&self.out)
             .unwrap_or_else(|error| panic!("terrace {}: {error}\n{}\n{}", self.asked, self.out, self.err))
     }
-}
-
-/// Writes a program, by a process of its own: what another test starts at that moment would else hold the file open, and
-/// a file that is open for writing cannot be run.
-pub(crate) fn program(path: &Path, text: &str) {
-    let mut command = Command::new("sh");
-    command.args(["-c", "cat > \"$0\" && chmod 755 \"$0\""]).arg(path).stdin(Stdio::piped());
-    let mut writer = command.spawn().expect("a shell");
-    writer.stdin.take().expect("its input").write_all(text.as_bytes()).expect("written");
-    assert!(writer.wait().expect("waited").success());
 }
 
 /// Runs Git and returns what it printed.

@@ -4,7 +4,8 @@ use std::fs;
 
 use terrace::domain::run::RunState;
 
-use crate::home::{Home, program, terraform};
+use crate::home::{Home, terraform};
+use crate::program::program;
 use crate::pty::{Terminal, until};
 
 const SIZE: (u16, u16) = (160, 60);

@@ -1,8 +1,7 @@
 //! A person's home for one test, with the demo estate in it, and the program in a terminal there.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, Output};
 
 use portable_pty::CommandBuilder;
 use tempfile::TempDir;
@@ -166,14 +165,4 @@ pub(crate) fn terraform() -> bool {
         println!("skipped: planning an instance needs terraform");
     }
     found
-}
-
-/// Writes a program, by a process of its own: what another test starts at that moment would else hold the file open, and
-/// a file that is open for writing cannot be run.
-pub(crate) fn program(path: &Path, text: &str) {
-    let mut command = Command::new("sh");
-    command.args(["-c", "cat > \"$0\" && chmod 755 \"$0\""]).arg(path).stdin(Stdio::piped());
-    let mut writer = command.spawn().expect("a shell");
-    writer.stdin.take().expect("its input").write_all(text.as_bytes()).expect("written");
-    assert!(writer.wait().expect("waited").success());
 }

@@ -10,6 +10,8 @@ mod commands;
 mod home;
 mod life;
 mod picture;
+#[path = "../common/program.rs"]
+mod program;
 mod pty;
 mod requests;
 mod stage;

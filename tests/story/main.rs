@@ -13,6 +13,8 @@ mod cost_report;
 mod crashes;
 mod lifecycle;
 mod postgres;
+#[path = "../common/program.rs"]
+mod program;
 mod requests;
 mod requests_kinds;
 mod reviews;

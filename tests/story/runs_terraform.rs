@@ -344,7 +344,7 @@ async fn the_atmos_driver_plans_into_a_file_and_applies_that_file() {
     let world = World::new();
     let atmos = world.temp.path().join("bin/atmos");
     std::fs::create_dir_all(atmos.parent().expect("a parent")).expect("made");
-    crate::support::host::program(&atmos, ATMOS);
+    crate::program::program(&atmos, ATMOS);
     let platform = world.platform().await;
     let mut asked = request(RunKind::Apply, "net", "dev");
     asked.driver = None;

@@ -172,13 +172,3 @@ pub(crate) fn end(entries: &[Entry]) -> (Outcome, Option<String>) {
     assert_eq!(ends.len(), 1, "one end: {entries:#?}");
     ends.into_iter().next().expect("one")
 }
-
-/// Writes a program, by a process of its own: what another test starts at that moment would else hold the file open, and
-/// a file that is open for writing cannot be run.
-pub(crate) fn program(path: &Path, text: &str) {
-    let mut command = Command::new("sh");
-    command.args(["-c", "cat > \"$0\" && chmod 755 \"$0\""]).arg(path).stdin(Stdio::piped());
-    let mut writer = command.spawn().expect("a shell");
-    writer.stdin.take().expect("its input").write_all(text.as_bytes()).expect("written");
-    assert!(writer.wait().expect("waited").success());
-}
