@@ -121,7 +121,7 @@ const NUMBER: usize = 16;
 const UNIT: usize = 14;
 
 fn write(out: &mut dyn Write, paint: Paint, figures: &Figures) -> io::Result<()> {
-    let shown: Vec<&ResourceEstimate> = figures.resources.iter().filter(|resource| !is_free(resource)).collect();
+    let shown: Vec<&ResourceEstimate> = figures.resources.iter().filter(|resource| !resource.is_free()).collect();
     let lines = shown.iter().flat_map(|resource| all_lines(resource));
     let name = lines.map(|line| plain(&line.name).chars().count() + 4).max().unwrap_or(0).clamp(24, 72);
     for resource in &shown {
@@ -130,9 +130,7 @@ fn write(out: &mut dyn Write, paint: Paint, figures: &Figures) -> io::Result<()>
         let address = plain(&resource.address);
         writeln!(out, "{}  {}{delta}", paint.bold(address), resource.monthly)?;
         let mut block: Option<&str> = None;
-        let components =
-            if resource.components.is_empty() { &resource.components_before } else { &resource.components };
-        for line in components {
+        for line in resource.lines() {
             if line.block.as_deref() != block {
                 block = line.block.as_deref();
                 if let Some(block) = block {
@@ -155,13 +153,6 @@ fn write(out: &mut dyn Write, paint: Paint, figures: &Figures) -> io::Result<()>
     writeln!(out, "before   {}", figures.before)?;
     writeln!(out, "after    {}  ({} without usage)", paint.bold(&figures.after), figures.fixed)?;
     writeln!(out, "delta    {} a month", signed(&figures.delta))
-}
-
-fn is_free(resource: &ResourceEstimate) -> bool {
-    resource.components.is_empty()
-        && resource.components_before.is_empty()
-        && resource.monthly.unknown.is_empty()
-        && resource.before.unknown.is_empty()
 }
 
 fn all_lines(resource: &ResourceEstimate) -> impl Iterator<Item = &ComponentEstimate> {

@@ -412,6 +412,12 @@ impl Money {
     pub fn unknown(why: impl Into<String>, currency: Currency) -> Self {
         Money { amount: None, currency, unknown: vec![why.into()] }
     }
+
+    /// Tells whether there is an amount and nothing is missing from it.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.amount.is_some() && self.unknown.is_empty()
+    }
 }
 
 impl fmt::Display for Money {

@@ -26,6 +26,7 @@ use super::panes::requests::Requests;
 use super::panes::runs::Runs;
 use super::panes::stacks::Stacks;
 use super::prices::Prices;
+use super::reviews::Reviews;
 use super::theme::Theme;
 
 /// A view that is built.
@@ -215,6 +216,8 @@ pub struct App {
     pub split: u16,
     /// What live instances cost.
     pub prices: Kept<Prices>,
+    /// What plans cost, and what policy and scanners say of them.
+    pub reviews: Reviews,
     /// The view of stacks.
     pub stacks: Stacks,
     /// The view of services.
@@ -301,6 +304,7 @@ impl App {
             workflows: Kept::default(),
             trust: Kept::default(),
             prices: Kept::default(),
+            reviews: Reviews::default(),
             view: match memory.view.as_str() {
                 "catalog" => View::Catalog,
                 "runs" => View::Runs,

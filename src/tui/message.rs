@@ -32,6 +32,7 @@ use crate::domain::team::Team;
 
 use super::action::Action;
 use super::memory::Memory;
+use super::reviews::Review;
 
 /// Names an instance so that no other is meant: two stack files may make one stack name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -288,6 +289,8 @@ pub enum Answer {
     Paths(Outcome<Vec<GoldenPath>>),
     /// The teams.
     Teams(Outcome<Vec<Team>>),
+    /// What a run's plan costs, and what policy and scanners say of it.
+    Review(RunId, Box<Review>),
     /// What scanners found about a run.
     Findings(RunId, Outcome<Vec<ScanFinding>>),
     /// What a form would come to.
@@ -384,6 +387,8 @@ pub enum Effect {
     Seen(u64),
     /// Give a word on a request.
     Say(u64, Word),
+    /// Ask what a run's plan costs, and what policy and scanners say of it.
+    Review(RunId),
     /// Ask what scanners found about a run.
     Findings(RunId),
     /// Say when a form has rested: after how many changes, and whether for a plan, which takes longer to be worth it.

@@ -23,6 +23,7 @@ pub mod message;
 pub mod overlay;
 pub mod panes;
 pub mod prices;
+pub mod reviews;
 pub mod snapshot;
 pub mod terminal;
 pub mod theme;

@@ -9,7 +9,7 @@ use crate::domain::run::Run;
 
 /// Says on standard error what a run's plan costs a month and what policy says of it; nothing where it has no plan.
 pub(crate) async fn tell(client: &Client, paint: Paint, run: &Run) {
-    if run.summary.is_none() || run.plan_digest.is_none() {
+    if !run.has_plan() {
         return;
     }
     let of = RunRef::Id(run.id);

@@ -71,6 +71,23 @@ pub struct ResourceEstimate {
     pub free: Option<String>,
 }
 
+impl ResourceEstimate {
+    /// Tells whether it costs nothing by itself, before and after the plan.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.components.is_empty()
+            && self.components_before.is_empty()
+            && self.monthly.unknown.is_empty()
+            && self.before.unknown.is_empty()
+    }
+
+    /// Returns the lines that make up what it costs after the plan, or before one that takes it away.
+    #[must_use]
+    pub fn lines(&self) -> &[ComponentEstimate] {
+        if self.components.is_empty() { &self.components_before } else { &self.components }
+    }
+}
+
 /// A price that is not known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UnknownPrice {

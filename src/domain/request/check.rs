@@ -45,7 +45,7 @@ impl Price {
     /// Tells whether every part of it is known.
     #[must_use]
     pub fn is_known(&self) -> bool {
-        self.after.amount.is_some() && self.after.unknown.is_empty() && self.delta.unknown.is_empty()
+        self.after.is_known() && self.delta.unknown.is_empty()
     }
 }
 

@@ -316,6 +316,12 @@ impl Run {
         }
     }
 
+    /// Tells whether it made a plan, which can be priced and judged.
+    #[must_use]
+    pub fn has_plan(&self) -> bool {
+        self.summary.is_some() && self.plan_digest.is_some()
+    }
+
     /// Tells whether its commands may change the world.
     #[must_use]
     pub fn changes(&self) -> bool {

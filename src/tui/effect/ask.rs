@@ -23,6 +23,7 @@ use crate::domain::stack::PathSegment;
 use crate::tui::message::{
     Answer, BudgetCard, Card, Effect, Fact, Hit, Level, Look, Outcome, Trouble, Word, WorkflowCard,
 };
+use crate::tui::reviews::Review;
 use crate::tui::widgets::{highlight, text};
 
 use super::{Connection, Platform};
@@ -162,6 +163,15 @@ async fn answer(client: &Client, effect: Effect) -> Option<Answer> {
         Effect::Say(number, word) => Answer::Worded(told(say(client, number, word).await).map(Box::new)),
         Effect::Deciding(number) => Answer::Deciding(number, told(client.deciding(number).await).map(Box::new)),
         Effect::Seen(number) => Answer::Deciding(number, told(client.seen_request(number).await).map(Box::new)),
+        Effect::Review(run) => {
+            let of = run_ref(run);
+            let review = Review {
+                price: told(client.run_estimate(of).await),
+                verdict: told(client.run_verdict(of).await),
+                scanned: told(client.run_findings(of).await),
+            };
+            Answer::Review(run, Box::new(review))
+        }
         Effect::Findings(run) => Answer::Findings(run, told(client.run_findings(run_ref(run)).await)),
         Effect::Preview { wish, plan, serial } => {
             let asked = PreviewRequest { wish: *wish, plan, env: my_environment() };

@@ -286,11 +286,10 @@ pub(super) fn take(app: &mut App, answer: Answer) -> Vec<Effect> {
             }
             app.requests.deciding = Some((number, kept));
         }
+        Answer::Review(run, review) => app.reviews.take(run, *review),
         Answer::Findings(run, found) => {
             if app.requests.asked == Some(run) {
                 app.requests.asked = None;
-                app.requests.asked_deciding = false;
-                app.requests.deciding = None;
             }
             app.requests.findings.entry(run).or_default().take(found, now);
         }
@@ -328,6 +327,11 @@ pub(super) fn ask_for_everything(app: &mut App) -> Vec<Effect> {
         effects.push(Effect::Load(Fact::Budgets));
     }
     app.requests.asked = None;
+    app.requests.asked_deciding = false;
+    if let Some((_, deciding)) = &mut app.requests.deciding {
+        deciding.stale = true;
+    }
+    app.reviews.give_up();
     if let Some(run) = app.runs.log.run {
         effects.push(Effect::FollowLog(run, app.runs.log.buffer.received()));
     }

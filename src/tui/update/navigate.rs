@@ -130,7 +130,7 @@ pub(super) fn selected(app: &mut App) {
         View::Stacks => {
             let id = app.node().map(|(node, _)| node.id.clone()).unwrap_or_default();
             if id != app.stacks.selected {
-                app.stacks.details = [Cursor::default(); 6];
+                app.stacks.details = Default::default();
                 app.stacks.changed.clear();
                 app.stacks.selected = id;
             }
@@ -376,7 +376,7 @@ pub(super) fn first_match(app: &mut App) {
     if let Some((at, id)) = found.and_then(|at| Some((at, tree.row(at)?.0.id.clone()))) {
         app.stacks.cursor.at = at;
         app.stacks.selected = id;
-        app.stacks.details = [Cursor::default(); 6];
+        app.stacks.details = Default::default();
         app.stacks.changed.clear();
     }
 }
@@ -397,7 +397,7 @@ pub(super) fn go_instance(app: &mut App, key: &InstanceKey) {
     let way = app.stacks.tree.way_to(&id);
     app.stacks.open_now().extend(way);
     app.stacks.selected = id;
-    app.stacks.details = [Cursor::default(); 6];
+    app.stacks.details = Default::default();
     unfold(app);
 }
 
@@ -454,7 +454,7 @@ pub(super) fn follow(app: &mut App, go: &Go) -> Vec<Effect> {
             let root = app.stack_list.items().iter().any(|s| s.files.contains(file));
             app.stacks.filter = if root { String::new() } else { file.clone() };
             app.stacks.selected = format!("file/{file}");
-            app.stacks.details = [Cursor::default(); 6];
+            app.stacks.details = Default::default();
             app.stacks.tab = stacks::Tab::Imports;
             app.focus = Focus::List;
             rebuild(app);

@@ -8,6 +8,7 @@ use crate::tui::overlay::Overlay;
 use crate::tui::panes::runs::list::{self, Item};
 use crate::tui::panes::runs::seek::Progress;
 use crate::tui::panes::stacks::{Tab, sources, tree::Of};
+use crate::tui::reviews;
 use crate::tui::view::pane;
 
 use super::{navigate, requests};
@@ -53,6 +54,7 @@ fn wanted(app: &mut App, effects: &mut Vec<Effect>) {
         findings(app, effects);
         deciding(app, effects);
     }
+    reviews::wanted(app, effects);
     if app.view != View::Stacks {
         return;
     }

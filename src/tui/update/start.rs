@@ -7,7 +7,7 @@ use crate::tui::commands;
 use crate::tui::message::{Effect, InstanceKey, Sides};
 use crate::tui::overlay::{Dialog, Overlay, Picker, PickerKind, Prompt, PromptKind};
 use crate::tui::panes::budgets;
-use crate::tui::panes::runs::{kind_name, plan_text, subject};
+use crate::tui::panes::runs::{head, kind_name, plan_text, subject};
 use crate::tui::panes::stacks::diff::Comparison;
 use crate::tui::panes::stacks::{Tab, tree::Of};
 use crate::tui::theme::Meaning;
@@ -248,6 +248,11 @@ pub(super) fn confirm(app: &mut App) -> Vec<Effect> {
             }
         }
         None => dialog.line("The plan could not be summed up: read it in the log first.", Meaning::Warning),
+    }
+    if let Some(review) = app.reviews.get(run.id) {
+        let line: String = head::review(review).into_iter().map(|piece| piece.text).collect();
+        let denied = review.verdict.as_ref().is_ok_and(|verdict| verdict.denials().next().is_some());
+        dialog.line(line, if denied { Meaning::Failed } else { Meaning::Text });
     }
     if let Some(digest) = &run.plan_digest {
         dialog.line(format!("Plan file {}", digest.short()), Meaning::Dim);

@@ -228,7 +228,15 @@ fn no_detail(app: &App) -> Vec<(String, Meaning)> {
             Some(_) => vec![("It has not run yet.".into(), Meaning::Text), ("p plans it".into(), Meaning::Dim)],
             None => text("Select an instance to see its runs."),
         },
-        stacks::Tab::Deps | stacks::Tab::Sources if app.tree_instance().is_none() => text("Select an instance."),
+        stacks::Tab::Cost | stacks::Tab::Findings if app.tree_instance().is_some() => vec![
+            ("It was not planned from here.".into(), Meaning::Text),
+            ("p plans it, and shows its price and what policy says".into(), Meaning::Dim),
+        ],
+        stacks::Tab::Cost | stacks::Tab::Findings | stacks::Tab::Deps | stacks::Tab::Sources
+            if app.tree_instance().is_none() =>
+        {
+            text("Select an instance.")
+        }
         stacks::Tab::Imports if app.tree_file().is_none() => text("Select a stack, an instance or a file."),
         _ if !app.stacks.leaf_filter.is_empty() => text("Nothing fits the filter."),
         _ => text("Reading …"),

@@ -2,30 +2,35 @@
 
 use crate::domain::policy::{ApprovalNeed, Finding, Verdict, Weight};
 use crate::domain::request::{PartChange, Request, RequestState, SecondReview};
-use crate::domain::scan::ScanLevel;
+use crate::domain::scan::{ScanFinding, ScanLevel};
 use crate::tui::app::App;
 use crate::tui::theme::Meaning;
-use crate::tui::widgets::list::{Row, piece};
+use crate::tui::widgets::list::{Piece, Row, piece};
 use crate::tui::widgets::{age, text};
 
 use super::columns::wrapped;
 
+/// Returns how many rules deny, warn and pass.
+#[must_use]
+pub fn counts(verdict: &Verdict) -> Vec<Piece> {
+    let (denials, warnings) = (verdict.denials().count(), verdict.warnings().count());
+    let mut pieces = Vec::new();
+    if denials > 0 {
+        pieces.push(piece(format!("✗ {denials} deny  "), Meaning::Failed));
+    }
+    if warnings > 0 {
+        pieces.push(piece(format!("⚠ {warnings} warn  "), Meaning::Warning));
+    }
+    let (all, meaning) = if denials + warnings == 0 { ("✓ ", Meaning::Done) } else { ("", Meaning::Dim) };
+    pieces.push(piece(format!("{all}{} passed", verdict.passed), meaning));
+    pieces
+}
+
 /// Returns what policy says.
 #[must_use]
 pub fn policy(verdict: &Verdict, columns: usize) -> Vec<Row> {
-    let (denials, warnings) = (verdict.denials().count(), verdict.warnings().count());
     let mut head = vec![piece("Policy  ", Meaning::Strong)];
-    if denials > 0 {
-        head.push(piece(format!("✗ {denials} deny  "), Meaning::Failed));
-    }
-    if warnings > 0 {
-        head.push(piece(format!("⚠ {warnings} warn  "), Meaning::Warning));
-    }
-    let all = if denials + warnings == 0 { "✓ " } else { "" };
-    head.push(piece(
-        format!("{all}{} passed", verdict.passed),
-        if all.is_empty() { Meaning::Dim } else { Meaning::Done },
-    ));
+    head.extend(counts(verdict));
     let mut rows = vec![Row::of(head)];
     rows.extend(verdict.findings.iter().flat_map(|finding| self::finding(finding, columns)));
     for off in &verdict.switched_off {
@@ -166,18 +171,26 @@ pub fn findings(app: &App, request: &Request, columns: usize) -> Vec<Row> {
         if let Some(trouble) = &kept.trouble {
             rows.extend(wrapped("  ? ", &trouble.message, Meaning::Unknown, columns));
         }
-        for found in kept.items() {
-            let (mark, meaning) = match found.level {
-                ScanLevel::Error => ("  ✗ ", Meaning::Failed),
-                ScanLevel::Warning => ("  ⚠ ", Meaning::Warning),
-                ScanLevel::Note => ("  · ", Meaning::Dim),
-            };
-            let words = format!("{} {}: {}", found.tool, found.rule, found.message);
-            rows.extend(wrapped(mark, &words, meaning, columns).into_iter().map(|row| row.at(found.location.clone())));
-        }
+        rows.extend(scanned(kept.items(), columns));
     }
     if !rows.is_empty() {
         rows.insert(0, Row::head("Findings"));
     }
     rows
+}
+
+/// Returns what scanners found, a row or more each.
+#[must_use]
+pub fn scanned(findings: &[ScanFinding], columns: usize) -> Vec<Row> {
+    let row = |found: &ScanFinding| {
+        let (mark, meaning) = match found.level {
+            ScanLevel::Error => ("  ✗ ", Meaning::Failed),
+            ScanLevel::Warning => ("  ⚠ ", Meaning::Warning),
+            ScanLevel::Note => ("  · ", Meaning::Dim),
+        };
+        let words = format!("{} {}: {}", found.tool, found.rule, found.message);
+        let place = found.location.clone();
+        wrapped(mark, &words, meaning, columns).into_iter().map(move |row| row.at(place.clone()))
+    };
+    findings.iter().flat_map(row).collect()
 }

@@ -4,6 +4,9 @@ use crate::domain::run::{ExecutedCommand, Run, StepState};
 use crate::tui::action::{Action, Place};
 use crate::tui::app::App;
 use crate::tui::commands;
+use crate::tui::panes::requests::money;
+use crate::tui::panes::requests::verdict::counts;
+use crate::tui::reviews::Review;
 use crate::tui::theme::Meaning;
 use crate::tui::widgets::list::{Piece, piece};
 use crate::tui::widgets::{age, text};
@@ -66,6 +69,7 @@ pub fn above(app: &App, run: &Run, room: usize) -> Vec<Vec<Piece>> {
     if !run.steps.is_empty() {
         lines.push(steps(run));
     }
+    lines.extend(app.reviews.get(run.id).filter(|_| run.has_plan()).map(review));
     if let Some(last) = run.commands.last() {
         let at =
             if last.folder.is_empty() || last.folder == "." { String::new() } else { format!("  in {}", last.folder) };
@@ -103,6 +107,28 @@ pub fn above(app: &App, run: &Run, room: usize) -> Vec<Vec<Piece>> {
     }
     lines.truncate(room);
     lines
+}
+
+/// Returns what the plan costs and what policy and scanners say of it, in a line.
+#[must_use]
+pub fn review(review: &Review) -> Vec<Piece> {
+    let mut line = vec![piece("price ", Meaning::Dim)];
+    match &review.price {
+        Ok(estimate) => {
+            let meaning = if estimate.after.is_known() { Meaning::Value } else { Meaning::Warning };
+            line.push(piece(format!("{} a month", money::delta(&estimate.delta)), meaning));
+        }
+        Err(trouble) => line.push(piece(format!("unknown: {}", trouble.message), Meaning::Unknown)),
+    }
+    line.push(piece(" · policy ", Meaning::Dim));
+    match &review.verdict {
+        Ok(verdict) => line.extend(counts(verdict)),
+        Err(trouble) => line.push(piece(format!("unknown: {}", trouble.message), Meaning::Unknown)),
+    }
+    if let Some(found) = review.scanned.as_ref().ok().filter(|found| !found.is_empty()) {
+        line.push(piece(format!(" · scanners {}", found.len()), Meaning::Warning));
+    }
+    line
 }
 
 /// Writes the arguments of a command as a shell reads them back.

@@ -1,8 +1,10 @@
 //! The view of stacks: one tree, three ways to group it, and what there is to know of what is selected.
 
 pub mod config;
+pub mod cost;
 pub mod deps;
 pub mod diff;
+pub mod findings;
 pub mod imports;
 pub mod runs;
 pub mod sources;
@@ -40,11 +42,16 @@ pub enum Tab {
     Deps,
     /// The runs of the instance.
     Runs,
+    /// What its newest plan costs, resource by resource, and what is live.
+    Cost,
+    /// What policy and scanners say of its newest plan.
+    Findings,
 }
 
 impl Tab {
     /// Every tab, in order.
-    pub const ALL: [Tab; 6] = [Tab::Config, Tab::Sources, Tab::Imports, Tab::Diff, Tab::Deps, Tab::Runs];
+    pub const ALL: [Tab; 8] =
+        [Tab::Config, Tab::Sources, Tab::Imports, Tab::Diff, Tab::Deps, Tab::Runs, Tab::Cost, Tab::Findings];
 
     /// Returns the title.
     #[must_use]
@@ -56,6 +63,8 @@ impl Tab {
             Tab::Diff => "Diff",
             Tab::Deps => "Deps",
             Tab::Runs => "Runs",
+            Tab::Cost => "Cost",
+            Tab::Findings => "Findings",
         }
     }
 }
@@ -83,7 +92,7 @@ pub struct Stacks {
     /// Which tab is shown.
     pub tab: Tab,
     /// The selection in each tab.
-    pub details: [Cursor; 6],
+    pub details: [Cursor; Tab::ALL.len()],
     /// The value whose sources are shown.
     pub leaf: Vec<PathSegment>,
     /// What values are filtered by.
@@ -133,7 +142,7 @@ impl Stacks {
             show_abstract: memory.show_abstract,
             unfolded: memory.unfolded.clone(),
             tab: if tab == Tab::Diff { Tab::Config } else { tab },
-            details: [Cursor::default(); 6],
+            details: Default::default(),
             leaf: Vec::new(),
             leaf_filter: String::new(),
             explanations: BTreeMap::new(),
@@ -336,6 +345,8 @@ pub fn detail_rows(app: &App, width: u16) -> Vec<Row> {
         Tab::Diff => diff::rows(app, width),
         Tab::Deps => deps::rows(app),
         Tab::Runs => runs::rows(app),
+        Tab::Cost => cost::rows(app, width),
+        Tab::Findings => findings::rows(app, width),
     }
 }
 
