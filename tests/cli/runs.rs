@@ -60,7 +60,8 @@ fn an_apply_without_a_terminal_needs_a_yes_and_applies_what_was_planned() {
     }
     assert_eq!(fs::read_dir(home.path("state")).unwrap().count(), 0, "nothing was started or kept");
 
-    let applied = home.at(&demo, &of("apply", &["--yes", "--format", "json"])).succeeds();
+    let applied =
+        home.at(&demo, &of("apply", &["--yes", "--format", "json"])).succeeds().says("price:").says(" deny, ");
     let run = applied.json();
     assert_eq!((&run["kind"], &run["state"]), (&"apply".into(), &"succeeded".into()));
     assert!(applied.err.contains("Apply complete! Resources: 5 added"), "the log is seen beside the data");

@@ -167,9 +167,14 @@ pub(crate) async fn see_through(context: &Context, client: Client, run: Run, opt
     }
     let sink = Sink::of_run(context, options.raw);
     let mut follower = Follower::new(context, client, run, sink, teller).await?;
+    // Price and verdict are said before the question, and at the end where nobody was asked.
+    let mut told = false;
     loop {
         match follower.follow(true).await? {
-            End::Waiting(run) if ask::somebody_is_there() => decide(context, &mut follower, &run).await?,
+            End::Waiting(run) if ask::somebody_is_there() => {
+                decide(context, &mut follower, &run).await?;
+                told = true;
+            }
             End::Waiting(run) if yes => {
                 let why = run.reason.clone().unwrap_or_else(|| "its plan was not confirmed ahead".to_owned());
                 follower.finish()?.way_back(&run);
@@ -182,8 +187,7 @@ pub(crate) async fn see_through(context: &Context, client: Client, run: Run, opt
             End::Ended(run) => {
                 let client = follower.client().clone();
                 let exit = ended(context, follower, &run)?;
-                // An apply said it before it asked.
-                if run.kind == RunKind::Plan {
+                if !told {
                     review::tell(&client, context.paint_stderr(), &run).await;
                 }
                 return Ok(exit);
