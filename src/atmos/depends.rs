@@ -1,7 +1,7 @@
 //! What needs what: `dependencies.components`, `settings.depends_on`, references inside values.
 
 use super::{
-    node::{Map, Node, Value},
+    node::{Key, Map, Node, Value},
     resolve::Instance,
 };
 use crate::domain::stack::{Dependency, DependencyKind, InstanceRef};
@@ -30,27 +30,105 @@ pub(super) fn dependencies(all: &[&Instance]) -> Vec<Dependency> {
     out
 }
 
-/// Returns the files and folders that an instance depends on, each with `file` or `folder`, paths as written.
-pub(super) fn files(instance: &Instance) -> Vec<(String, String)> {
-    let mut out = Vec::new();
-    let dependencies = instance.sections.get("dependencies");
-    for item in dependencies.and_then(|d| d.get("components")).and_then(Node::list).unwrap_or_default() {
-        let text = |key: &str| item.get(key).and_then(Node::str);
-        if let (Some(kind @ ("file" | "folder")), Some(path)) = (text("kind"), text("path")) {
-            out.push((kind.to_owned(), path.to_owned()));
-        }
-    }
-    for (section, kind) in [("files", "file"), ("folders", "folder")] {
-        let listed = dependencies.and_then(|d| d.get(section)).and_then(Node::list).unwrap_or_default();
-        out.extend(listed.iter().filter_map(Node::str).map(|path| (kind.to_owned(), path.to_owned())));
-    }
+/// A component that an instance says it needs, as `describe dependents` reads it.
+#[derive(Debug)]
+pub(super) struct Need {
+    pub(super) component: String,
+    /// The stack, where one is named.
+    pub(super) stack: Option<String>,
+    /// Namespace, tenant, environment and stage of `settings.depends_on`; none of `dependencies`, which compares stacks.
+    pub(super) parts: Option<[String; 4]>,
+}
+
+/// Returns what an instance says it needs: `dependencies.components`, and `settings.depends_on` where that names none.
+pub(super) fn needs(instance: &Instance) -> Vec<Need> {
+    let section = instance.sections.get("dependencies").filter(|d| is_readable(d));
+    let listed = section.and_then(|d| d.get("components")).and_then(Node::list).unwrap_or_default();
+    let need = |item: &Node| {
+        let text = |key: &str| item.get(key).and_then(Node::str).filter(|text| !text.is_empty());
+        let component = text("component").or_else(|| text("name"))?;
+        let is_file = matches!(text("kind"), Some("file" | "folder"));
+        (!is_file).then(|| Need {
+            component: component.to_owned(),
+            stack: text("stack").map(str::to_owned),
+            parts: None,
+        })
+    };
+    let out: Vec<Need> = listed.iter().filter_map(need).collect();
     if !out.is_empty() {
         return out;
     }
-    let depends = instance.sections.get("settings").and_then(|s| s.get("depends_on"));
-    for (_, item) in depends.and_then(Node::map).map(Map::entries).unwrap_or_default() {
-        for kind in ["file", "folder"] {
-            out.extend(item.get(kind).and_then(Node::str).map(|path| (kind.to_owned(), path.to_owned())));
+    let of = |(_, item): &(Key, Node)| {
+        let text = |key: &str| item.get(key).and_then(Node::str).unwrap_or_default().to_owned();
+        Need {
+            component: text("component"),
+            stack: Some(text("stack")).filter(|stack| !stack.is_empty()),
+            parts: Some(["namespace", "tenant", "environment", "stage"].map(text)),
+        }
+    };
+    depends_on(instance).iter().map(of).filter(|need| !need.component.is_empty()).collect()
+}
+
+/// Returns the entries of `settings.depends_on`; Atmos takes none of them where one is not as it must be.
+fn depends_on(instance: &Instance) -> &[(Key, Node)] {
+    let section = instance.sections.get("settings").and_then(|s| s.get("depends_on"));
+    let entries = section.and_then(Node::map).map(Map::entries).unwrap_or_default();
+    let keys = ["component", "stack", "namespace", "tenant", "environment", "stage", "file", "folder"];
+    let fits = entries.iter().all(|(_, item)| match item.value() {
+        Value::Map(_) => keys.iter().all(|key| is_text(item.get(key))),
+        Value::Null => true,
+        _ => false,
+    });
+    if fits { entries } else { &[] }
+}
+
+/// Tells whether Atmos can read a section of dependencies: where one entry is not as it must be, it takes none.
+fn is_readable(section: &Node) -> bool {
+    let texts = |name: &str| match section.get(name).map(Node::value) {
+        Some(Value::List(list)) => list.iter().all(|item| is_text(Some(item))),
+        Some(Value::Null) | None => true,
+        _ => false,
+    };
+    let components = match section.get("components").map(Node::value) {
+        Some(Value::List(list)) => list.iter().all(|item| {
+            let keys = ["component", "name", "stack", "kind", "path"];
+            item.map().is_some() && keys.iter().all(|key| is_text(item.get(key)))
+        }),
+        Some(Value::Null) | None => true,
+        _ => false,
+    };
+    components && texts("files") && texts("folders")
+}
+
+fn is_text(node: Option<&Node>) -> bool {
+    node.is_none_or(|node| matches!(node.value(), Value::Str(_) | Value::Null))
+}
+
+/// Returns the files and folders that an instance depends on, each with `file` or `folder`, paths as written.
+pub(super) fn files(instance: &Instance) -> Vec<(String, String)> {
+    let mut out: Vec<(String, String)> = Vec::new();
+    let dependencies = instance.sections.get("dependencies").filter(|d| is_readable(d));
+    let items = dependencies.and_then(|d| d.get("components")).and_then(Node::list).unwrap_or_default();
+    let text = |item: &Node, key: &str| item.get(key).and_then(Node::str).unwrap_or_default().to_owned();
+    let inline = items.iter().map(|item| (text(item, "kind"), text(item, "path")));
+    let inline: Vec<(String, String)> = inline.filter(|(kind, _)| matches!(kind.as_str(), "file" | "folder")).collect();
+    // Atmos takes none where one lacks its path.
+    if inline.iter().all(|(_, path)| !path.is_empty()) {
+        out.extend(inline);
+        for (section, kind) in [("files", "file"), ("folders", "folder")] {
+            let listed = dependencies.and_then(|d| d.get(section)).and_then(Node::list).unwrap_or_default();
+            for path in listed.iter().filter_map(Node::str).filter(|path| !path.is_empty()) {
+                let one = (kind.to_owned(), path.to_owned());
+                if !out.contains(&one) {
+                    out.push(one);
+                }
+            }
+        }
+    }
+    if out.is_empty() {
+        for (_, item) in depends_on(instance) {
+            let named = ["file", "folder"].map(|kind| (kind.to_owned(), text(item, kind)));
+            out.extend(named.into_iter().filter(|(_, path)| !path.is_empty()));
         }
     }
     out

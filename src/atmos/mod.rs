@@ -29,28 +29,46 @@ pub mod target;
 pub mod template;
 pub mod yaml;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 pub use config::{AtmosConfig, ComponentType};
 pub use error::AtmosError;
 pub use estate::Estate;
 pub use target::RunTarget;
 
+use crate::domain::id::Digest;
+
 /// How an estate is read.
 #[derive(Debug, Clone)]
 pub struct LoadOptions {
     /// Whether reads may leave the estate and YAML functions in `locals` may run.
     pub trusted: bool,
+    /// What each file outside of the estate must hold to be read where it is trusted; `None`: whatever it holds.
+    pub outside: Option<Arc<BTreeMap<PathBuf, Digest>>>,
     /// The environment Atmos would see: `ATMOS_*`, and what templates and `!env` read.
     pub env: BTreeMap<String, String>,
     /// Where files are read from: the disk, or a tree of another Git ref.
     pub files: Arc<dyn files::Files>,
+    /// A configuration to read it by instead of its own `atmos.yaml`.
+    pub config: Option<Arc<AtmosConfig>>,
 }
 
 impl Default for LoadOptions {
     /// Untrusted, no environment, from the disk.
     fn default() -> Self {
-        Self { trusted: false, env: BTreeMap::new(), files: Arc::new(files::Disk) }
+        Self { trusted: false, outside: None, env: BTreeMap::new(), files: Arc::new(files::Disk), config: None }
+    }
+}
+
+impl LoadOptions {
+    /// Tells whether what was read may be used: a file outside of the estate must hold what it held when it was trusted.
+    fn accepts(&self, root: &Path, path: &Path, bytes: &[u8]) -> bool {
+        let Some(outside) = &self.outside else { return true };
+        config::inside(self.files.as_ref(), root, path) || outside.get(path) == Some(&Digest::of(bytes))
     }
 }
 

@@ -139,10 +139,28 @@ pub struct Dependent {
     pub component_type: String,
     /// The component's folder, relative to the base path.
     pub component_path: String,
+    /// Its `vars.namespace`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
+    /// Its `vars.tenant`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tenant: String,
+    /// Its `vars.environment`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub environment: String,
+    /// Its `vars.stage`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stage: String,
     /// The stack's name.
     pub stack: String,
     /// The stack and the component in one word.
     pub stack_slug: String,
+    /// The stack of Spacelift, where `settings.spacelift.workspace_enabled`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub spacelift_stack: String,
+    /// The project of Atlantis, where `settings.atlantis` names a template.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub atlantis_project: String,
     /// What needs it in turn.
     #[schema(no_recursion)]
     pub dependents: Option<Vec<Dependent>>,

@@ -7,6 +7,7 @@ mod laws;
 mod lazy;
 mod mutation;
 mod places;
+mod reach;
 mod rules;
 mod support;
 mod trust;

@@ -27,7 +27,8 @@ impl Small {
     }
 
     fn open(&self) -> Estate {
-        let options = LoadOptions { files: Arc::new(self.files.clone()), trusted: self.trusted, env: self.env.clone() };
+        let (files, env) = (Arc::new(self.files.clone()), self.env.clone());
+        let options = LoadOptions { files, trusted: self.trusted, env, ..LoadOptions::default() };
         Estate::load(Path::new("/e"), &options).expect("it opens")
     }
 
@@ -241,4 +242,70 @@ fn a_stack_without_any_name_is_said_beside_what_else_is_wrong() {
     let stack = "name: dev\ncomponents: {terraform: {it: {component: nowhere}}}\n";
     let found = Small::of(&[("atmos.yaml", &atmos), ("stacks/deploy/dev.yaml", stack)]);
     assert_eq!(found.codes(), ["name-not-configured", "base-not-found"]);
+}
+
+/// What an older Atmos took, and a current one refuses, is said and read all the same.
+#[test]
+fn a_configuration_that_atmos_refuses_is_said_with_its_cause() {
+    let stack = ("stacks/deploy/dev.yaml", IT);
+    let codes = |more: &str| {
+        let atmos = format!("{ATMOS}{more}");
+        Small::of(&[("atmos.yaml", &atmos), stack]).codes()
+    };
+    for edition in ["2025", "'2025'", "2025-11", "'2026-02-28'", "''", "' 2026-07 '"] {
+        assert_eq!(codes(&format!("edition: {edition}\n")), Vec::<String>::new(), "{edition}");
+    }
+    for edition in ["soon", "2025-13", "'2026-02-30'", "2026-07-16", "26"] {
+        assert_eq!(codes(&format!("edition: {edition}\n")), ["invalid-edition"], "{edition}");
+    }
+    assert_eq!(codes("logs: {level: warn}\n"), Vec::<String>::new());
+    assert_eq!(codes("logs: {level: XTrace}\n"), ["invalid-log-level"]);
+    // Atmos says so before it looks for stacks.
+    let atmos = "logs: {level: XTrace}\nstacks: {base_path: nowhere, included_paths: ['**/*']}\n";
+    let files = Small::of(&[("atmos.yaml", atmos), stack]).files;
+    let options = LoadOptions { files: Arc::new(files), ..LoadOptions::default() };
+    let error = Estate::load(Path::new("/e"), &options).expect_err("no stacks");
+    assert_eq!(error.code, "invalid-log-level");
+    assert!(error.message.starts_with("invalid log level"), "{}", error.message);
+}
+
+/// `ATMOS_CONFIG` and `ATMOS_CONFIG_PATH` replace the search; folders are merged over files, imports over the file.
+#[test]
+fn the_environment_selects_configurations() {
+    let whole = "base_path: .\nstacks: {base_path: stacks, included_paths: ['*'], name_pattern: '{stage}'}\n";
+    let mut found = Small::of(&[
+        ("stacks/deploy/dev.yaml", IT),
+        ("conf/one.yaml", &format!("{whole}import: [more]\nenv: {{A: one, B: one}}\n")),
+        ("conf/more.yaml", "env: {B: more}\n"),
+        ("conf/stacks/dev.yaml", IT),
+        ("over/.atmos.yaml", "env: {C: hidden}\n"),
+        ("over/atmos.yaml", "env: {A: over}\n"),
+    ]);
+    found.env.insert("ATMOS_CONFIG".into(), "conf/one.yaml".into());
+    assert_eq!(found.it()["env"], json!({"A": "one", "B": "more"}));
+    assert_eq!(found.it()["atmos_stack_file"], "dev", "relative to the file that says where");
+    found.env.insert("ATMOS_CONFIG_PATH".into(), "over".into());
+    assert_eq!(found.it()["env"], json!({"A": "over", "B": "more"}));
+    found.env.insert("ATMOS_CONFIG".into(), "conf/gone.yaml".into());
+    let options = LoadOptions { files: Arc::new(found.files.clone()), env: found.env.clone(), ..LoadOptions::default() };
+    assert_eq!(Estate::load(Path::new("/e"), &options).expect_err("gone").code, "no-such-config");
+}
+
+/// The environment speaks of the folders of three types only.
+#[test]
+fn the_environment_moves_what_atmos_lets_it_move() {
+    let mut found = Small::of(&[("stacks/deploy/dev.yaml", "vars: {stage: dev}\ncomponents: {terraform: {it: {}}, ansible: {a: {}}}\n")]);
+    for (name, value) in [
+        ("ATMOS_COMPONENTS_TERRAFORM_BASE_PATH", "elsewhere"),
+        ("ATMOS_COMPONENTS_TERRAFORM_COMMAND", "tofu"),
+        ("ATMOS_COMPONENTS_ANSIBLE_BASE_PATH", "elsewhere"),
+        ("ATMOS_STACKS_NAME_TEMPLATE", "x-{{ .vars.stage }}"),
+    ] {
+        found.env.insert(name.into(), value.into());
+    }
+    let all = found.described(&DescribeFilter::default());
+    let of = |kind: &str, name: &str| all["x-dev"]["components"][kind][name].clone();
+    assert_eq!(of("terraform", "it")["component_info"]["component_path"], "elsewhere/it");
+    assert_eq!(of("terraform", "it")["command"], "tofu");
+    assert_eq!(of("ansible", "a")["component_info"].get("component_path"), None);
 }

@@ -67,7 +67,18 @@ fn affected_instances_are_told_with_reasons_and_lines() {
         fs::write(demo.join(file), text.replace(from, to)).unwrap();
     };
     replace("stacks/catalog/database.yaml", "gb: 20", "gb: 21");
+    // Stacks count as they are, components' files as they are committed.
     fs::write(demo.join("components/terraform/bucket/new.tf"), "# new\n").unwrap();
+    let committed = |found: &Value| list(found).iter().any(|a| a["affected"] == "component");
+    assert!(!committed(&affected(&[])));
+    let base = git(&demo, &["rev-parse", "HEAD"]).trim().to_owned();
+    let identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"];
+    git(&demo, &["add", "components/terraform/bucket/new.tf"]);
+    git(&demo, &[&identity[..], &["commit", "--quiet", "--message", "New"]].concat());
+    let affected = |more: &[&str]| {
+        let arguments = [&["affected", "--base", &base, "--format", "json"], more].concat();
+        home.at(&demo, &arguments).succeeds().json()
+    };
     let found = affected(&[]);
     let of = |component: &str| list(&found).iter().find(|a| a["component"] == component).unwrap().clone();
     let database = of("orders-db");
@@ -129,4 +140,30 @@ fn a_value_is_found_by_word_and_by_path() {
     assert_eq!(grep(&["--limit", "2", "plat"]).len(), 2);
     assert_eq!(grep(&["nothing-has-this-value"]).len(), 0);
     home.at(&demo, &["grep", "/(/"]).exits(2).says("regular expression");
+}
+
+#[test]
+fn instances_of_two_files_with_one_stack_name_are_told_apart() {
+    let home = Home::new();
+    let root = home.path("estate");
+    fs::create_dir_all(root.join("stacks")).unwrap();
+    let atmos = "base_path: .\nstacks: {base_path: stacks, included_paths: ['*'], name_pattern: '{stage}'}\n\
+                 components: {terraform: {base_path: components/terraform}}\n";
+    fs::write(root.join("atmos.yaml"), atmos).unwrap();
+    for (name, size) in [("a", "small"), ("b", "large")] {
+        let stack = format!("vars: {{stage: dev}}\ncomponents: {{terraform: {{it: {{vars: {{size: {size}}}}}}}}}\n");
+        fs::write(root.join(format!("stacks/{name}.yaml")), stack).unwrap();
+    }
+    let it = "it@dev";
+    home.at(&root, &["diff", it, it]).exits(2).says("--stack-file");
+    let files = ["--stack-file", "stacks/a.yaml", "--stack-file", "stacks/b.yaml"];
+    let entries = home.at(&root, &[&["diff", it, it, "--format", "json"], &files[..]].concat()).succeeds().json();
+    let size = list(&entries).iter().find(|entry| entry["path"] == json!(["vars", "size"])).unwrap();
+    assert_eq!((&size["before"], &size["after"]), (&"small".into(), &"large".into()));
+    assert_eq!((&size["before_source"]["file"], &size["after_source"]["file"]), (&"stacks/a.yaml".into(), &"stacks/b.yaml".into()));
+    // One for both sides; a file that makes no such stack; one too many.
+    let same = ["diff", it, it, "--stack-file", "stacks/a.yaml", "--format", "json"];
+    assert_eq!(home.at(&root, &same).succeeds().json(), json!([]));
+    home.at(&root, &["diff", it, it, "--stack-file", "stacks/c.yaml"]).exits(2);
+    home.at(&root, &[&["diff", it, it, "--stack-file", "x"], &files[..]].concat()).exits(2).says("two sides");
 }

@@ -38,7 +38,10 @@ impl<'o> Reading<'o> {
     pub(super) fn begin(root: &Path, options: &'o LoadOptions) -> Result<Self, AtmosError> {
         let root = std::path::absolute(root).map_err(|e| AtmosError::new("unreadable-folder", e.to_string()))?;
         let root = config::clean(&root);
-        let (config, mut problems) = config::load(&root, options)?;
+        let (config, mut problems) = match &options.config {
+            Some(config) => (config.as_ref().clone(), Vec::new()),
+            None => config::load(&root, options)?,
+        };
         if ListStrategy::parse(&config.list_merge_strategy).is_none() {
             problems.push(Diagnostic {
                 severity: Severity::Error,

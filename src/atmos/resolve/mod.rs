@@ -72,3 +72,8 @@ fn full(node: &Node) -> bool {
 pub(super) fn run_tokens(pattern: &str, vars: Option<&Node>, component: &str, base: &str) -> String {
     names::tokens(pattern, vars, Some((component, base)))
 }
+
+/// Fills in `stacks.name_pattern`; `None` where the variables lack a part, or there is no pattern.
+pub(super) fn stack_from_pattern(pattern: &str, vars: &Node) -> Option<String> {
+    names::pattern(pattern, vars).ok().filter(|_| !pattern.is_empty())
+}

@@ -16,7 +16,7 @@ use crate::atmos::diff::{self, Narrow};
 use crate::atmos::driver::evaluate::{self, Evaluation};
 use crate::atmos::driver::tools::Tools;
 use crate::atmos::files::{Disk, Files};
-use crate::atmos::{AtmosError, Estate, InstanceId, LoadOptions};
+use crate::atmos::{AtmosConfig, AtmosError, Estate, InstanceId, LoadOptions};
 use crate::domain::comparison::{Affected, Side};
 use crate::domain::stack::DiffEntry;
 use crate::platform::estate::Snapshot;
@@ -31,9 +31,18 @@ const EVALUATION: Duration = Duration::from_secs(60);
 const NO_ESTATE: [&str; 5] =
     ["no-atmos-yaml", "no-stack-manifests", "no-stacks-folder", "no-stacks-base-path", "no-included-paths"];
 
-/// The revisions that were resolved last, by commit.
+/// The revisions that were resolved last.
 #[derive(Debug, Default)]
-pub struct Revisions(Mutex<VecDeque<(String, bool, Arc<Estate>)>>);
+pub struct Revisions(Mutex<VecDeque<Kept>>);
+
+#[derive(Debug)]
+struct Kept {
+    commit: String,
+    trusted: bool,
+    /// Whether it was read by a configuration that is not its own.
+    borrowed: bool,
+    estate: Arc<Estate>,
+}
 
 impl Platform {
     /// Returns what differs between two sides, leaf by leaf; a ref or `worktree` compares whole estates.
@@ -63,6 +72,9 @@ impl Platform {
 
     /// Returns the instances that differ between a Git ref and the files as they are, with the lines that caused it.
     ///
+    /// As Atmos does, the stacks of the ref are read by the `atmos.yaml` of now, and of the components' files only those count
+    /// that differ between the ref and `HEAD`.
+    ///
     /// # Errors
     ///
     /// A ref that does not exist, or an estate at that ref of which nothing can be said.
@@ -73,7 +85,7 @@ impl Platform {
         blocking(move || {
             let tree = GitTree::open(now.root(), &base)?;
             let changed: Vec<PathBuf> = tree.changed()?;
-            let old = match platform.at(tree, &snapshot) {
+            let old = match platform.at(tree, &snapshot, Some(now.config())) {
                 Ok(old) => Some(old),
                 // Before there was an estate, all of it is new.
                 Err(error) if NO_ESTATE.contains(&error.code) => None,
@@ -112,24 +124,32 @@ impl Platform {
 
     fn side(&self, side: &Side, snapshot: &Snapshot) -> Result<Arc<Estate>, PlatformError> {
         match side {
-            Side::Ref(name) => Ok(self.at(GitTree::open(snapshot.estate().root(), name)?, snapshot)?),
+            Side::Ref(name) => Ok(self.at(GitTree::open(snapshot.estate().root(), name)?, snapshot, None)?),
             _ => Ok(Arc::clone(snapshot.estate())),
         }
     }
 
-    /// Resolves the estate at a commit, or returns it where it was resolved just now. What it needs trust for is evaluated
-    /// only where the very same is trusted now.
-    fn at(&self, tree: GitTree, snapshot: &Snapshot) -> Result<Arc<Estate>, AtmosError> {
+    /// Resolves the estate at a commit, by `config` instead of its own `atmos.yaml` where one is given, or returns it where it
+    /// was resolved just now. What it needs trust for is evaluated only where the very same is trusted now.
+    fn at(&self, tree: GitTree, snapshot: &Snapshot, config: Option<&AtmosConfig>) -> Result<Arc<Estate>, AtmosError> {
         let commit = tree.commit().to_owned();
         let kept = || self.revisions().0.lock().unwrap_or_else(PoisonError::into_inner);
         let may = snapshot.is_trusted();
-        if let Some((.., estate)) = kept().iter().find(|(c, trusted, _)| *c == commit && *trusted == may) {
-            return Ok(Arc::clone(estate));
+        let same = |kept: &&Kept| {
+            kept.commit == commit
+                && kept.trusted == may
+                && kept.borrowed == config.is_some()
+                && config.is_none_or(|config| config == kept.estate.config())
+        };
+        if let Some(found) = kept().iter().find(same) {
+            return Ok(Arc::clone(&found.estate));
         }
+        let config = config.map(|config| Arc::new(config.clone()));
         let files: Arc<dyn Files> = Arc::new(tree);
         let root = &self.identity().root;
         let load = |trusted| {
-            let options = LoadOptions { files: Arc::clone(&files), trusted, ..snapshot.estate().options().clone() };
+            let (files, config) = (Arc::clone(&files), config.clone());
+            let options = LoadOptions { files, trusted, config, ..snapshot.estate().options().clone() };
             Estate::load(root, &options).map_err(|error| {
                 let message = format!("the estate at commit {}: {}", &commit[..commit.len().min(12)], error.message);
                 AtmosError { message, ..error }
@@ -143,7 +163,7 @@ impl Platform {
         }
         let estate = Arc::new(estate);
         let mut kept = kept();
-        kept.push_front((commit, may, Arc::clone(&estate)));
+        kept.push_front(Kept { commit, trusted: may, borrowed: config.is_some(), estate: Arc::clone(&estate) });
         kept.truncate(KEPT);
         Ok(estate)
     }

@@ -76,20 +76,28 @@ impl GitTree {
         root.strip_prefix(&self.top).map(Path::to_path_buf).unwrap_or_default()
     }
 
-    /// Returns the files that differ between the commit and the working tree, new ones too, as absolute paths.
+    /// Returns the files that differ between `HEAD` and the commit, as absolute paths: those that Atmos counts.
+    ///
+    /// It counts neither what is not committed nor binary files, and a file that was moved only where `HEAD` has it.
     ///
     /// # Errors
     ///
     /// Where Git cannot say.
     pub fn changed(&self) -> Result<Vec<PathBuf>, AtmosError> {
         let cannot = |why: String| AtmosError::new("unreadable-ref", format!("what changed cannot be read: {why}"));
-        let diff = ["diff", "--name-only", "-z", "--no-renames", "--no-ext-diff", "--no-textconv", &self.commit, "--"];
-        let changed = git(&self.top, &diff).map_err(cannot)?;
-        let new = git(&self.top, &["ls-files", "--others", "--exclude-standard", "-z"]).map_err(cannot)?;
-        let names = changed.split('\0').chain(new.split('\0')).filter(|name| !name.is_empty());
-        let mut paths: Vec<PathBuf> = names.map(|name| self.top.join(name)).collect();
+        let diff = ["diff", "--numstat", "-z", "--find-renames=60%", "--no-ext-diff", "--no-textconv"];
+        let listed = git(&self.top, &[&diff[..], &["HEAD", &self.commit, "--"]].concat()).map_err(cannot)?;
+        let mut paths = Vec::new();
+        let mut fields = listed.split('\0').filter(|field| !field.is_empty());
+        while let Some(field) = fields.next() {
+            let mut parts = field.splitn(3, '\t');
+            let (added, _, path) = (parts.next(), parts.next(), parts.next());
+            // Both names of a moved file follow by themselves.
+            let path =
+                path.filter(|path| !path.is_empty()).or_else(|| fields.next().filter(|_| fields.next().is_some()));
+            paths.extend(path.filter(|_| added != Some("-")).map(|path| self.top.join(path)));
+        }
         paths.sort();
-        paths.dedup();
         Ok(paths)
     }
 
