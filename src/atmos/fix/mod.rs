@@ -1,15 +1,19 @@
 //! Edits that mend a diagnostic and change nothing else: proposed from the diagnostic's place, proved by resolving again.
 //!
-//! What is proposed is small: a section without a value becomes an empty one, a list without a value an empty list, a file of
-//! comments an empty map. Whatever resolves to something else is not done.
+//! [`propose`] says what is proposed. Whatever resolves to something else is not done; what moved from a deprecated key to
+//! the one that took its place must leave everything needing the same.
 
-use std::collections::{BTreeMap, HashMap};
+mod propose;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::files::{Files, Kind};
-use super::{AtmosError, Estate, LoadOptions};
-use crate::domain::stack::{Diagnostic, Severity};
+use super::node::Node;
+use super::resolve::Instance;
+use super::{AtmosError, Estate, LoadOptions, depends};
+use crate::domain::stack::{Diagnostic, InstanceRef, Severity};
 
 /// An edit of one file: the text between two bytes becomes another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +66,7 @@ pub fn safe(root: &Path, options: &LoadOptions) -> Result<(Vec<Edit>, BTreeMap<S
     let before = Estate::load(root, options)?;
     let mut kept: Vec<Edit> = Vec::new();
     let mut texts: BTreeMap<String, String> = BTreeMap::new();
-    for edit in before.diagnostics().iter().filter_map(|problem| propose(&before, options, problem)) {
+    for edit in before.diagnostics().iter().filter_map(|problem| propose::edit(&before, options, problem)) {
         let mut tried: Vec<Edit> = kept.iter().filter(|k| k.file == edit.file).cloned().collect();
         if tried.iter().any(|k| k.from < edit.to.max(edit.from + 1) && edit.from < k.to.max(k.from + 1)) {
             continue;
@@ -92,50 +96,6 @@ fn apply(root: &Path, options: &LoadOptions, file: &str, edits: &mut [Edit]) -> 
     Some(text)
 }
 
-fn propose(estate: &Estate, options: &LoadOptions, problem: &Diagnostic) -> Option<Edit> {
-    let source = problem.source.as_ref().filter(|source| !source.file.starts_with('/'))?;
-    let text = read(estate.root(), options, &source.file)?;
-    let edit = |from: usize, to: usize, new: &str, what: &str| Edit {
-        file: source.file.clone(),
-        line: source.line,
-        what: what.to_owned(),
-        from,
-        to,
-        text: new.to_owned(),
-    };
-    if problem.code == "stack-null" {
-        let gap = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-        return Some(edit(
-            text.len(),
-            text.len(),
-            &format!("{gap}{{}}\n"),
-            "a file without content becomes an empty map",
-        ));
-    }
-    let start: usize = text.split_inclusive('\n').take(source.line as usize - 1).map(str::len).sum();
-    let line = text[start..].lines().next().unwrap_or("");
-    if problem.message.ends_with("but got null") || problem.message.starts_with("invalid ") {
-        // The key stands on the line, and nothing after it but space and a comment.
-        let code = line.split(" #").next().unwrap_or("").trim_end();
-        let empty = code.ends_with(':') && !line.trim_start().starts_with('#');
-        let next = text[start + line.len()..].lines().skip(1).find(|line| !line.trim().is_empty());
-        let indent = |line: &str| line.len() - line.trim_start().len();
-        let ends = next.is_none_or(|next| indent(next) <= indent(line) && !next.trim_start().starts_with("- "));
-        if !empty || !ends {
-            return None;
-        }
-        let list = problem.message.contains("array") && !problem.message.contains("object");
-        let (new, what) = if list {
-            (" []", "a list without a value becomes an empty list")
-        } else {
-            (" {}", "a section without a value becomes an empty one")
-        };
-        let at = start + code.len();
-        return Some(edit(at, at, new, what));
-    }
-    None
-}
-
 /// Says whether the texts only mend: no new problem, fewer errors, and every instance as it was.
 fn proves(before: &Estate, root: &Path, options: &LoadOptions, texts: &BTreeMap<String, String>) -> bool {
     let texts = texts.iter().map(|(file, text)| (root.join(file), text.clone())).collect();
@@ -144,15 +104,35 @@ fn proves(before: &Estate, root: &Path, options: &LoadOptions, texts: &BTreeMap<
         return false;
     };
     let errors = |estate: &Estate| estate.diagnostics().iter().filter(|d| d.severity == Severity::Error).count();
+    let count = |estate: &Estate| (errors(estate), estate.diagnostics().len());
     let told = |d: &Diagnostic| (d.code.clone(), d.message.clone(), d.source.as_ref().map(|s| s.file.clone()));
     let known: Vec<_> = before.diagnostics().iter().map(told).collect();
     let none_new = after.diagnostics().iter().all(|d| known.contains(&told(d)));
     let now: HashMap<_, _> = after.all().map(|(stack, i)| ((stack.path.as_path(), i.kind, i.name), i)).collect();
     let same = before.all().all(|(stack, i)| {
         let now = now.get(&(stack.path.as_path(), i.kind, i.name));
-        now.is_some_and(|j| i.stack == j.stack && i.sections.entries() == j.sections.entries())
+        now.is_some_and(|j| i.stack == j.stack && (i.sections.entries() == j.sections.entries() || is_moved(i, j)))
     });
-    none_new && errors(&after) < errors(before) && same
+    none_new && count(&after) < count(before) && same && needed(before) == needed(&after)
+}
+
+/// Says whether two differ in nothing but where they say what they need.
+fn is_moved(before: &Instance, after: &Instance) -> bool {
+    let rest = |instance: &Instance| {
+        let settings = instance.sections.get("settings").and_then(Node::map);
+        let settings = settings.map(|map| map.without(&["depends_on"]).entries().to_vec());
+        (settings, instance.sections.without(&["settings", "dependencies"]).entries().to_vec())
+    };
+    let other = |instance: &Instance| {
+        let section = instance.sections.get("dependencies").and_then(Node::map);
+        section.map(|map| map.without(&["components"]).entries().to_vec()).unwrap_or_default()
+    };
+    rest(before) == rest(after) && other(before) == other(after) && depends::files(before) == depends::files(after)
+}
+
+/// Returns what needs what, however it is written.
+fn needed(estate: &Estate) -> HashSet<(InstanceRef, InstanceRef)> {
+    estate.dependencies().into_iter().map(|dependency| (dependency.from, dependency.to)).collect()
 }
 
 #[cfg(test)]
@@ -187,7 +167,42 @@ mod tests {
         let (edits, text) = mended("# nothing yet\n");
         assert_eq!((edits.len(), text.as_deref()), (1, Some("# nothing yet\n{}\n")));
 
+        let twice = "vars: {stage: dev}\ncomponents:\n  terraform:\n    it:\n      vars:\n        a: 1\n        b: 2\n        a: 1\n";
+        let (edits, text) = mended(twice);
+        assert_eq!(edits, ["8: a key that is written twice with the same value goes"]);
+        assert_eq!(text.as_deref(), Some(twice.replace("b: 2\n        a: 1\n", "b: 2\n").as_str()));
+        assert_eq!(mended(&twice.replace("b: 2\n        a: 1", "b: 2\n        a: 3")), (vec![], None));
+
+        let (edits, text) = mended("vars: {stage: dev}\nworkflows:\n  up:\n    steps:\n      - command: true # yes\n");
+        assert_eq!(edits, ["5: what must be a text becomes one"]);
+        assert!(text.expect("a text").contains("command: 'true' # yes\n"));
+
+        let (edits, text) =
+            mended("vars:\n  stage: dev\n  a: {{ .vars.b }} # what b's is\ncomponents: {terraform: {it: {}}}\n");
+        assert_eq!(edits, ["3: a template becomes a text"]);
+        assert!(text.expect("a text").contains("  a: '{{ .vars.b }}' # what b's is\n"));
+
         let typo = "vars: {stage: dev}\ncomponents: {terraform: {it: {varz: {a: 1}}}}\n";
         assert_eq!(mended(typo), (vec![], None), "what was meant is for a person to say");
+    }
+
+    #[test]
+    fn a_deprecated_key_is_moved_where_everything_needs_the_same_afterwards() {
+        let stack = |rest: &str| {
+            format!(
+                "vars: {{stage: dev}}\ncomponents:\n  terraform:\n    a: {{}}\n    b: {{}}\n    it:\n      settings:\n        depends_on:\n{rest}"
+            )
+        };
+        let (edits, text) =
+            mended(&stack("          1: {component: a}\n          2: {component: b}\n      vars: {x: 1}\n"));
+        assert_eq!(edits, ["8: settings.depends_on becomes dependencies.components"]);
+        let text = text.expect("a text");
+        assert!(
+            !text.contains("depends_on") && text.contains("dependencies:") && text.contains("vars: {x: 1}"),
+            "{text}"
+        );
+        // A context is compared otherwise, and a list is what Atmos ignores.
+        assert_eq!(mended(&stack("          1: {component: a, stage: dev}\n")), (vec![], None));
+        assert_eq!(mended(&stack("          - component: a\n")), (vec![], None));
     }
 }
