@@ -7,6 +7,11 @@ use crate::atmos::{
     node::{Map, Node, Pos, Value},
 };
 
+/// What `logs.level` may say, in any case.
+const LEVELS: [&str; 8] = ["", "trace", "debug", "info", "warn", "warning", "error", "off"];
+/// What Atmos refuses a configuration for before it looks for stacks.
+static REFUSALS: [&str; 3] = ["invalid-edition", "config-wrong-type", "invalid-log-level"];
+
 /// Makes the configuration.
 pub(super) fn build(loader: &mut Loader<'_>, found: &Found) -> Result<AtmosConfig, AtmosError> {
     let root = loader.root;
@@ -46,7 +51,12 @@ pub(super) fn build(loader: &mut Loader<'_>, found: &Found) -> Result<AtmosConfi
         Some(Value::Str(s)) => !matches!(&**s, "false" | "0" | "F" | "f" | "False" | "FALSE"),
         _ => default,
     };
-    let edition = Edition::of(&text(&["edition"], "ATMOS_EDITION"));
+    let edition_text = match merged.get("edition").filter(|_| env.get("ATMOS_EDITION").is_none_or(String::is_empty)) {
+        // A whole date without quotes is a time, which is no text.
+        Some(node) if node.map().is_some() => "a time".to_owned(),
+        _ => text(&["edition"], "ATMOS_EDITION"),
+    };
+    let logs_level = text(&["logs", "level"], "");
     let base_text = text(&["base_path"], "ATMOS_BASE_PATH");
     let stacks_text = text(&["stacks", "base_path"], "ATMOS_STACKS_BASE_PATH");
     let name_pattern = text(&["stacks", "name_pattern"], "ATMOS_STACKS_NAME_PATTERN");
@@ -65,31 +75,54 @@ pub(super) fn build(loader: &mut Loader<'_>, found: &Found) -> Result<AtmosConfi
     names.sort_unstable();
     names.dedup();
     for name in names {
-        let upper = name.to_uppercase();
-        let base = text(&["components", name, "base_path"], &format!("ATMOS_COMPONENTS_{upper}_BASE_PATH"));
-        let command = text(&["components", name, "command"], &format!("ATMOS_COMPONENTS_{upper}_COMMAND"));
+        // The environment speaks of three types only.
+        let variable = |what: &str| match name {
+            "terraform" | "helmfile" | "packer" => format!("ATMOS_COMPONENTS_{}_{what}", name.to_uppercase()),
+            _ => String::new(),
+        };
+        let base = text(&["components", name, "base_path"], &variable("BASE_PATH"));
+        let command = text(&["components", name, "command"], &variable("COMMAND"));
         types.push((name.to_owned(), base, command));
     }
+    let edition = Edition::of(&edition_text).unwrap_or_else(|| {
+        let message = format!(
+            "apply edition defaults: invalid edition: expected YYYY, YYYY-MM, or YYYY-MM-DD: \"{}\"",
+            edition_text.trim()
+        );
+        let source = merged.get("edition").and_then(|node| node.pos().source());
+        loader.problem("invalid-edition", message, Some("write a year, a month or a day in quotes"), source);
+        Edition::today()
+    });
     if let Some((path, pos, what)) = wrong.first() {
         let message = format!(
             "decoding failed due to the following error(s): '{path}' expected type 'string', got unconvertible type '{what}'"
         );
         loader.problem("config-wrong-type", message, Some("write a text there"), pos.source());
     }
+    if !LEVELS.contains(&logs_level.trim().to_lowercase().as_str()) {
+        let message = format!(
+            "invalid log level: the log level '{}' is not recognized. Valid options are: [Trace Debug Info Warning Error Off]",
+            logs_level.trim()
+        );
+        let source = merged.at_path(&["logs", "level"]).and_then(|node| node.pos().source());
+        loader.problem("invalid-log-level", message, Some("correct logs.level"), source);
+    }
+    // Atmos tells these before it looks for stacks.
+    let first = loader.problems.iter().find(|p| REFUSALS.contains(&p.code.as_str())).cloned();
+    let fatal = |error: AtmosError| {
+        let Some(problem) = &first else { return error };
+        let code = REFUSALS.iter().copied().find(|code| *code == problem.code).unwrap_or(error.code);
+        let (hint, source_at) = (problem.hint.clone(), problem.source.clone());
+        AtmosError { hint, source_at, ..AtmosError::new(code, &problem.message) }
+    };
     if stacks_text.is_empty() {
-        let wrong = loader.problems.iter().find(|p| p.code == "config-wrong-type").cloned();
-        if let Some(wrong) = wrong {
-            let mut error = AtmosError::new("config-wrong-type", wrong.message);
-            error.source_at = wrong.source;
-            return Err(error);
-        }
         let at = main.pos();
         let error = AtmosError::new(
             "no-stacks-base-path",
             "stack base path must be provided in 'stacks.base_path' config or ATMOS_STACKS_BASE_PATH' ENV variable",
         )
         .hint("add `stacks: {base_path: stacks, included_paths: [\"**/*\"]}` to atmos.yaml");
-        return Err(at.source().map_or(error.clone(), |s| error.at(s)));
+        return Err(fatal(at.source().map_or(error.clone(), |s| error.at(s))));
     }
     let included_paths = list(&["stacks", "included_paths"], "ATMOS_STACKS_INCLUDED_PATHS");
     // What the environment says is relative to where one stands, what a file says to that file.
@@ -98,21 +131,21 @@ pub(super) fn build(loader: &mut Loader<'_>, found: &Found) -> Result<AtmosConfi
         loader.files().kind(&clean(&loader.resolve(&base_text, anchor, Some(&stacks_text)).join(&stacks_text)))
             != Some(Kind::Folder);
     if included_paths.is_empty() && !missing {
-        return Err(AtmosError::new(
+        return Err(fatal(AtmosError::new(
             "no-included-paths",
             "at least one path must be provided in 'stacks.included_paths' config or ATMOS_STACKS_INCLUDED_PATHS' ENV variable",
-        ));
+        )));
     }
     let base_path = loader.resolve(&base_text, anchor, Some(&stacks_text));
     let stacks_path = clean(&base_path.join(&stacks_text));
     if loader.files().kind(&stacks_path) != Some(Kind::Folder) {
-        return Err(AtmosError::new(
+        let error = AtmosError::new(
             "no-stacks-folder",
             format!(
                 "Missing Configuration: the atmos.yaml CLI config file specifies the directory for Atmos stacks as {stacks_text}, but the directory does not exist"
             ),
-        )
-        .hint(format!("create {} or correct stacks.base_path", display(root, &stacks_path))));
+        );
+        return Err(fatal(error.hint(format!("create {} or correct stacks.base_path", display(root, &stacks_path)))));
     }
     let components = types
         .into_iter()

@@ -11,18 +11,30 @@ const DESCRIBE: &str = "2026-07-17";
 pub(super) struct Edition(Option<String>);
 
 impl Edition {
-    /// Reads `2026`, `2026-07` or `2026-07-16`; a year and a month last to their end.
-    pub(super) fn of(text: &str) -> Self {
+    /// Reads `2026`, `2026-07` or `2026-07-16`; a year and a month last to their end. `None` where it is no such day.
+    pub(super) fn of(text: &str) -> Option<Self> {
         let text = text.trim();
-        let digits = |part: &str, count: usize| part.len() == count && part.bytes().all(|b| b.is_ascii_digit());
+        let number = |part: &str, count: usize| -> Option<i8> {
+            let is = part.len() == count && part.bytes().all(|b| b.is_ascii_digit());
+            is.then(|| part.parse().unwrap_or(1))
+        };
+        let date = |year: &str, month: i8, day: i8| {
+            jiff::civil::Date::new(year.parse().ok()?, month, day).ok().filter(|_| year.len() == 4)
+        };
         let parts: Vec<&str> = text.split('-').collect();
         let day = match parts.as_slice() {
-            [year] if digits(year, 4) => format!("{year}-12-31"),
-            [year, month] if digits(year, 4) && digits(month, 2) => format!("{text}-31"),
-            [year, month, day] if digits(year, 4) && digits(month, 2) && digits(day, 2) => text.to_owned(),
-            _ => return Self(None),
+            [""] => return Some(Self(None)),
+            [year] if number(year, 4).is_some() => date(year, 12, 31)?,
+            [year, month] if number(year, 4).is_some() => date(year, number(month, 2)?, 1)?.last_of_month(),
+            [year, month, day] if number(year, 4).is_some() => date(year, number(month, 2)?, number(day, 2)?)?,
+            _ => return None,
         };
-        Self(Some(day))
+        Some(Self(Some(day.to_string())))
+    }
+
+    /// Today's defaults.
+    pub(super) fn today() -> Self {
+        Self(None)
     }
 
     fn knows(&self, change: &str) -> bool {

@@ -39,6 +39,7 @@ pub(super) struct Found {
 pub fn load(root: &Path, options: &LoadOptions) -> Result<(AtmosConfig, Vec<Diagnostic>), AtmosError> {
     let files = options.files.as_ref();
     let set = |name: &str| options.env.get(name).filter(|v| !v.is_empty());
+    let selected = Selected::of(root, &options.env);
     let named = set("ATMOS_CLI_CONFIG_PATH").map(|p| clean(&root.join(p))).filter(|p| p != root);
     let hidden = files.kind(&root.join(".atmos.yaml")) == Some(Kind::File);
     let mut loader = Loader {
@@ -53,34 +54,21 @@ pub fn load(root: &Path, options: &LoadOptions) -> Result<(AtmosConfig, Vec<Diag
         },
         own: true,
     };
-    if main_file(&loader, root).is_none() && !hidden && named.as_ref().is_none_or(|n| main_file(&loader, n).is_none()) {
+    if selected.is_empty()
+        && main_file(&loader, root).is_none()
+        && !hidden
+        && named.as_ref().is_none_or(|n| main_file(&loader, n).is_none())
+    {
         return Err(AtmosError::new("no-atmos-yaml", format!("no atmos.yaml in {}", root.display()))
             .hint("go to an Atmos repository, or name one with -C DIR; `terrace demo` writes one to try"));
     }
-    let home = set("HOME").map(|home| Path::new(home).join(".atmos"));
     let mut found =
         Found { merged: Node::empty(), main: Node::empty(), folder: root.to_path_buf(), env: options.env.clone() };
-    let mut any = false;
-    // What lies in these places was put there by the person who asks, not by the estate: it is read without trust.
-    any |= source(&mut loader, &mut found, Path::new(SYSTEM), false);
-    if let Some(home) = home.filter(|h| h != root) {
-        any |= source(&mut loader, &mut found, &home, true);
-    }
-    loader.own = false;
-    let before = loader.problems.len();
-    any |= source(&mut loader, &mut found, root, true);
-    if let Some(fatal) = loader.problems.iter().skip(before).find(|p| p.code == "config-syntax") {
-        let mut error = AtmosError::new("config-syntax", fatal.message.clone());
-        error.source_at.clone_from(&fatal.source);
-        return Err(error);
-    }
-    if let Some(named) = named {
-        loader.own = true;
-        any |= source(&mut loader, &mut found, &named, true);
-        loader.own = false;
-    }
-    if !any {
-        found.merged = defaults();
+    if selected.is_empty() {
+        let home = set("HOME").map(|home| Path::new(home).join(".atmos"));
+        discovered(&mut loader, &mut found, home, named)?;
+    } else {
+        selected.read(&mut loader, &mut found)?;
     }
     for (key, value) in found.merged.get("env").and_then(Node::map).into_iter().flat_map(|m| m.entries()) {
         if let (true, Some(text)) = (key.as_str().starts_with("ATMOS_"), plain(value)) {
@@ -92,6 +80,102 @@ pub fn load(root: &Path, options: &LoadOptions) -> Result<(AtmosConfig, Vec<Diag
     }
     let config = build(&mut loader, &found)?;
     Ok((config, loader.problems))
+}
+
+/// Reads what lies where Atmos looks by itself, and `ATMOS_CLI_CONFIG_PATH`.
+fn discovered(
+    loader: &mut Loader<'_>,
+    found: &mut Found,
+    home: Option<PathBuf>,
+    named: Option<PathBuf>,
+) -> Result<(), AtmosError> {
+    let root = loader.root;
+    let mut any = false;
+    // What lies in these places was put there by the person who asks, not by the estate: it is read without trust.
+    any |= source(loader, found, Path::new(SYSTEM), false);
+    if let Some(home) = home.filter(|h| h != root) {
+        any |= source(loader, found, &home, true);
+    }
+    loader.own = false;
+    let before = loader.problems.len();
+    any |= source(loader, found, root, true);
+    broken(loader, before)?;
+    if let Some(named) = named {
+        loader.own = true;
+        any |= source(loader, found, &named, true);
+        loader.own = false;
+    }
+    if !any {
+        found.merged = defaults();
+    }
+    Ok(())
+}
+
+/// Fails where a file that was read since then is no YAML.
+fn broken(loader: &Loader<'_>, before: usize) -> Result<(), AtmosError> {
+    let Some(fatal) = loader.problems.iter().skip(before).find(|p| p.code == "config-syntax") else { return Ok(()) };
+    Err(AtmosError { source_at: fatal.source.clone(), ..AtmosError::new("config-syntax", &fatal.message) })
+}
+
+/// The files and folders that `ATMOS_CONFIG` and `ATMOS_CONFIG_PATH` name: where there are any, Atmos looks nowhere else.
+struct Selected {
+    files: Vec<PathBuf>,
+    folders: Vec<PathBuf>,
+}
+
+impl Selected {
+    fn of(root: &Path, env: &BTreeMap<String, String>) -> Self {
+        let listed = |name: &str| -> Vec<PathBuf> {
+            let names = env.get(name).map_or("", String::as_str).split(',').map(str::trim);
+            names.filter(|name| !name.is_empty()).map(|name| clean(&root.join(name))).collect()
+        };
+        Self { files: listed("ATMOS_CONFIG"), folders: listed("ATMOS_CONFIG_PATH") }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.folders.is_empty()
+    }
+
+    /// Merges the files in their order, what each imports over it, and then the folders as any other place.
+    ///
+    /// Relative paths start at the last one that sets `base_path`, or at the first.
+    fn read(&self, loader: &mut Loader<'_>, found: &mut Found) -> Result<(), AtmosError> {
+        let missing = |path: &Path, what: &str, variable: &str| {
+            let message = format!("{what} '{}' does not exist", path.display());
+            AtmosError::new("no-such-config", message).hint(format!("correct {variable}"))
+        };
+        let before = loader.problems.len();
+        loader.own = true;
+        let mut anchor: Option<PathBuf> = None;
+        for path in &self.files {
+            if loader.files().kind(path) != Some(Kind::File) {
+                return Err(missing(path, "--config file", "ATMOS_CONFIG"));
+            }
+            let node = loader.file(path);
+            let base = loader.import_base(&node, path);
+            let merged = merge_two(&found.merged, &node, ListStrategy::Replace);
+            found.merged = without_unset(&loader.imports(&node, &base, merged, 1));
+            let folder = path.parent().unwrap_or(loader.root);
+            if anchor.is_none() || node.get("base_path").is_some() {
+                anchor = Some(folder.to_path_buf());
+            }
+            found.main = node;
+        }
+        for folder in &self.folders {
+            if loader.files().kind(folder) != Some(Kind::Folder) {
+                return Err(missing(folder, "--config-path directory", "ATMOS_CONFIG_PATH"));
+            }
+            if !source(loader, found, folder, true) {
+                return Err(missing(&folder.join("atmos.yaml"), "the configuration", "ATMOS_CONFIG_PATH"));
+            }
+            if anchor.is_none() || found.main.get("base_path").is_some() {
+                anchor = Some(folder.clone());
+            }
+        }
+        loader.own = false;
+        found.folder = anchor.unwrap_or_else(|| loader.root.to_path_buf());
+        broken(loader, before)
+    }
 }
 
 fn main_file(loader: &Loader<'_>, folder: &Path) -> Option<PathBuf> {
