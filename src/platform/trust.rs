@@ -1,9 +1,11 @@
 //! Which estates a person trusts, and for what: remembered beside the platform's state, like direnv and editors do.
 //!
 //! Opening an estate runs nothing and reads nothing outside of it. What it asks for beyond that (`!exec` in locals, files
-//! that lead out of it) are its *needs*. Trust is bound to the canonical path and to those needs, as they were shown: a
-//! command or a path that comes with a later commit is asked for again. Leaves evaluating to [`crate::atmos`].
+//! that lead out of it) are its *needs*. Trust is bound to the canonical path, to those needs, as they were shown, and to
+//! what the files outside held then: a command or a path that comes with a later commit is asked for again, and so is a
+//! file outside that holds something else, or that a pattern finds only now. Leaves evaluating to [`crate::atmos`].
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -21,6 +23,9 @@ pub struct Grant {
     pub path: PathBuf,
     /// What it needed when it was trusted.
     pub needs: Vec<String>,
+    /// What the files that it reads outside of itself held then.
+    #[serde(default)]
+    pub files: BTreeMap<PathBuf, Digest>,
     /// When.
     pub granted_at: Timestamp,
 }
@@ -74,14 +79,19 @@ impl TrustStore {
         (grant.path == root).then_some(grant)
     }
 
-    /// Remembers that the estate at a canonical root is trusted with these needs.
+    /// Remembers that the estate at a canonical root is trusted with these needs, and with what files outside hold.
     ///
     /// # Errors
     ///
     /// Where the folder cannot be written.
-    pub fn grant(&self, root: &Path, needs: Vec<String>) -> Result<Grant, PlatformError> {
+    pub fn grant(
+        &self,
+        root: &Path,
+        needs: Vec<String>,
+        files: BTreeMap<PathBuf, Digest>,
+    ) -> Result<Grant, PlatformError> {
         use std::os::unix::fs::DirBuilderExt as _;
-        let grant = Grant { path: root.to_owned(), needs, granted_at: Timestamp::now() };
+        let grant = Grant { path: root.to_owned(), needs, files, granted_at: Timestamp::now() };
         let mut builder = std::fs::DirBuilder::new();
         builder.recursive(true).mode(0o700).create(&self.folder).map_err(PlatformError::io("create", &self.folder))?;
         let file = self.file(root);
@@ -133,7 +143,7 @@ mod tests {
         let (one, other) = (Path::new("/estates/one"), Path::new("/estates/other"));
         assert_eq!(store.grant_of(one, &Disk), None);
         let needs = vec!["'!exec date' in locals was not evaluated".to_owned()];
-        store.grant(one, needs.clone()).expect("granted");
+        store.grant(one, needs.clone(), BTreeMap::new()).expect("granted");
         let grant = store.grant_of(one, &Disk).expect("a grant");
         assert!(grant.covers(&needs) && grant.covers(&[]));
         assert!(!grant.covers(&["'!exec rm -rf /' in locals was not evaluated".to_owned()]));

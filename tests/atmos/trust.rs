@@ -161,3 +161,44 @@ fn configuration_stays_inside_too() {
     assert!(codes(&closed).contains(&("untrusted-read", true)), "{:?}", closed.diagnostics());
     assert!(described(&load(folder.path(), true)).contains("from-outside"));
 }
+
+#[test]
+fn a_configuration_runs_nothing_until_trusted() {
+    let config = format!("{CONFIG}env: {{WHO: !exec 'touch ran && echo me'}}\n");
+    let folder = estate(&[("atmos.yaml", &config), ("stacks/dev.yaml", STACK)]);
+    let ran = || ["ran", "estate/ran"].iter().any(|path| folder.path().join(path).exists()) || Path::new("ran").exists();
+    let closed = load(folder.path(), false);
+    assert!(!ran(), "opening it ran a command");
+    assert!(codes(&closed).contains(&("untrusted-exec", true)), "{:?}", closed.diagnostics());
+    assert!(described(&closed).contains("quay"), "the rest resolves");
+    let open = load(folder.path(), true);
+    assert!(ran() && described(&open).contains("\"WHO\": \"me\""), "{}", described(&open));
+}
+
+/// What a file outside holds is part of what was trusted, and so is which files there are.
+#[test]
+fn a_file_outside_is_read_as_it_was_when_it_was_trusted() {
+    let stack = format!("import: [../../shared/*]\n{STACK}");
+    let folder = estate(&[("stacks/dev.yaml", &stack)]);
+    let shared = |name: &str, text: &str| {
+        let path = folder.path().join("shared").join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, text).expect("written");
+    };
+    shared("one.yaml", "vars: {one: 1}\n");
+    let outside = load(folder.path(), true).outside();
+    assert_eq!(outside.len(), 1, "{outside:?}");
+    let bound = || {
+        let outside = Some(std::sync::Arc::new(outside.clone()));
+        let options = LoadOptions { trusted: true, outside, ..LoadOptions::default() };
+        Estate::load(&folder.path().join("estate"), &options).expect("it opens")
+    };
+    assert!(described(&bound()).contains("\"one\": 1") && codes(&bound()).is_empty());
+    shared("two.yaml", "vars: {two: 2}\n");
+    assert!(!described(&bound()).contains("\"two\"") && described(&bound()).contains("\"one\": 1"));
+    assert_eq!(codes(&bound()), [("untrusted-read", true)]);
+    fs::remove_file(folder.path().join("shared/two.yaml")).expect("removed");
+    shared("one.yaml", "locals: {who: !exec 'touch ../ran'}\nvars: {one: '{{ .locals.who }}'}\n");
+    assert!(!described(&bound()).contains("\"one\""));
+    assert!(!folder.path().join("ran").exists() && codes(&bound()).contains(&("untrusted-read", true)));
+}

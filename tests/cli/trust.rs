@@ -52,3 +52,28 @@ fn a_command_in_locals_runs_only_where_it_is_trusted() {
     assert!(!mark.exists());
     assert_eq!(home.terrace(&["trust", "--list", "--format", "json"]).succeeds().json(), json!([]));
 }
+
+#[test]
+fn a_file_outside_that_changes_is_asked_for_again() {
+    let home = Home::new();
+    let root = home.path("estate");
+    estate(&root, "echo once");
+    fs::create_dir_all(home.path("shared")).unwrap();
+    let shared = home.path("shared/part.yaml");
+    fs::write(&shared, "vars: {part: one}\n").unwrap();
+    let stack = "import: [../../shared/part]\nvars: {stage: dev}\ncomponents: {terraform: {it: {}}}\n";
+    fs::write(root.join("stacks/dev.yaml"), stack).unwrap();
+    let part = || {
+        let arguments = ["describe", "component", "it", "-s", "dev", "--format", "json"];
+        home.at(&root, &arguments).json()["vars"]["part"].clone()
+    };
+    assert_eq!(part(), json!(null));
+    home.at(&root, &["trust"]).succeeds();
+    assert_eq!(part(), "one");
+    fs::write(&shared, "vars: {part: two}\n").unwrap();
+    assert_eq!(part(), json!(null), "nobody trusted that");
+    let needs = home.at(&root, &["check"]);
+    assert!(needs.exit == 1 && format!("{}{}", needs.out, needs.err).contains("trust"));
+    home.at(&root, &["trust"]).succeeds();
+    assert_eq!(part(), "two");
+}

@@ -41,7 +41,7 @@ async fn grant(
     State(state): State<AppState>,
     Json(request): Json<TrustRequest>,
 ) -> Result<Json<Trust>, Problem> {
-    state.platform.estate().trust(request.needs)?;
+    state.platform.estate().trust(request.needs).await?;
     card(&state).await
 }
 

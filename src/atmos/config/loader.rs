@@ -8,6 +8,7 @@ use crate::{
         LoadOptions,
         files::{Files, Kind},
         glob,
+        import::CHANGED,
         locals::{run, words},
         merge::{ListStrategy, merge_two},
         node::{Key, Map, Node, Pos, Value},
@@ -62,6 +63,11 @@ impl Loader<'_> {
                 return Node::empty();
             }
         };
+        if !self.own && !self.options.accepts(self.root, path, &bytes) {
+            let message = format!("'{name}' lies outside of the estate, {CHANGED}");
+            self.problem("untrusted-read", message, Some("run `terrace trust` if you trust this estate"), None);
+            return Node::empty();
+        }
         self.read.push(path.to_path_buf());
         let file = Key::new(&name);
         let mut includes = ConfigIncludes { root: self.root, options: self.options, own: self.own, found: Vec::new() };
@@ -315,13 +321,20 @@ impl Includes for ConfigIncludes<'_> {
         if files.kind(&path) != Some(Kind::File) {
             return Err(refuse(format!("the !include function references a file that does not exist: '{file}'")));
         }
-        if !self.options.trusted && !self.own && !inside(files, self.root, &path) {
-            let message = format!("{tag} '{file}' leads out of the estate and was not read");
+        let untrusted = |why: &str| {
+            let message = format!("{tag} '{file}' leads out of the estate{why}");
             let hint = "run `terrace trust` if you trust this estate";
-            self.found.push(Err(problem(Severity::Error, "untrusted-include", message, hint)));
+            Err(problem(Severity::Error, "untrusted-include", message, hint))
+        };
+        if !self.options.trusted && !self.own && !inside(files, self.root, &path) {
+            self.found.push(untrusted(" and was not read"));
             return Ok(Node::new(Value::Null, pos));
         }
         let bytes = files.read(&path).map_err(|e| refuse(format!("{file}: {e}")))?;
+        if !self.own && !self.options.accepts(self.root, &path, &bytes) {
+            self.found.push(untrusted(&format!(", {CHANGED}")));
+            return Ok(Node::new(Value::Null, pos));
+        }
         self.found.push(Ok(path.clone()));
         let name = Key::new(&display(self.root, &path));
         foreign::read(&path, &bytes, tag == "!include.raw", name).map_err(|why| refuse(format!("{file}: {why}")))

@@ -24,6 +24,7 @@ use super::{
     resolve::{Instance, Stack},
     runs,
 };
+use crate::domain::id::Digest;
 use crate::domain::stack::{
     Dependency, Diagnostic, Explanation, ImportEdge, InstanceSummary, PathSegment, StackSummary,
 };
@@ -64,11 +65,16 @@ impl Estate {
     }
 
     /// Returns the folder to use as root, as [`Estate::discover`]; where there is none and `ATMOS_CLI_CONFIG_PATH` names a
-    /// configuration, the folder itself.
+    /// configuration, and wherever `ATMOS_CONFIG` or `ATMOS_CONFIG_PATH` does, the folder itself.
     ///
     /// # Errors
     /// As [`Estate::discover`].
     pub fn discover_with(start: &Path, env: &BTreeMap<String, String>) -> Result<PathBuf, AtmosError> {
+        if ["ATMOS_CONFIG", "ATMOS_CONFIG_PATH"].iter().any(|name| env.get(*name).is_some_and(|v| !v.trim().is_empty()))
+        {
+            let start = std::path::absolute(start);
+            return start.map_err(|e| AtmosError::new("unreadable-folder", e.to_string()));
+        }
         Self::discover(start).or_else(|error| {
             let start = std::path::absolute(start).map_err(|_| error.clone())?;
             let named = env.get("ATMOS_CLI_CONFIG_PATH").filter(|p| !p.is_empty()).map(|p| start.join(p));
@@ -120,6 +126,16 @@ impl Estate {
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Returns what each file that was read outside of the estate holds, by path.
+    #[must_use]
+    pub fn outside(&self) -> BTreeMap<PathBuf, Digest> {
+        let files = self.options.files.as_ref();
+        let included = self.kept.docs.values().flat_map(|doc| &doc.includes);
+        let read = self.kept.docs.keys().chain(included).chain(&self.config.files);
+        let outside = read.filter(|path| !config::inside(files, &self.root, path));
+        outside.filter_map(|path| Some((path.clone(), Digest::of(&files.read(path).ok()?)))).collect()
     }
 
     /// Returns the merged `atmos.yaml`.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Engine, query, remote::is_url};
+use super::{CHANGED, Engine, query, remote::is_url};
 use crate::{
     atmos::{
         config::{clean, display},
@@ -56,18 +56,23 @@ impl Includes for EstateIncludes<'_, '_> {
                 ),
             ));
         };
+        let untrusted = |why: &str| Diagnostic {
+            severity: Severity::Error,
+            code: "untrusted-include".to_owned(),
+            message: format!("{tag} '{file}' leads out of the estate{why}"),
+            hint: Some("run `terrace trust` if you trust this estate".to_owned()),
+            source: pos.source(),
+            stack: None,
+        };
         if !engine.may_read(&found) {
-            self.problems.push(Diagnostic {
-                severity: Severity::Error,
-                code: "untrusted-include".to_owned(),
-                message: format!("{tag} '{file}' leads out of the estate and was not read"),
-                hint: Some("run `terrace trust` if you trust this estate".to_owned()),
-                source: pos.source(),
-                stack: None,
-            });
+            self.problems.push(untrusted(" and was not read"));
             return Ok(as_text());
         }
         let bytes = engine.options.files.read(&found).map_err(|e| refuse("unreadable-file", format!("{file}: {e}")))?;
+        if !engine.options.accepts(engine.root, &found, &bytes) {
+            self.problems.push(untrusted(&format!(", {CHANGED}")));
+            return Ok(as_text());
+        }
         self.read.push(found.clone());
         let name = Key::new(&display(engine.root, &found));
         let node = foreign::read(&found, &bytes, tag == "!include.raw", name)

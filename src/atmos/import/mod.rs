@@ -36,6 +36,9 @@ use super::{
 };
 use crate::domain::stack::{Diagnostic, ImportEdge, Severity};
 
+/// What is said of a file outside of the estate that is not what was trusted.
+pub(super) const CHANGED: &str = "holds something else than when it was trusted, and was not read";
+
 /// The longest chain of imports that is followed.
 const MAX_CHAIN: usize = 200;
 /// The most files that are merged for one stack.
@@ -337,6 +340,12 @@ impl<'a> Engine<'a> {
                 return Some(self.keep(path, Doc::unread(key, fault)));
             }
         };
+        if !self.options.accepts(self.root, path, &bytes) {
+            let message = format!("'{name}' lies outside of the estate, {CHANGED}");
+            return Some(
+                self.keep(path, Doc::unread(key, Fault { code: "untrusted-read", message, line: 1, column: 1 })),
+            );
+        }
         let doc = self.parse(path, key, bytes.into());
         Some(self.keep(path, doc))
     }

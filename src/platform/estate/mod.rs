@@ -10,6 +10,7 @@ mod recorder;
 mod snapshot;
 mod watcher;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -152,13 +153,27 @@ impl EstateService {
         self.trust.as_ref()?.grant_of(&self.root, &Disk)
     }
 
-    /// Trusts the estate with these needs; the next snapshot has them evaluated.
+    /// Trusts the estate with these needs, and with what the files outside that it reads hold now; the next snapshot has them
+    /// evaluated.
     ///
     /// # Errors
     ///
     /// Where that cannot be remembered.
-    pub fn trust(&self, needs: Vec<String>) -> Result<Grant, PlatformError> {
-        self.trust.as_ref().ok_or(PlatformError::NoHome)?.grant(&self.root, needs)
+    pub async fn trust(&self, needs: Vec<String>) -> Result<Grant, PlatformError> {
+        let store = self.trust.clone().ok_or(PlatformError::NoHome)?;
+        let options = LoadOptions { files: Arc::new(Disk), ..self.state.lock().await.options.clone() };
+        let root = self.root.clone();
+        let work = tokio::task::spawn_blocking(move || {
+            // Nothing runs for somebody who saw less than it needs.
+            let plain = Estate::load(&root, &options)?;
+            let seen = trust::needs(&plain).iter().all(|need| needs.contains(need));
+            let files = match seen {
+                true => Estate::load(&root, &LoadOptions { trusted: true, ..options })?.outside(),
+                false => BTreeMap::new(),
+            };
+            store.grant(&root, needs, files)
+        });
+        work.await.map_err(|e| PlatformError::Interrupted(e.to_string()))?
     }
 
     /// Forgets that the estate is trusted; says whether it was.
@@ -239,12 +254,18 @@ impl State {
         let needs = trust::needs(&plain);
         // Read through the recorder: that somebody trusts it, or no longer does, is a change like any other.
         let grant = self.trust.as_ref().and_then(|store| store.grant_of(&self.root, self.options.files.as_ref()));
-        let trusted = grant.is_some_and(|grant| grant.covers(&needs));
-        if !trusted || needs.is_empty() {
-            return Ok((plain, needs, trusted));
+        let Some(grant) = grant.filter(|grant| grant.covers(&needs)) else { return Ok((plain, needs, false)) };
+        if needs.is_empty() {
+            return Ok((plain, needs, true));
         }
-        let options = LoadOptions { trusted: true, ..self.options.clone() };
-        Ok((Arc::new(Estate::load(&self.root, &options)?), needs, true))
+        let options = LoadOptions { trusted: true, outside: Some(Arc::new(grant.files)), ..self.options.clone() };
+        let estate = Estate::load(&self.root, &options)?;
+        // What files outside hold now is asked for like any other need.
+        let changed = trust::needs(&estate);
+        if changed.is_empty() {
+            return Ok((Arc::new(estate), needs, true));
+        }
+        Ok((plain, needs.into_iter().chain(changed).collect(), false))
     }
 
     /// Compares the stamps and loads again where one differs; says what changed.

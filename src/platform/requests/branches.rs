@@ -98,7 +98,7 @@ impl Configurations for Branches {
     async fn of_branch(&self, tree: &str) -> Result<Arc<dyn Configuration>, RunError> {
         let snapshot = EstateService::current(&self.estate).await?;
         let given = snapshot.estate().options();
-        let options = LoadOptions { trusted: given.trusted, env: given.env.clone(), ..LoadOptions::default() };
+        let options = LoadOptions { files: LoadOptions::default().files, ..given.clone() };
         let (tree, root) = (self.folder.join(tree), snapshot.estate().root().to_owned());
         if !tree.is_dir() {
             let message = format!("the worktree {} is not there any more", tree.display());
