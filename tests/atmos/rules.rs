@@ -54,12 +54,14 @@ impl Small {
 
 const IT: &str = "vars: {stage: dev}\ncomponents: {terraform: {it: {}}}\n";
 
+/// Atmos checks names before it answers, and does not see the component then.
 #[test]
 fn a_name_template_sees_the_component_by_its_name() {
     let atmos = ATMOS.replace("name_pattern: '{stage}'", "name_template: '{{ .vars.stage }}-{{ .component }}'");
     let stack = "vars: {stage: dev}\ncomponents: {terraform: {it: {metadata: {component: folder}}}}\n";
     let found = Small::of(&[("atmos.yaml", &atmos), ("stacks/deploy/dev.yaml", stack)]);
     assert!(found.described(&DescribeFilter::default())["dev-it"].is_object());
+    assert_eq!(found.codes(), ["name-template"]);
 }
 
 /// Only what an importer hands over makes a failing template an error; otherwise the text is read as it is written.
@@ -287,14 +289,18 @@ fn the_environment_selects_configurations() {
     found.env.insert("ATMOS_CONFIG_PATH".into(), "over".into());
     assert_eq!(found.it()["env"], json!({"A": "over", "B": "more"}));
     found.env.insert("ATMOS_CONFIG".into(), "conf/gone.yaml".into());
-    let options = LoadOptions { files: Arc::new(found.files.clone()), env: found.env.clone(), ..LoadOptions::default() };
+    let options =
+        LoadOptions { files: Arc::new(found.files.clone()), env: found.env.clone(), ..LoadOptions::default() };
     assert_eq!(Estate::load(Path::new("/e"), &options).expect_err("gone").code, "no-such-config");
 }
 
 /// The environment speaks of the folders of three types only.
 #[test]
 fn the_environment_moves_what_atmos_lets_it_move() {
-    let mut found = Small::of(&[("stacks/deploy/dev.yaml", "vars: {stage: dev}\ncomponents: {terraform: {it: {}}, ansible: {a: {}}}\n")]);
+    let mut found = Small::of(&[(
+        "stacks/deploy/dev.yaml",
+        "vars: {stage: dev}\ncomponents: {terraform: {it: {}}, ansible: {a: {}}}\n",
+    )]);
     for (name, value) in [
         ("ATMOS_COMPONENTS_TERRAFORM_BASE_PATH", "elsewhere"),
         ("ATMOS_COMPONENTS_TERRAFORM_COMMAND", "tofu"),
@@ -308,4 +314,31 @@ fn the_environment_moves_what_atmos_lets_it_move() {
     assert_eq!(of("terraform", "it")["component_info"]["component_path"], "elsewhere/it");
     assert_eq!(of("terraform", "it")["command"], "tofu");
     assert_eq!(of("ansible", "a")["component_info"].get("component_path"), None);
+}
+
+#[test]
+fn a_store_that_atmos_cannot_make_is_said() {
+    let stack = ("stacks/deploy/dev.yaml", IT);
+    let problems = |stores: &str, env: &[(&str, &str)]| {
+        let atmos = format!("{ATMOS}stores:\n{stores}");
+        let mut found = Small::of(&[("atmos.yaml", &atmos), stack]);
+        found.env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        found.open().diagnostics().iter().map(|d| (d.code.clone(), d.message.clone())).collect::<Vec<_>>()
+    };
+    let ssm = "  a: {kind: aws/ssm, options: {region: eu-west-1}}\n  b: {type: google-secret-manager, options: {project_id: p}}\n";
+    assert_eq!(problems(ssm, &[]), []);
+    let redis = "  r: {type: redis}\n";
+    let [(code, message)] = problems(redis, &[]).try_into().expect("one");
+    assert_eq!(code, "store-unusable");
+    assert!(message.starts_with("failed to parse redis url") && message.contains("ATMOS_REDIS_URL"), "{message}");
+    assert_eq!(problems(redis, &[("ATMOS_REDIS_URL", "redis://localhost:6379")]), []);
+    let others = "  a: {kind: azure/keyvault, options: {endpoint: !env NOWHERE}}\n  b: {kind: nosuch}\n  c: {kind: aws/asm}\n  \
+                  d: {kind: redis, secret: true, options: {url: 'redis://x'}}\n";
+    let messages: Vec<String> = problems(others, &[]).into_iter().map(|(_, message)| message).collect();
+    for (message, start) in
+        messages.iter().zip(["vault_url is", "store type not found: nosuch", "region is", "store cannot be"])
+    {
+        assert!(message.starts_with(start), "{message}");
+    }
+    assert_eq!(messages.len(), 4);
 }

@@ -166,7 +166,8 @@ fn configuration_stays_inside_too() {
 fn a_configuration_runs_nothing_until_trusted() {
     let config = format!("{CONFIG}env: {{WHO: !exec 'touch ran && echo me'}}\n");
     let folder = estate(&[("atmos.yaml", &config), ("stacks/dev.yaml", STACK)]);
-    let ran = || ["ran", "estate/ran"].iter().any(|path| folder.path().join(path).exists()) || Path::new("ran").exists();
+    let ran =
+        || ["ran", "estate/ran"].iter().any(|path| folder.path().join(path).exists()) || Path::new("ran").exists();
     let closed = load(folder.path(), false);
     assert!(!ran(), "opening it ran a command");
     assert!(codes(&closed).contains(&("untrusted-exec", true)), "{:?}", closed.diagnostics());

@@ -1,6 +1,6 @@
 //! From the merged tree to typed values, with the environment on top.
 
-use super::{AtmosConfig, ComponentType, Loader, auth::auth, clean, display, edition::Edition, sources::Found};
+use super::{AtmosConfig, ComponentType, Loader, auth::auth, clean, display, edition::Edition, sources::Found, stores};
 use crate::atmos::{
     AtmosError,
     files::Kind,
@@ -10,7 +10,7 @@ use crate::atmos::{
 /// What `logs.level` may say, in any case.
 const LEVELS: [&str; 8] = ["", "trace", "debug", "info", "warn", "warning", "error", "off"];
 /// What Atmos refuses a configuration for before it looks for stacks.
-static REFUSALS: [&str; 3] = ["invalid-edition", "config-wrong-type", "invalid-log-level"];
+static REFUSALS: [&str; 4] = ["invalid-edition", "config-wrong-type", "store-unusable", "invalid-log-level"];
 
 /// Makes the configuration.
 pub(super) fn build(loader: &mut Loader<'_>, found: &Found) -> Result<AtmosConfig, AtmosError> {
@@ -99,6 +99,7 @@ pub(super) fn build(loader: &mut Loader<'_>, found: &Found) -> Result<AtmosConfi
         );
         loader.problem("config-wrong-type", message, Some("write a text there"), pos.source());
     }
+    stores::check(loader, merged, env);
     if !LEVELS.contains(&logs_level.trim().to_lowercase().as_str()) {
         let message = format!(
             "invalid log level: the log level '{}' is not recognized. Valid options are: [Trace Debug Info Warning Error Off]",
@@ -173,6 +174,7 @@ pub(super) fn build(loader: &mut Loader<'_>, found: &Found) -> Result<AtmosConfi
         workflows_path: (!workflows_text.is_empty()).then(|| clean(&base_path.join(&workflows_text))),
         stacks_path,
         base_path,
+        base_path_text: base_text,
         components,
         included_paths,
         excluded_paths: list(&["stacks", "excluded_paths"], "ATMOS_STACKS_EXCLUDED_PATHS"),

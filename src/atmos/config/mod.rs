@@ -1,13 +1,14 @@
 //! `atmos.yaml`, found and merged: what it says about folders, names and component types.
 //!
 //! [`sources`] knows where files lie, [`loader`] reads and merges them, [`build`] makes typed values of them, [`auth`]
-//! writes `auth` as Atmos does.
+//! writes `auth` as Atmos does, [`stores`] says which of them it refuses.
 
 mod auth;
 mod build;
 mod edition;
 mod loader;
 mod sources;
+mod stores;
 
 use std::{
     collections::BTreeMap,
@@ -36,6 +37,8 @@ pub struct ComponentType {
 pub struct AtmosConfig {
     /// The folder everything else is relative to, absolute.
     pub base_path: PathBuf,
+    /// The same as written, for `component_path` of what is affected.
+    pub base_path_text: String,
     /// The folder of the stacks, absolute.
     pub stacks_path: PathBuf,
     /// The folder of the workflows, absolute; `None` where none is configured.

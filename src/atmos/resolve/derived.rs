@@ -36,6 +36,9 @@ pub(super) fn unnamed(job: &Job<'_>) -> Option<Diagnostic> {
     Some(Diagnostic { stack: None, ..*problem })
 }
 
+/// What a stack's name may be made of when it is described, and not when it is checked before.
+const UNCHECKED: [&str; 4] = ["component", "hooks", "test", "secrets"];
+
 /// Adds the derived keys; returns the stack's name.
 pub(super) fn finish(
     job: &Job<'_>,
@@ -93,20 +96,28 @@ pub(super) fn finish(
         env: Arc::new(job.engine.options.env.clone()),
         ..TemplateOptions::default()
     };
-    let from_template = |problems: &mut Vec<Diagnostic>| match template::render(
-        "name-template",
-        &config.name_template,
-        &data(),
-        &options(),
-    ) {
-        Ok(name) => name,
-        Err(e) => {
+    let rendered = |data: &serde_json::Value, options: &TemplateOptions| {
+        template::render("name-template", &config.name_template, data, options).map_err(|e| Diagnostic {
+            hint: Some(format!("component '{}' decides a name too", who.name)),
+            ..*job.refuse("name-template", e.message, node.pos())
+        })
+    };
+    let from_template = |problems: &mut Vec<Diagnostic>| match rendered(&data(), &options()) {
+        Ok(name) => {
+            // Before it answers Atmos names stacks once more, without some of the keys.
+            if built && !who.is_abstract && UNCHECKED.iter().any(|key| config.name_template.contains(key)) {
+                let mut fewer = data();
+                if let Some(map) = fewer.as_object_mut() {
+                    map.retain(|key, _| !UNCHECKED.contains(&key.as_str()));
+                }
+                let missing_key = if config.ignore_missing { MissingKey::NoValue } else { MissingKey::Error };
+                problems.extend(rendered(&fewer, &TemplateOptions { missing_key, ..options() }).err());
+            }
+            name
+        }
+        Err(problem) => {
             if !who.is_abstract {
-                let problem = job.refuse("name-template", e.message, node.pos());
-                problems.push(Diagnostic {
-                    hint: Some(format!("component '{}' decides a name too", who.name)),
-                    ..*problem
-                });
+                problems.push(problem);
             }
             file.to_owned()
         }
