@@ -1,29 +1,40 @@
 //! What needs what: `dependencies.components`, `settings.depends_on`, references inside values.
 
+use std::collections::HashMap;
+
 use super::{
     node::{Key, Map, Node, Value},
     resolve::Instance,
 };
 use crate::domain::stack::{Dependency, DependencyKind, InstanceRef};
 
-pub(super) fn dependencies(all: &[&Instance]) -> Vec<Dependency> {
+/// Renders a text that an instance writes, where that can be done without Atmos.
+pub(super) type Render<'r> = &'r dyn Fn(&Instance, &str) -> String;
+
+/// All instances by the component's name, in the order of the estate.
+type Named<'a> = HashMap<Key, Vec<&'a Instance>>;
+
+pub(super) fn dependencies(all: &[&Instance], render: Render<'_>) -> Vec<Dependency> {
     let mut out = Vec::new();
+    let mut named = Named::new();
+    for instance in all {
+        named.entry(instance.name).or_default().push(instance);
+    }
     for instance in all {
         let listed = instance.sections.get("dependencies").and_then(|d| d.get("components"));
         for item in listed.and_then(Node::list).unwrap_or_default() {
-            add(&mut out, all, instance, item, DependencyKind::Dependencies);
+            out.extend(edge(&named, instance, item, DependencyKind::Dependencies, render));
         }
         let depends = instance.sections.get("settings").and_then(|s| s.get("depends_on"));
-        match depends.map(Node::value) {
-            Some(Value::List(l)) => l.iter().for_each(|i| add(&mut out, all, instance, i, DependencyKind::DependsOn)),
-            Some(Value::Map(m)) => {
-                m.entries().iter().for_each(|(_, i)| add(&mut out, all, instance, i, DependencyKind::DependsOn));
-            }
-            _ => {}
-        }
+        let items: Vec<&Node> = match depends.map(Node::value) {
+            Some(Value::List(l)) => l.iter().collect(),
+            Some(Value::Map(m)) => m.entries().iter().map(|(_, item)| item).collect(),
+            _ => Vec::new(),
+        };
+        out.extend(items.into_iter().filter_map(|i| edge(&named, instance, i, DependencyKind::DependsOn, render)));
         for section in ["vars", "env", "settings"] {
             if let Some(node) = instance.sections.get(section) {
-                inferred(&mut out, all, instance, node);
+                inferred(&mut out, &named, instance, node);
             }
         }
     }
@@ -41,7 +52,7 @@ pub(super) struct Need {
 }
 
 /// Returns what an instance says it needs: `dependencies.components`, and `settings.depends_on` where that names none.
-pub(super) fn needs(instance: &Instance) -> Vec<Need> {
+pub(super) fn needs(instance: &Instance, render: Render<'_>) -> Vec<Need> {
     let section = instance.sections.get("dependencies").filter(|d| is_readable(d));
     let listed = section.and_then(|d| d.get("components")).and_then(Node::list).unwrap_or_default();
     let need = |item: &Node| {
@@ -49,8 +60,8 @@ pub(super) fn needs(instance: &Instance) -> Vec<Need> {
         let component = text("component").or_else(|| text("name"))?;
         let is_file = matches!(text("kind"), Some("file" | "folder"));
         (!is_file).then(|| Need {
-            component: component.to_owned(),
-            stack: text("stack").map(str::to_owned),
+            component: render(instance, component),
+            stack: text("stack").map(|stack| render(instance, stack)),
             parts: None,
         })
     };
@@ -59,7 +70,7 @@ pub(super) fn needs(instance: &Instance) -> Vec<Need> {
         return out;
     }
     let of = |(_, item): &(Key, Node)| {
-        let text = |key: &str| item.get(key).and_then(Node::str).unwrap_or_default().to_owned();
+        let text = |key: &str| render(instance, item.get(key).and_then(Node::str).unwrap_or_default());
         Need {
             component: text("component"),
             stack: Some(text("stack")).filter(|stack| !stack.is_empty()),
@@ -134,41 +145,43 @@ pub(super) fn files(instance: &Instance) -> Vec<(String, String)> {
     out
 }
 
-/// Returns the instance that a reference means: in the named stack, or in one whose context parts say the same.
-fn target<'a>(all: &[&'a Instance], from: &Instance, component: &str, item: Option<&Node>) -> Option<&'a Instance> {
-    let text = |key: &str| item.and_then(|i| i.get(key)).and_then(Node::str);
-    let named = |i: &&&Instance| i.name.as_str() == component;
-    if let Some(stack) = text("stack").filter(|s| !s.contains("{{")) {
-        return all.iter().filter(named).find(|i| i.stack.as_str() == stack).copied();
+/// Returns the instance that a reference means: in the named stack, or in one whose context parts say the same. What stays a
+/// template names nobody.
+fn target<'a>(named: &Named<'a>, from: &Instance, item: &Node, render: Render<'_>) -> Option<&'a Instance> {
+    let text = |key: &str| item.get(key).and_then(Node::str).map(|text| render(from, text));
+    let component = item.str().map(|text| render(from, text)).or_else(|| text("component")).or_else(|| text("name"))?;
+    let all = named.get(&Key::new(&component))?;
+    if let Some(stack) = text("stack") {
+        return all.iter().find(|i| i.stack.as_str() == stack).copied();
     }
     let parts = ["namespace", "tenant", "environment", "stage"];
     if !parts.iter().any(|p| text(p).is_some()) {
-        return all.iter().filter(named).find(|i| i.stack == from.stack).copied();
+        return all.iter().find(|i| i.stack == from.stack).copied();
     }
     let part =
         |i: &Instance, p: &str| i.sections.get("vars").and_then(|v| v.get(p)).and_then(Node::str).map(str::to_owned);
-    all.iter()
-        .filter(named)
-        .find(|i| parts.iter().all(|p| text(p).map(str::to_owned).or_else(|| part(from, p)) == part(i, p)))
-        .copied()
+    all.iter().find(|i| parts.iter().all(|p| text(p).or_else(|| part(from, p)) == part(i, p))).copied()
 }
 
 fn refer(i: &Instance) -> InstanceRef {
     InstanceRef { component: i.name.as_str().to_owned(), stack: i.stack.as_str().to_owned() }
 }
 
-fn add(out: &mut Vec<Dependency>, all: &[&Instance], from: &Instance, item: &Node, kind: DependencyKind) {
-    let component = item.str().or_else(|| item.get("component").or_else(|| item.get("name")).and_then(Node::str));
-    let Some(component) = component else { return };
-    if let Some(to) = target(all, from, component, Some(item)) {
-        out.push(Dependency { from: refer(from), to: refer(to), kind, source: item.pos().source() });
-    }
+fn edge(
+    named: &Named<'_>,
+    from: &Instance,
+    item: &Node,
+    kind: DependencyKind,
+    render: Render<'_>,
+) -> Option<Dependency> {
+    let to = target(named, from, item, render)?;
+    Some(Dependency { from: refer(from), to: refer(to), kind, source: item.pos().source() })
 }
 
-fn inferred(out: &mut Vec<Dependency>, all: &[&Instance], from: &Instance, node: &Node) {
+fn inferred(out: &mut Vec<Dependency>, named: &Named<'_>, from: &Instance, node: &Node) {
     match node.value() {
-        Value::Map(m) => Map::entries(m).iter().for_each(|(_, v)| inferred(out, all, from, v)),
-        Value::List(l) => l.iter().for_each(|v| inferred(out, all, from, v)),
+        Value::Map(m) => Map::entries(m).iter().for_each(|(_, v)| inferred(out, named, from, v)),
+        Value::List(l) => l.iter().for_each(|v| inferred(out, named, from, v)),
         Value::Str(s) => {
             let Some(rest) = s.strip_prefix("!terraform.output ").or_else(|| s.strip_prefix("!terraform.state "))
             else {
@@ -177,9 +190,8 @@ fn inferred(out: &mut Vec<Dependency>, all: &[&Instance], from: &Instance, node:
             let words: Vec<&str> = rest.split_whitespace().collect();
             let Some(component) = words.first() else { return };
             let stack = (words.len() > 2).then(|| words[1]);
-            let found = all
-                .iter()
-                .find(|i| i.name.as_str() == *component && i.stack.as_str() == stack.unwrap_or(from.stack.as_str()));
+            let stack = stack.unwrap_or(from.stack.as_str());
+            let found = named.get(&Key::new(component)).and_then(|all| all.iter().find(|i| i.stack.as_str() == stack));
             if let Some(to) = found {
                 out.push(Dependency {
                     from: refer(from),

@@ -163,3 +163,43 @@ fn spacelift_names_a_stack_by_its_variables() {
     assert_eq!(names, ["dev-a-b", "dev/c"]);
     assert_eq!(found[0]["stack_slug"], "mine-a-b");
 }
+
+/// Where templates are switched on, a stack that is named by one is found; otherwise it is a name like any other.
+#[test]
+fn a_stack_that_a_template_names_is_found() {
+    let stack = "vars: {stage: dev}\ncomponents:\n  terraform:\n    base: {vars: {x: 1}}\n    \
+                 it: {dependencies: {components: [{component: base, stack: '{{ .vars.stage }}'}]}}\n    \
+                 odd: {dependencies: {components: [{component: base, stack: '{{ .nothing }}'}]}}\n";
+    let before = stack.replace("x: 1", "x: 0");
+    let options = Options { include_dependents: true, ..Options::default() };
+    let plain = reached(&before, &[("stacks/deploy/dev.yaml", stack)], &[], &options);
+    assert_eq!(plain[0]["dependents"], json!([]));
+    let atmos = format!("{ATMOS}templates: {{settings: {{enabled: true}}}}\n");
+    let files = [("atmos.yaml", atmos.as_str()), ("stacks/deploy/dev.yaml", stack)];
+    let found = reached(&before, &files, &[], &options);
+    assert_eq!(found[0]["dependents"][0]["component"], "it");
+    assert_eq!(found[0]["dependents"].as_array().map(Vec::len), Some(1));
+    let (_, estate) = estate(&files);
+    let edges: Vec<String> = estate.dependencies().iter().map(|edge| edge.from.component.clone()).collect();
+    assert_eq!(edges, ["it"], "nobody is guessed");
+}
+
+/// Values are compared as Atmos evaluates them, as far as that can be done without it.
+#[test]
+fn what_templates_make_of_a_change_counts() {
+    let stack = "vars: {stage: dev, size: 1}\ncomponents:\n  terraform:\n    \
+                 it: {vars: {name: x}, settings: {label: '{{ .vars.size }}', other: '{{ atmos.Component \"x\" .stack }}'}}\n    \
+                 same: {vars: {size: 0, name: 'dev'}}\n";
+    let before = stack.replace("size: 1", "size: 2").replace("'dev'", "'{{ .vars.stage }}'");
+    let plain = reached(&before, &[("stacks/deploy/dev.yaml", stack)], &[], &Options::default());
+    assert_eq!(reasons(&plain, "it"), json!(["stack.vars"]));
+    assert_eq!(reasons(&plain, "same"), json!(["stack.vars"]));
+    let atmos = format!("{ATMOS}templates: {{settings: {{enabled: true}}}}\n");
+    let (_, old) = estate(&[("atmos.yaml", &atmos), ("stacks/deploy/dev.yaml", &before)]);
+    let (files, new) = estate(&[("atmos.yaml", &atmos), ("stacks/deploy/dev.yaml", stack)]);
+    let found = affected(Some(&old), &new, &[], &files, &Options { include_settings: true, ..Options::default() });
+    let [it] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(it.affected_all, ["stack.vars", "stack.settings"]);
+    let settings = it.settings.as_ref().expect("asked for");
+    assert_eq!((&settings["label"], &settings["other"]), (&json!("1"), &json!("{{ atmos.Component \"x\" .stack }}")));
+}

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::{Options, card, json, var};
+use super::{Options, card, settings, var};
 use crate::atmos::{
     depends::{self, Need},
     estate::Estate,
@@ -51,7 +51,7 @@ fn index<'e>(estate: &'e Estate, only: Option<&str>) -> Index<'e> {
         if instance.is_abstract || enabled == Some(false) || elsewhere {
             continue;
         }
-        for need in depends::needs(instance) {
+        for need in depends::needs(instance, &|instance, text| estate.rendered(instance, text)) {
             out.entry(need.component.clone()).or_default().push((instance, need));
         }
     }
@@ -63,7 +63,7 @@ fn of(
     estate: &Estate,
     index: &Index<'_>,
     at: &(String, String),
-    settings: bool,
+    include: bool,
     trail: &mut Vec<(String, String)>,
 ) -> Vec<Dependent> {
     let (component, stack) = at;
@@ -82,7 +82,7 @@ fn of(
             continue;
         }
         trail.push(here.clone());
-        let inner = of(estate, index, &here, settings, trail);
+        let inner = of(estate, index, &here, include, trail);
         trail.pop();
         let card = card(estate, from);
         out.push(Dependent {
@@ -99,7 +99,7 @@ fn of(
             atlantis_project: card.atlantis_project,
             dependents: Some(inner),
             included_in_dependents: false,
-            settings: settings.then(|| json(from, "settings")),
+            settings: include.then(|| settings(estate, from)),
         });
     }
     out.sort_by(|a, b| (&a.stack_slug, &a.component, &a.stack).cmp(&(&b.stack_slug, &b.component, &b.stack)));

@@ -83,8 +83,9 @@ pub fn affected(
         if skipped {
             continue;
         }
-        if let Some(mut affected) = tell(head, instance, job.causes(old.get(key).copied(), instance)) {
-            affected.settings = options.include_settings.then(|| json(instance, "settings"));
+        let before = base.zip(old.get(key)).map(|(base, instance)| Side(base, instance));
+        if let Some(mut affected) = tell(head, instance, job.causes(before, instance)) {
+            affected.settings = options.include_settings.then(|| settings(head, instance));
             out.push(affected);
         }
     }
@@ -111,8 +112,8 @@ fn metadata<'a>(instance: &'a Instance, name: &str) -> Option<&'a Node> {
     instance.sections.get("metadata").and_then(|m| m.get(name))
 }
 
-fn json(instance: &Instance, section: &str) -> serde_json::Value {
-    instance.sections.get(section).map_or_else(|| serde_json::json!({}), Node::to_json)
+fn settings(estate: &Estate, instance: &Instance) -> serde_json::Value {
+    Side(estate, instance).section("settings").map_or_else(|| serde_json::json!({}), |node| node.to_json())
 }
 
 /// Returns the changed files below each folder that Atmos knows: a file counts for the first one that holds it.
@@ -143,9 +144,10 @@ struct Job<'a> {
 
 impl Job<'_> {
     /// Returns why an instance is affected, in the order in which Atmos looks.
-    fn causes(&mut self, old: Option<&Instance>, new: &Instance) -> Vec<Cause> {
+    fn causes(&mut self, old: Option<Side<'_>>, new: &Instance) -> Vec<Cause> {
         let mut out = Vec::new();
-        sections(&mut out, old, new, &["metadata"]);
+        let now = Side(self.head, new);
+        sections(&mut out, old, now, &["metadata"]);
         let base = self.base(new.kind);
         let folder = clean(&base.join(component(new)));
         if new.kind == "terraform" {
@@ -163,13 +165,13 @@ impl Job<'_> {
                 let more = configured.as_deref().unwrap_or_default().iter().map(String::as_str);
                 let more: Vec<&str> = if configured.is_some() { more.collect() } else { SECTIONS.to_vec() };
                 names.extend(more.into_iter().filter(|name| !KUBERNETES.contains(name)));
-                sections(&mut out, old, new, &names);
+                sections(&mut out, old, now, &names);
             }
-            ("helm", _) => sections(&mut out, old, new, &HELM),
-            (_, Some(names)) => sections(&mut out, old, new, &names.iter().map(String::as_str).collect::<Vec<_>>()),
-            (_, None) => sections(&mut out, old, new, &SECTIONS),
+            ("helm", _) => sections(&mut out, old, now, &HELM),
+            (_, Some(names)) => sections(&mut out, old, now, &names.iter().map(String::as_str).collect::<Vec<_>>()),
+            (_, None) => sections(&mut out, old, now, &SECTIONS),
         }
-        sections(&mut out, old, new, &["settings"]);
+        sections(&mut out, old, now, &["settings"]);
         out.extend(self.file(new));
         out
     }
@@ -223,11 +225,24 @@ impl Job<'_> {
     }
 }
 
+/// An instance in its estate.
+#[derive(Clone, Copy)]
+struct Side<'a>(&'a Estate, &'a Instance);
+
+impl Side<'_> {
+    /// Returns a section, its templates rendered as far as that can be done without Atmos.
+    fn section(self, name: &str) -> Option<Node> {
+        let Self(estate, instance) = self;
+        instance.sections.get(name).map(|node| estate.evaluated(instance, node))
+    }
+}
+
 /// Adds a cause for each leaf of the sections that differs; one for the whole section where no leaf does and yet Atmos
 /// tells it (an instance that is new).
-fn sections(out: &mut Vec<Cause>, old: Option<&Instance>, new: &Instance, names: &[&str]) {
+fn sections(out: &mut Vec<Cause>, old: Option<Side<'_>>, new: Side<'_>, names: &[&str]) {
     for name in names {
-        let (before, after) = (old.and_then(|i| i.sections.get(name)), new.sections.get(name));
+        let (before, after) = (old.and_then(|side| side.section(name)), new.section(name));
+        let (before, after) = (before.as_ref(), after.as_ref());
         let equal = match (before, after) {
             // What an instance has lost is told of `validate` only.
             (before, None) => *name != "validate" || before.is_none(),
@@ -325,8 +340,7 @@ fn path(estate: &Estate, instance: &Instance) -> String {
     }
     let config = estate.config();
     let base = config.components.get(instance.kind).map_or("", |c| c.base_path_text.as_str());
-    let base_path = config.raw.get("base_path").and_then(serde_json::Value::as_str).unwrap_or("");
-    clean(&Path::new(base_path).join(base).join(component(instance))).to_string_lossy().into_owned()
+    clean(&Path::new(&config.base_path_text).join(base).join(component(instance))).to_string_lossy().into_owned()
 }
 
 /// Returns a text of `vars`, empty where there is none.

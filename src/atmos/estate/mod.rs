@@ -1,10 +1,12 @@
 //! The snapshot of one repository, and what it answers.
 //!
-//! [`load`] makes it, [`lazy`] a part of it for one instance, [`check`] finds what is wrong with files and stacks as a whole.
+//! [`load`] makes it, [`lazy`] a part of it for one instance, [`check`] finds what is wrong with files and stacks as a whole,
+//! [`values`] renders what can be rendered without Atmos.
 
 mod check;
 mod lazy;
 mod load;
+mod values;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -359,7 +361,7 @@ impl Estate {
     #[must_use]
     pub fn dependencies(&self) -> Vec<Dependency> {
         let all: Vec<&Instance> = self.ids().filter_map(|id| self.at(id)).map(|(_, i)| i).collect();
-        depends::dependencies(&all)
+        depends::dependencies(&all, &|instance, text| self.rendered(instance, text))
     }
 
     /// Returns what a run of an instance needs; `None` where the id is not of this snapshot.
