@@ -160,7 +160,10 @@ fn instances_of_two_files_with_one_stack_name_are_told_apart() {
     let entries = home.at(&root, &[&["diff", it, it, "--format", "json"], &files[..]].concat()).succeeds().json();
     let size = list(&entries).iter().find(|entry| entry["path"] == json!(["vars", "size"])).unwrap();
     assert_eq!((&size["before"], &size["after"]), (&"small".into(), &"large".into()));
-    assert_eq!((&size["before_source"]["file"], &size["after_source"]["file"]), (&"stacks/a.yaml".into(), &"stacks/b.yaml".into()));
+    assert_eq!(
+        (&size["before_source"]["file"], &size["after_source"]["file"]),
+        (&"stacks/a.yaml".into(), &"stacks/b.yaml".into())
+    );
     // One for both sides; a file that makes no such stack; one too many.
     let same = ["diff", it, it, "--stack-file", "stacks/a.yaml", "--format", "json"];
     assert_eq!(home.at(&root, &same).succeeds().json(), json!([]));

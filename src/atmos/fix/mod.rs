@@ -195,7 +195,7 @@ mod tests {
         };
         let (edits, text) =
             mended(&stack("          1: {component: a}\n          2: {component: b}\n      vars: {x: 1}\n"));
-        assert_eq!(edits, ["8: settings.depends_on becomes dependencies.components"]);
+        assert_eq!(edits, ["9: settings.depends_on becomes dependencies.components"]);
         let text = text.expect("a text");
         assert!(
             !text.contains("depends_on") && text.contains("dependencies:") && text.contains("vars: {x: 1}"),
