@@ -60,6 +60,7 @@ mod stop;
 mod terminal;
 mod token;
 mod trust;
+mod waiting;
 mod workflow;
 
 pub(crate) use context::Context;

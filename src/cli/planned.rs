@@ -1,15 +1,12 @@
 //! A plan made now, for commands that look at what it holds.
 
 use std::io::Write as _;
-use std::time::Duration;
 
+use super::waiting::settled;
 use super::{Context, Failure, local, run};
 use crate::api::client::Client;
 use crate::domain::id::RunRef;
 use crate::domain::run::{Run, RunKind, RunRequest};
-
-/// How often is looked whether the plan is made.
-const LOOK: Duration = Duration::from_millis(50);
 
 /// Plans one instance on the platform, and waits for the end; the run and its log stay.
 pub(crate) async fn plan(context: &Context, component: &str, stack: &str) -> Result<(Client, Run), Failure> {
@@ -20,13 +17,10 @@ pub(crate) async fn plan(context: &Context, component: &str, stack: &str) -> Res
         env: run::surroundings(),
         ..RunRequest::new(RunKind::Plan)
     };
-    let mut run = client.start_run(&request, None).await?;
+    let run = client.start_run(&request, None).await?;
     // Where standard error is closed there is nobody to tell.
     drop(writeln!(std::io::stderr().lock(), "planning {component}@{stack} (run #{})", run.number));
-    while !run.state.is_end() {
-        tokio::time::sleep(LOOK).await;
-        run = client.run(RunRef::Id(run.id)).await?;
-    }
+    let run = settled(run, |run| !run.state.is_end(), |run| client.run(RunRef::Id(run.id))).await?;
     if run.state.is_success() {
         return Ok((client, run));
     }

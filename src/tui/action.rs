@@ -175,7 +175,11 @@ actions! {
     NextStep        "next-step"        "Go to the next step in the log"                         [Runs] Screen enabled::has_log;
     Save            "save"             "Save the whole log to a file"                           [Runs] Screen enabled::has_log;
     // Requests.
-    NewRequest      "new-request"      "Ask for something, by a golden path"                    [Anywhere] Screen enabled::can_ask;
+    NewRequest      "new-request"      "Ask for something new, or for what is selected"         [Anywhere] Screen enabled::can_ask;
+    AskChange       "ask-change"       "Ask for other values of the instance"                   [Stacks Catalog] Screen enabled::can_ask_about;
+    AskRun          "ask-run"          "Ask for an apply, a destroy or a workflow"              [Stacks Catalog] Screen enabled::can_ask_for_run;
+    AskRetire       "ask-retire"       "Ask for the end of the instance and its configuration"  [Stacks Catalog] Screen enabled::can_ask_about;
+    AskBudget       "ask-budget"       "Ask for another amount, or an exception from the limit" [Budgets Requests] Screen enabled::can_ask_for_budget;
     Approve         "approve"          "Agree to exactly what the request shows"                [Requests] Changes enabled::can_decide;
     Reject          "reject"           "Refuse the request, and say why"                        [Requests] Changes enabled::can_decide;
     Comment         "comment"          "Say something about the request"                        [Requests] Changes enabled::on_request;

@@ -395,7 +395,7 @@ impl App {
             if let Overlay::Form(form) = overlay
                 && form.is_touched()
             {
-                memory.drafts.insert(super::update::draft_key(&form.path.name, form.revises), form.draft());
+                memory.drafts.insert(form.key(), form.draft());
             }
         }
         memory

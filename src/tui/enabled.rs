@@ -140,7 +140,25 @@ pub fn can_ask(app: &App) -> Enabled {
     live(app)?;
     when(app.requests.paths.value.is_some(), "the golden paths have not come yet")?;
     let none = "the estate has no golden paths; they stand in platform/golden-paths";
-    when(!app.requests.paths.items().is_empty(), none)
+    when(!app.requests.paths.items().is_empty() || can_ask_about(app).is_ok(), none)
+}
+
+/// On one instance.
+pub fn can_ask_about(app: &App) -> Enabled {
+    live(app)?;
+    when(app.targets().len() == 1, "select one instance")
+}
+
+/// On one instance, or where there are workflows.
+pub fn can_ask_for_run(app: &App) -> Enabled {
+    live(app)?;
+    when(app.targets().len() == 1 || !app.workflows.items().is_empty(), "select one instance")
+}
+
+/// Where there are teams.
+pub fn can_ask_for_budget(app: &App) -> Enabled {
+    live(app)?;
+    when(!app.requests.teams.items().is_empty(), "the estate has no teams; they stand in platform/teams.yaml")
 }
 
 /// On a request.

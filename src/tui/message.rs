@@ -18,7 +18,7 @@ use crate::domain::event::Event;
 use crate::domain::golden_path::GoldenPath;
 use crate::domain::id::{Digest, RunId, RunRef};
 use crate::domain::recommend::{DecisionWord, Recommendation};
-use crate::domain::request::{Request, Wish};
+use crate::domain::request::{Request, RequestForm, Wish};
 use crate::domain::run::since::Since;
 use crate::domain::run::{Run, RunRequest, SetRequest};
 use crate::domain::scan::ScanFinding;
@@ -293,6 +293,13 @@ pub enum Answer {
     Review(RunId, Box<Review>),
     /// What scanners found about a run.
     Findings(RunId, Outcome<Vec<ScanFinding>>),
+    /// The form of a request.
+    Form {
+        /// The form.
+        outcome: Outcome<Box<RequestForm>>,
+        /// The request that it is to write anew.
+        revises: Option<u64>,
+    },
     /// What a form would come to.
     Previewed {
         /// After how many changes it was asked for.
@@ -397,6 +404,13 @@ pub enum Effect {
         serial: u64,
         /// Whether for a plan.
         plan: bool,
+    },
+    /// Ask for the form of a request, or of the next revision of one.
+    LoadForm {
+        /// What it begins with.
+        wish: Box<Wish>,
+        /// The request that it is to write anew.
+        revises: Option<u64>,
     },
     /// Ask what a form would come to.
     Preview {

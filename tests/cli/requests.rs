@@ -48,6 +48,10 @@ fn what_is_wrong_is_said_before_anything_is_sent() {
     new(&["bucket", "--set", "name=Tides"]).exits(2).says("'stack' is missing");
     new(&["--from", "nowhere.yaml"]).exits(2).says("cannot read nowhere.yaml");
     new(&["--change", "network"]).exits(2).says("--stack");
+    // What a variable of the component does not allow is said before anything is planned.
+    let change = ["--change", "orders-db", "-s", "plat-ue2-prod", "--set"];
+    new(&[&change[..], &["vars.size=huge"]].concat()).exits(2).says("\"huge\" is not one of");
+    new(&[&change[..], &["vars.storage.gb=much", "--dry-run"]].concat()).exits(2);
     new(&["--budget", "orders", "--set", "amount=much"]).exits(2).says("no amount");
     fs::write(home.path("odd.yaml"), "kind: budget\nsum: 1\n").unwrap();
     new(&["--from", home.path("odd.yaml").to_str().unwrap()]).exits(2).says("unknown field `sum`");

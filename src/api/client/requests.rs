@@ -9,7 +9,7 @@ use crate::domain::estimate::Estimate;
 use crate::domain::golden_path::GoldenPath;
 use crate::domain::id::RunRef;
 use crate::domain::policy::Verdict;
-use crate::domain::request::{Request, RequestState, Wish};
+use crate::domain::request::{Request, RequestForm, RequestState, Wish};
 use crate::domain::review::Replay;
 use crate::domain::scan::ScanFinding;
 
@@ -58,6 +58,15 @@ impl Client {
     /// Where what was filled in is wrong.
     pub async fn new_request(&self, asked: &NewRequest) -> Result<Request, ClientError> {
         self.change("/requests", asked).await
+    }
+
+    /// Returns the form of a request: what may be filled in, and what it is now.
+    ///
+    /// # Errors
+    ///
+    /// Where what it is about is not there.
+    pub async fn request_form(&self, wish: &Wish) -> Result<RequestForm, ClientError> {
+        self.change("/requests/form", wish).await
     }
 
     /// Says what a request would come to.

@@ -18,6 +18,7 @@ use crate::domain::estimate::Estimate;
 use crate::domain::money::Currency;
 use crate::domain::period::{Period, PeriodKind};
 use crate::domain::showback::{Dimension, Report, ReportQuery};
+use crate::platform::PlatformError;
 
 /// How many lines of a bill one answer has at most.
 const LINES: usize = 10_000;
@@ -81,7 +82,9 @@ async fn instance_estimate(
 ) -> Result<Json<Estimate>, Problem> {
     let budgets = state.platform.budgets()?;
     let snapshot = state.snapshot().await?;
-    Ok(Json(budgets.estimate(&snapshot, &which.component, &which.stack)?))
+    let budgets = budgets.clone();
+    let pricing = tokio::task::spawn_blocking(move || budgets.estimate(&snapshot, &which.component, &which.stack));
+    Ok(Json(pricing.await.map_err(|error| PlatformError::Interrupted(error.to_string()))??))
 }
 
 /// Lists what each instance costs a month, by its state; what has no price says why.
@@ -90,7 +93,9 @@ async fn instance_estimate(
 async fn instance_prices(_: Viewer, State(state): State<AppState>) -> Result<Json<Vec<InstancePrice>>, Problem> {
     let budgets = state.platform.budgets()?;
     let snapshot = state.snapshot().await?;
-    Ok(Json(budgets.prices(&snapshot)?))
+    let budgets = budgets.clone();
+    let pricing = tokio::task::spawn_blocking(move || budgets.prices(&snapshot));
+    Ok(Json(pricing.await.map_err(|error| PlatformError::Interrupted(error.to_string()))??))
 }
 
 /// What is reported.

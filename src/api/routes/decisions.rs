@@ -4,7 +4,7 @@ use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::requests::{check, number, tagged, within};
+use super::requests::{changed, checked, number, within};
 use crate::api::auth::{Approver, Developer, Operator, Viewer};
 use crate::api::etag::{Conditions, Tagged};
 use crate::api::extract::{Json, Path};
@@ -12,7 +12,7 @@ use crate::api::types::{GlassRequest, RequestWord, ReviewRequest, SubmitRequest}
 use crate::api::{AppState, Problem};
 use crate::domain::request::Request;
 use crate::platform::audit::Actor;
-use crate::platform::requests::{Deciding, InboxItem};
+use crate::platform::requests::{Deciding, InboxItem, RequestService};
 
 /// Returns the routes of decisions.
 pub(super) fn router() -> OpenApiRouter<AppState> {
@@ -28,13 +28,19 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(revert))
 }
 
-/// Refuses where `If-Match` names another version, or whoever acts is bound to other teams.
-async fn permit(state: &AppState, actor: &Actor, which: u64, conditions: &Conditions) -> Result<(), Problem> {
-    check(state, which, conditions).await?;
-    match state.platform.requests()?.get(which).await?.wish() {
-        Some(wish) => within(state, actor, wish).await,
-        None => Ok(()),
+/// Returns the request that is meant and the service; refuses where `If-Match` names another version, or whoever acts is
+/// bound to other teams.
+async fn permitted<'a>(
+    state: &'a AppState,
+    actor: &Actor,
+    text: &str,
+    conditions: &Conditions,
+) -> Result<(u64, &'a RequestService), Problem> {
+    let (which, requests) = checked(state, text, conditions).await?;
+    if let Some(wish) = requests.get(which).await?.wish() {
+        within(state, actor, wish).await?;
     }
+    Ok((which, requests))
 }
 
 /// Lists what waits for whoever asks: what only they can move first.
@@ -67,11 +73,8 @@ async fn approve(
     Path(text): Path<String>,
     Json(word): Json<RequestWord>,
 ) -> Result<Tagged<Json<Request>>, Problem> {
-    let which = number(&text)?;
-    permit(&state, &actor, which, &conditions).await?;
-    let request =
-        state.platform.requests()?.approve(&actor, which, word.digest.as_ref(), word.reason, word.env).await?;
-    Ok(tagged(&Conditions::default(), request))
+    let (which, requests) = permitted(&state, &actor, &text, &conditions).await?;
+    Ok(changed(requests.approve(&actor, which, word.digest.as_ref(), word.reason, word.env).await?))
 }
 
 /// Refuses a request, and says why.
@@ -85,11 +88,9 @@ async fn reject(
     Path(text): Path<String>,
     Json(word): Json<RequestWord>,
 ) -> Result<Tagged<Json<Request>>, Problem> {
-    let which = number(&text)?;
-    permit(&state, &actor, which, &conditions).await?;
+    let (which, requests) = permitted(&state, &actor, &text, &conditions).await?;
     let reason = word.reason.unwrap_or_default();
-    let request = state.platform.requests()?.reject(&actor, which, word.digest.as_ref(), &reason).await?;
-    Ok(tagged(&Conditions::default(), request))
+    Ok(changed(requests.reject(&actor, which, word.digest.as_ref(), &reason).await?))
 }
 
 /// Sets the rules of approvals aside: any second person's yes is then enough. It is on record, and a second look is due.
@@ -103,10 +104,8 @@ async fn break_glass(
     Path(text): Path<String>,
     Json(why): Json<GlassRequest>,
 ) -> Result<Tagged<Json<Request>>, Problem> {
-    let which = number(&text)?;
-    permit(&state, &actor, which, &conditions).await?;
-    let request = state.platform.requests()?.break_glass(&actor, which, &why.reason).await?;
-    Ok(tagged(&Conditions::default(), request))
+    let (which, requests) = permitted(&state, &actor, &text, &conditions).await?;
+    Ok(changed(requests.break_glass(&actor, which, &why.reason).await?))
 }
 
 /// Notes that somebody else looked at what had gone ahead with less than the usual approvals.
@@ -120,10 +119,8 @@ async fn review(
     Path(text): Path<String>,
     Json(word): Json<ReviewRequest>,
 ) -> Result<Tagged<Json<Request>>, Problem> {
-    let which = number(&text)?;
-    permit(&state, &actor, which, &conditions).await?;
-    let request = state.platform.requests()?.review(&actor, which, word.comment).await?;
-    Ok(tagged(&Conditions::default(), request))
+    let (which, requests) = permitted(&state, &actor, &text, &conditions).await?;
+    Ok(changed(requests.review(&actor, which, word.comment).await?))
 }
 
 /// Notes what whoever asks has looked at, so that they need only read what differs; the request stays as it is.
@@ -151,10 +148,8 @@ async fn go_on(
     Path(text): Path<String>,
     Json(with): Json<SubmitRequest>,
 ) -> Result<Tagged<Json<Request>>, Problem> {
-    let which = number(&text)?;
-    permit(&state, &actor, which, &conditions).await?;
-    let request = state.platform.requests()?.go_on(&actor, which, with.env).await?;
-    Ok(tagged(&Conditions::default(), request))
+    let (which, requests) = permitted(&state, &actor, &text, &conditions).await?;
+    Ok(changed(requests.go_on(&actor, which, with.env).await?))
 }
 
 /// Has what was applied of a request undone: that is planned, judged and approved as everything else.
@@ -168,8 +163,6 @@ async fn revert(
     Path(text): Path<String>,
     Json(with): Json<SubmitRequest>,
 ) -> Result<Tagged<Json<Request>>, Problem> {
-    let which = number(&text)?;
-    permit(&state, &actor, which, &conditions).await?;
-    let request = state.platform.requests()?.revert(&actor, which, with.env).await?;
-    Ok(tagged(&Conditions::default(), request))
+    let (which, requests) = permitted(&state, &actor, &text, &conditions).await?;
+    Ok(changed(requests.revert(&actor, which, with.env).await?))
 }

@@ -15,10 +15,10 @@ use crate::api::page::{self, Page};
 use crate::api::types::{NewComment, NewRequest, PreviewRequest, SubmitRequest};
 use crate::api::{AppState, Problem};
 use crate::domain::golden_path::GoldenPath;
-use crate::domain::request::{Request, RequestKind, RequestState, Wish};
+use crate::domain::request::{Request, RequestForm, RequestKind, RequestState, Wish};
 use crate::platform::audit::Actor;
 use crate::platform::golden_paths;
-use crate::platform::requests::{Preview, Times};
+use crate::platform::requests::{Preview, RequestService, Times};
 use crate::platform::store::RequestQuery;
 use crate::platform::{PlatformError, requests};
 
@@ -28,6 +28,7 @@ pub(super) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(golden_path_list))
         .routes(routes!(golden_path))
         .routes(routes!(list, create))
+        .routes(routes!(form))
         .routes(routes!(preview))
         .routes(routes!(times))
         .routes(routes!(show))
@@ -66,17 +67,26 @@ pub(super) fn number(text: &str) -> Result<u64, Problem> {
     bare.parse().map_err(|_| Problem::not_found("not-found", format!("'{text}' is no request's number (such as 57)")))
 }
 
-pub(super) fn tagged(conditions: &Conditions, request: Request) -> Tagged<Json<Request>> {
+fn tagged(conditions: &Conditions, request: Request) -> Tagged<Json<Request>> {
     Tagged::new(Etag::version(request.version), conditions, Json(request))
 }
 
-/// Refuses where `If-Match` names another version than the request has.
-pub(super) async fn check(state: &AppState, which: u64, conditions: &Conditions) -> Result<(), Problem> {
+/// Answers with a request as it is after a change.
+pub(super) fn changed(request: Request) -> Tagged<Json<Request>> {
+    tagged(&Conditions::default(), request)
+}
+
+/// Returns the request that is meant and the service; refuses where `If-Match` names another version than it has.
+pub(super) async fn checked<'a>(
+    state: &'a AppState,
+    text: &str,
+    conditions: &Conditions,
+) -> Result<(u64, &'a RequestService), Problem> {
+    let (which, requests) = (number(text)?, state.platform.requests()?);
     if conditions.has_if_match() {
-        let request = state.platform.requests()?.get(which).await?;
-        conditions.check(&Etag::version(request.version))?;
+        conditions.check(&Etag::version(requests.get(which).await?.version))?;
     }
-    Ok(())
+    Ok((which, requests))
 }
 
 /// Refuses what is not for whoever acts for some teams only.
@@ -151,7 +161,16 @@ async fn create(
     let key = key.bind(&actor.name, &(&asked.wish, asked.draft));
     let requests = state.platform.requests()?;
     let request = requests.create(&actor, asked.wish, asked.draft, asked.env, key.as_ref()).await?;
-    Ok((StatusCode::CREATED, tagged(&Conditions::default(), request)).into_response())
+    Ok((StatusCode::CREATED, changed(request)).into_response())
+}
+
+/// Returns the form of a request of any kind: what may be filled in, and what it is now.
+#[utoipa::path(post, path = "/requests/form", tag = "requests", operation_id = "request_form", request_body = Wish,
+    responses((status = 200, description = "The form", body = RequestForm)))]
+async fn form(_: Viewer, State(state): State<AppState>, Json(wish): Json<Wish>) -> Result<Json<RequestForm>, Problem> {
+    let snapshot = state.snapshot().await?;
+    let making = tokio::task::spawn_blocking(move || requests::form_of(&snapshot, wish));
+    Ok(Json(making.await.map_err(|error| PlatformError::Interrupted(error.to_string()))??))
 }
 
 /// Says what a request would come to, without sending it: files, price, verdict.
@@ -199,11 +218,9 @@ async fn revise(
     Path(text): Path<String>,
     Json(wish): Json<Wish>,
 ) -> Result<Tagged<Json<Request>>, Problem> {
-    let which = number(&text)?;
-    check(&state, which, &conditions).await?;
+    let (which, requests) = checked(&state, &text, &conditions).await?;
     within(&state, &actor, &wish).await?;
-    let request = state.platform.requests()?.revise(&actor, which, wish).await?;
-    Ok(tagged(&Conditions::default(), request))
+    Ok(changed(requests.revise(&actor, which, wish).await?))
 }
 
 /// Sends a draft, or one that came back.
@@ -217,10 +234,8 @@ async fn submit(
     Path(text): Path<String>,
     Json(with): Json<SubmitRequest>,
 ) -> Result<Tagged<Json<Request>>, Problem> {
-    let which = number(&text)?;
-    check(&state, which, &conditions).await?;
-    let request = state.platform.requests()?.submit(&actor, which, with.env).await?;
-    Ok(tagged(&Conditions::default(), request))
+    let (which, requests) = checked(&state, &text, &conditions).await?;
+    Ok(changed(requests.submit(&actor, which, with.env).await?))
 }
 
 /// Takes a request back.
@@ -233,10 +248,8 @@ async fn withdraw(
     conditions: Conditions,
     Path(text): Path<String>,
 ) -> Result<Tagged<Json<Request>>, Problem> {
-    let which = number(&text)?;
-    check(&state, which, &conditions).await?;
-    let request = state.platform.requests()?.withdraw(&actor, which).await?;
-    Ok(tagged(&Conditions::default(), request))
+    let (which, requests) = checked(&state, &text, &conditions).await?;
+    Ok(changed(requests.withdraw(&actor, which).await?))
 }
 
 /// Says something about a request.
@@ -249,6 +262,5 @@ async fn comment(
     Path(text): Path<String>,
     Json(comment): Json<NewComment>,
 ) -> Result<Tagged<Json<Request>>, Problem> {
-    let request = state.platform.requests()?.comment(&actor, number(&text)?, &comment.text).await?;
-    Ok(tagged(&Conditions::default(), request))
+    Ok(changed(state.platform.requests()?.comment(&actor, number(&text)?, &comment.text).await?))
 }

@@ -4,11 +4,11 @@ mod show;
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 use super::output::{self, Table};
+use super::waiting::settled;
 use super::{Context, Exit, Failure, Outcome, decide, local, run};
 use crate::api::client::Client;
 use crate::api::types::{NewRequest, PreviewRequest, SubmitRequest};
@@ -20,9 +20,6 @@ use crate::domain::stack::InstanceRef;
 
 pub(super) use show::write;
 use show::write_preview;
-
-/// How often is looked whether a request has come to rest.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// Asks for things: something new from a golden path, a change, an apply, an end
 #[derive(Debug, clap::Args)]
@@ -388,16 +385,17 @@ fn read_wish(file: &Path, new: &New) -> Result<Wish, Failure> {
     Ok(Wish { golden_path, inputs, ..bare })
 }
 
-/// Sets inputs; the golden path's form says of which type a text is.
+/// Sets inputs; the form says of which type a text is, and what it does not know is read as YAML.
 async fn fill_in(client: &Client, wish: &mut Wish, set: &[(String, String)]) -> Result<(), Failure> {
-    let form = match &wish.golden_path {
-        Some(name) if !set.is_empty() => Some(client.golden_path(name).await?),
-        _ => None,
-    };
+    if set.is_empty() {
+        return Ok(());
+    }
+    let form = client.request_form(wish).await?;
     for (key, text) in set {
-        let value = match &form {
-            Some(form) => form.typed(key, text),
-            None => serde_yaml::from_str(text).unwrap_or_else(|_| Value::from(text.as_str())),
+        let takes_away = wish.kind == RequestKind::Change && text == "null";
+        let value = match form.inputs.property(key) {
+            Some(_) if !takes_away => form.inputs.typed(key, text),
+            _ => serde_yaml::from_str(text).unwrap_or_else(|_| Value::from(text.as_str())),
         };
         wish.inputs.insert(key.clone(), value);
     }
@@ -420,16 +418,16 @@ async fn revise(context: &Context, number: u64, set: Vec<(String, String)>, deta
 
 /// Waits until a request has come to rest, and says how.
 pub(super) async fn see_through(context: &Context, client: &Client, request: Request, detach: bool) -> Outcome {
-    let mut request = request;
     let mut told = None;
-    while !detach && request.state.is_under_way() {
-        if told != Some(request.state) {
-            writeln!(io::stderr().lock(), "request #{}: {}", request.number, request.state)?;
-            told = Some(request.state);
+    let moves = |request: &Request| {
+        let moves = !detach && request.state.is_under_way();
+        if moves && told.replace(request.state) != Some(request.state) {
+            // Where standard error is closed there is nobody to tell.
+            drop(writeln!(io::stderr().lock(), "request #{}: {}", request.number, request.state));
         }
-        tokio::time::sleep(LOOK).await;
-        request = client.show_request(request.number).await.map_err(Failure::from)?;
-    }
+        moves
+    };
+    let request = settled(request, moves, |request| client.show_request(request.number)).await?;
     print(context, &request)?;
     let denied = request.check.as_ref().is_some_and(|check| check.verdict.outcome == Decision::Deny);
     Ok(match request.state {
@@ -467,8 +465,9 @@ pub(crate) async fn golden_paths(context: &Context, client: &Client) -> Outcome 
     let mut table = Table::new(&["golden path", "title", "owner", "asks for"]);
     for path in &paths {
         let asks: Vec<String> = path
+            .inputs
             .properties()
-            .map(|(name, _)| if path.requires(name) { name.to_owned() } else { format!("[{name}]") })
+            .map(|(name, _)| if path.inputs.requires(name) { name.to_owned() } else { format!("[{name}]") })
             .collect();
         table.row(vec![path.name.clone(), path.title.clone(), path.owner.clone().unwrap_or_default(), asks.join(" ")]);
     }
@@ -481,7 +480,7 @@ async fn times(context: &Context, client: &Client) -> Outcome {
     let shown =
         |seconds: Option<u64>| seconds.map_or_else(|| "-".to_owned(), |s| format!("{} min {} s", s / 60, s % 60));
     output::print(context, &times, |out, _| {
-        writeln!(out, "{} fulfilled", times.fulfilled)?;
+        writeln!(out, "{} fulfilled; half an hour is the aim", times.fulfilled)?;
         writeln!(out, "from sent to usable       p50 {}  p90 {}", shown(times.p50_seconds), shown(times.p90_seconds))?;
         let (p50, p90) = (times.p50_seconds_without_waiting, times.p90_seconds_without_waiting);
         writeln!(out, "without waiting for people p50 {}  p90 {}", shown(p50), shown(p90))?;

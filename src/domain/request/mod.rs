@@ -7,6 +7,7 @@
 pub mod check;
 pub mod decision;
 pub mod differences;
+pub mod form;
 pub mod machine;
 pub mod standing;
 pub mod wave;
@@ -23,6 +24,7 @@ use super::stack::InstanceRef;
 pub use check::{Binding, Check, CheckedPlan, Price, ScriptStep};
 pub use decision::{BrokenGlass, Decision, ReviewCause, Reviewed, SecondReview, Seen};
 pub use differences::{Difference, Differences, Part, PartChange, PartKind};
+pub use form::RequestForm;
 pub use machine::{Step, StepRefused};
 pub use standing::{Bar, Electorate, NeedStanding, Rules, Silent, Voice};
 pub use wave::{AppliedInstance, Bounds, PlannedChange};

@@ -42,7 +42,7 @@ impl Ground<'_> {
     }
 
     /// Returns the variables of a component folder; `None` where there is no such folder.
-    pub(super) fn variables(&self, component: &str) -> Option<Vec<Input>> {
+    pub(crate) fn variables(&self, component: &str) -> Option<Vec<Input>> {
         let service = crate::atmos::catalog::services(self.estate, self.files.as_ref(), Some(component));
         service.into_iter().find(|service| service.name == component && service.exists).map(|service| service.inputs)
     }
@@ -63,16 +63,18 @@ pub struct Asker {
 #[must_use]
 pub fn problems(form: &GoldenPath, inputs: &Map<String, Value>) -> Vec<InputProblem> {
     let problem = |input: &str, message: String| InputProblem { input: input.to_owned(), message };
-    let validator = match jsonschema::validator_for(&form.inputs) {
+    let validator = match jsonschema::validator_for(&form.inputs.0) {
         Ok(validator) => validator,
         Err(error) => return vec![problem("", format!("the form of '{}' cannot be checked: {error}", form.name))],
     };
     let mut found = Vec::new();
-    for (name, _) in form.properties().filter(|(name, _)| form.requires(name) && !inputs.contains_key(*name)) {
+    for (name, _) in
+        form.inputs.properties().filter(|(name, _)| form.inputs.requires(name) && !inputs.contains_key(*name))
+    {
         found.push(problem(name, format!("'{name}' is missing")));
     }
-    for name in inputs.keys().filter(|name| !form.properties().any(|(known, _)| known == *name)) {
-        let near = crate::atmos::did_you_mean(name, form.properties().map(|(known, _)| known.to_owned()));
+    for name in inputs.keys().filter(|name| !form.inputs.properties().any(|(known, _)| known == *name)) {
+        let near = crate::atmos::did_you_mean(name, form.inputs.properties().map(|(known, _)| known.to_owned()));
         let near = near.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
         found.push(problem(name, format!("'{}' asks for no '{name}'{near}", form.name)));
     }

@@ -90,6 +90,9 @@ impl RequestError {
             Self::GoldenPath(error) => error.hint.clone(),
             Self::Refused(StepRefused::NoReason { .. }) => Some("say why: --reason TEXT".to_owned()),
             Self::Refused(StepRefused::WrongState { number, .. }) => Some(format!("terrace request show {number}")),
+            Self::Inputs(wrong) if wrong.iter().any(|problem| problem.input.starts_with("vars.")) => {
+                Some("the component's variables say what each may be; `terrace explain` what it is".to_owned())
+            }
             Self::Inputs(_) => Some("`terrace list golden-paths` shows what each asks for".to_owned()),
             Self::Invalid { hint, .. } | Self::Denied { hint, .. } | Self::Git { hint, .. } => hint.clone(),
         }

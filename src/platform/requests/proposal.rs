@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::budget;
 use super::error::RequestError;
+use super::forms;
 use super::unbound::{self, Reading, Script};
 use crate::atmos::files::{Disk, Files};
 use crate::atmos::yaml::edit::{self, Edit};
@@ -64,7 +65,7 @@ pub(super) fn golden_path(snapshot: &Snapshot, name: &str) -> Result<(Template, 
     Ok((template, form))
 }
 
-/// Returns a golden path's form.
+/// Returns a golden path.
 ///
 /// # Errors
 ///
@@ -99,7 +100,7 @@ pub(super) fn propose(
                 )
             })?;
             let (template, path) = golden_path(snapshot, name)?;
-            let inputs = path.with_defaults(&wish.inputs);
+            let inputs = path.inputs.with_defaults(&wish.inputs);
             let wrong = golden_paths::problems(&path, &inputs);
             if !wrong.is_empty() {
                 return Err(RequestError::Inputs(wrong));
@@ -115,6 +116,10 @@ pub(super) fn propose(
         RequestKind::Change => {
             let (instance, at) = instance(snapshot, wish)?;
             let changes = change(estate, &instance, wish)?;
+            let wrong = forms::problems(&forms::values(snapshot, &instance, &at, wish)?, &wish.inputs);
+            if !wrong.is_empty() {
+                return Err(RequestError::Inputs(wrong));
+            }
             let names: Vec<&str> = wish.inputs.keys().map(String::as_str).collect();
             title = title.or_else(|| Some(format!("Change {} of {at}", names.join(", "))));
             (changes, None)
@@ -144,10 +149,7 @@ pub(super) fn propose(
             let action = match wish.run {
                 Some(RunKind::Apply) | None => InstanceAction::Change,
                 Some(RunKind::Destroy) => InstanceAction::Remove,
-                Some(other) => {
-                    let message = format!("a request of kind run is an apply or a destroy, not a {other}");
-                    return Err(RequestError::invalid("run-invalid", message, None));
-                }
+                Some(other) => return Err(forms::no_run(other)),
             };
             let verb = if action == InstanceAction::Remove { "Destroy" } else { "Apply" };
             title = title.or_else(|| Some(format!("{verb} {at}")));
@@ -232,7 +234,7 @@ fn rules_hold(changes: &Changes) -> Result<(), RequestError> {
 }
 
 /// Finds the instance that a wish names.
-fn instance(snapshot: &Snapshot, wish: &Wish) -> Result<(InstanceSummary, InstanceRef), RequestError> {
+pub(super) fn instance(snapshot: &Snapshot, wish: &Wish) -> Result<(InstanceSummary, InstanceRef), RequestError> {
     let at = wish.instance.clone().ok_or_else(|| {
         let message = format!("a request of kind {} needs an instance", wish.kind);
         RequestError::invalid("instance-missing", message, Some("name component and stack"))
@@ -246,12 +248,12 @@ fn instance(snapshot: &Snapshot, wish: &Wish) -> Result<(InstanceSummary, Instan
     Ok((found, at))
 }
 
-fn keys(parts: &[&str]) -> Vec<PathSegment> {
+pub(super) fn keys(parts: &[&str]) -> Vec<PathSegment> {
     parts.iter().map(|part| PathSegment::Key((*part).to_owned())).collect()
 }
 
 /// Splits `vars.tags.team`; a part in quotes may hold dots, a number is a list's item.
-fn path(text: &str) -> Vec<PathSegment> {
+pub(super) fn path(text: &str) -> Vec<PathSegment> {
     let (mut parts, mut part, mut quoted, mut was_quoted) = (Vec::new(), String::new(), false, false);
     let mut end = |part: &mut String, was_quoted: &mut bool| {
         let text = std::mem::take(part);

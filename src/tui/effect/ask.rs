@@ -173,6 +173,10 @@ async fn answer(client: &Client, effect: Effect) -> Option<Answer> {
             Answer::Review(run, Box::new(review))
         }
         Effect::Findings(run) => Answer::Findings(run, told(client.run_findings(run_ref(run)).await)),
+        Effect::LoadForm { wish, revises } => {
+            let outcome = told(client.request_form(&wish).await).map(Box::new);
+            Answer::Form { outcome, revises }
+        }
         Effect::Preview { wish, plan, serial } => {
             let asked = PreviewRequest { wish: *wish, plan, env: my_environment() };
             let outcome = told(client.preview_request(&asked).await).map(Box::new);

@@ -32,7 +32,7 @@ pub enum Overlay {
     Picker(Picker),
     /// A line or a text to type.
     Prompt(Box<Prompt>),
-    /// The form of a golden path.
+    /// The form of a request.
     Form(Box<form::Form>),
     /// A text to read.
     Paper(paper::Paper),

@@ -54,6 +54,8 @@ pub enum Then {
     Resolve(crate::domain::id::RunId, bool),
     /// Opens the form of a golden path, by its place in the list.
     Ask(usize),
+    /// Asks for the form of a request.
+    AskFor(Box<crate::domain::request::Wish>),
     /// Fills in one of an input's values.
     Fill(usize),
     /// Nothing: it only says something.

@@ -186,6 +186,10 @@ pub(super) fn act(app: &mut App, action: Action) -> Vec<Effect> {
         }
         Action::ViewHealth => {}
         Action::NewRequest => return form::begin(app),
+        Action::AskChange => return asking::change(app),
+        Action::AskRun => asking::ask_for(app, asking::runs(app)),
+        Action::AskRetire => return asking::retire(app),
+        Action::AskBudget => asking::ask_for(app, asking::budgets(app)),
         Action::Approve => return requests::approve(app),
         Action::Reject => return requests::say(app, PromptKind::Reject),
         Action::Comment => return requests::say(app, PromptKind::Comment),

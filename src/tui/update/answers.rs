@@ -293,6 +293,8 @@ pub(super) fn take(app: &mut App, answer: Answer) -> Vec<Effect> {
             }
             app.requests.findings.entry(run).or_default().take(found, now);
         }
+        Answer::Form { outcome: Ok(asks), revises } => return form::came(app, *asks, revises),
+        Answer::Form { outcome: Err(trouble), .. } => return failed(app, trouble),
         Answer::Previewed { serial, plan, outcome } => return form::previewed(app, serial, plan, outcome),
         Answer::Asked(outcome) => return form::asked(app, outcome),
         Answer::Budgets(card) => {

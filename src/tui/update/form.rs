@@ -4,20 +4,20 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use crate::api::types::Preview;
 use crate::domain::golden_path::GoldenPath;
-use crate::domain::request::{Request, Wish};
+use crate::domain::request::{Request, RequestForm, Wish};
 use crate::tui::action::Place;
 use crate::tui::app::App;
 use crate::tui::keymap::{Found, combination};
 use crate::tui::message::{Effect, Fact, Outcome, Trouble};
 use crate::tui::overlay::form::field::Kind;
-use crate::tui::overlay::form::{Draft, Form, Planned, Stop};
+use crate::tui::overlay::form::{self as forms, Draft, Form, Planned, Stop};
 use crate::tui::overlay::paper::Paper;
 use crate::tui::overlay::{Choice, Overlay, Picker, PickerKind, Then};
 use crate::tui::panes::requests::story;
 use crate::tui::theme::Meaning;
 use crate::tui::widgets::list::Cursor;
 
-use super::{act, requests};
+use super::{act, asking, requests};
 
 fn form(app: &mut App) -> Option<&mut Form> {
     app.overlays.iter_mut().find_map(|overlay| match overlay {
@@ -26,7 +26,7 @@ fn form(app: &mut App) -> Option<&mut Form> {
     })
 }
 
-/// Lets choose what is asked for; where a service is selected, what provisions it.
+/// Lets choose what is asked for: what provisions the selected service, or anything; and what concerns the selection.
 pub(super) fn begin(app: &mut App) -> Vec<Effect> {
     let service = match app.view {
         crate::tui::app::View::Catalog => app.service().map(|service| service.name.clone()),
@@ -45,7 +45,8 @@ pub(super) fn begin(app: &mut App) -> Vec<Effect> {
         then: Then::Ask(at),
     };
     let fits = |at: &usize| own.is_empty() || own.contains(at);
-    let choices = app.requests.paths.items().iter().enumerate().filter(|(at, _)| fits(at)).map(choice).collect();
+    let paths = app.requests.paths.items().iter().enumerate().filter(|(at, _)| fits(at)).map(choice);
+    let choices = paths.chain(asking::about(app)).collect();
     app.overlays.push(Overlay::Picker(Picker::new(PickerKind::Paths, choices)));
     Vec::new()
 }
@@ -53,40 +54,58 @@ pub(super) fn begin(app: &mut App) -> Vec<Effect> {
 /// Opens the form of a golden path, with what was filled in before.
 pub(super) fn open_at(app: &mut App, at: usize) -> Vec<Effect> {
     let Some(path) = app.requests.paths.items().get(at).cloned() else { return Vec::new() };
-    let draft = app.drafts.get(&path.name).cloned();
-    open(app, path, draft)
+    let asks = RequestForm::from(path);
+    let draft = app.drafts.get(&forms::key(&asks.wish, None)).cloned();
+    open(app, asks, draft)
+}
+
+/// Asks for the form of a request; it opens when it comes.
+pub(super) fn ask(app: &mut App, wish: Wish) -> Vec<Effect> {
+    app.say("the form is being made …");
+    vec![Effect::LoadForm { wish: Box::new(wish), revises: None }]
+}
+
+/// The form of a request came: it opens, unless something else did meanwhile.
+pub(super) fn came(app: &mut App, asks: RequestForm, revises: Option<u64>) -> Vec<Effect> {
+    if !app.overlays.is_empty() {
+        return Vec::new();
+    }
+    app.notice = None;
+    let kept = app.drafts.get(&forms::key(&asks.wish, revises)).cloned();
+    let begun = revises.map(|_| begun(&asks.wish, revises));
+    open(app, asks, kept.or(begun))
 }
 
 /// Opens the form on the newest revision of a request, for another one.
 pub(super) fn revise(app: &mut App, request: &Request) -> Vec<Effect> {
     let Some(wish) = request.wish() else { return Vec::new() };
-    let path = app.requests.paths.items().iter().find(|path| Some(&path.name) == wish.golden_path.as_ref()).cloned();
-    let Some(path) = path else {
-        app.complain(format!("terrace request revise {} --set KEY=VALUE", request.number));
-        return Vec::new();
-    };
+    app.say("the form is being made …");
+    vec![Effect::LoadForm { wish: Box::new(wish.clone()), revises: Some(request.number) }]
+}
+
+/// Returns what a revision begins with: what the one before it asked for.
+fn begun(wish: &Wish, revises: Option<u64>) -> Draft {
     let text = |value: &serde_json::Value| match value {
         serde_json::Value::String(text) => text.clone(),
         serde_json::Value::Bool(yes) => if *yes { "yes" } else { "no" }.into(),
         serde_json::Value::Array(items) if items.iter().all(serde_json::Value::is_string) => {
             items.iter().filter_map(serde_json::Value::as_str).collect::<Vec<_>>().join(", ")
         }
+        serde_json::Value::Null => String::new(),
         other => other.to_string(),
     };
-    let begun = Draft {
+    Draft {
         inputs: wish.inputs.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
         reason: wish.reason.clone().unwrap_or_default(),
-        revises: Some(request.number),
-    };
-    let kept = app.drafts.get(&key_of(&path.name, Some(request.number))).cloned();
-    open(app, path, Some(kept.unwrap_or(begun)))
+        revises,
+    }
 }
 
-fn open(app: &mut App, path: GoldenPath, draft: Option<Draft>) -> Vec<Effect> {
+fn open(app: &mut App, asks: RequestForm, draft: Option<Draft>) -> Vec<Effect> {
     let user = app.card().user.clone();
     let mut teams = app.requests.teams.items().iter().filter(|team| team.members.contains(&user));
     let own = teams.next().map(|team| team.name.clone()).filter(|_| teams.next().is_none());
-    let mut form = Form::new(path, own.as_deref());
+    let mut form = Form::new(asks, own.as_deref());
     if let Some(draft) = &draft {
         form.resume(draft);
         if draft.revises.is_none() {
@@ -96,14 +115,6 @@ fn open(app: &mut App, path: GoldenPath, draft: Option<Draft>) -> Vec<Effect> {
     let serial = form.serial;
     app.overlays.push(Overlay::Form(Box::new(form)));
     vec![Effect::Rest { serial, plan: false }, Effect::Load(Fact::Budgets)]
-}
-
-/// Returns under which name a draft is kept.
-pub(crate) fn key_of(path: &str, revises: Option<u64>) -> String {
-    match revises {
-        Some(number) => format!("{path}#{number}"),
-        None => path.to_owned(),
-    }
 }
 
 /// Takes a key.
@@ -220,6 +231,9 @@ fn changed(app: &mut App) -> Vec<Effect> {
 /// The typing rested.
 pub(super) fn rested(app: &mut App, serial: u64, plan: bool) -> Vec<Effect> {
     let Some(form) = form(app).filter(|form| form.serial == serial) else { return Vec::new() };
+    if form.is_empty() {
+        return Vec::new();
+    }
     let under_way = if plan { &mut form.planning } else { &mut form.asked };
     // What is under way is answered first; then the newest is asked for.
     if under_way.is_some() {
@@ -282,6 +296,10 @@ pub(super) fn send(app: &mut App) -> Vec<Effect> {
     if form.sending {
         return Vec::new();
     }
+    if form.is_empty() {
+        app.complain("nothing is changed yet");
+        return Vec::new();
+    }
     let problems = match &form.preview {
         Some((serial, Ok(preview))) if *serial == form.serial => preview.problems.clone(),
         _ => Vec::new(),
@@ -308,7 +326,7 @@ pub(super) fn asked(app: &mut App, outcome: Outcome<Box<Request>>) -> Vec<Effect
     match outcome {
         Ok(request) => {
             if let Some(form) = form(app) {
-                let key = key_of(&form.path.name.clone(), form.revises);
+                let key = form.key();
                 app.drafts.remove(&key);
             }
             app.overlays.retain(|overlay| !matches!(overlay, Overlay::Form(_) | Overlay::Paper(_)));
@@ -335,7 +353,7 @@ fn failed(app: &mut App, trouble: &Trouble) {
 /// Closes the form and keeps what was filled in.
 fn close(app: &mut App) -> Vec<Effect> {
     let Some(form) = form(app) else { return Vec::new() };
-    let (key, draft, touched) = (key_of(&form.path.name, form.revises), form.draft(), form.is_touched());
+    let (key, draft, touched) = (form.key(), form.draft(), form.is_touched());
     app.overlays.pop();
     if touched {
         app.drafts.insert(key, draft);

@@ -13,7 +13,6 @@ mod start;
 
 use crossterm::event::{MouseEvent, MouseEventKind};
 
-pub(crate) use form::key_of as draft_key;
 pub(crate) use requests::newest_run;
 
 use super::action::Action;

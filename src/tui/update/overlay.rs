@@ -221,6 +221,7 @@ fn choose(app: &mut App) -> Vec<Effect> {
             None => Vec::new(),
         },
         Then::Ask(at) => form::open_at(app, at),
+        Then::AskFor(wish) => form::ask(app, *wish),
         Then::Fill(at) => form::chosen(app, at),
         Then::Resolve(id, done) => vec![Effect::Resolve(id, Some(done))],
         Then::Nothing => Vec::new(),

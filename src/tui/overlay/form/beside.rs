@@ -33,6 +33,11 @@ pub fn rows(app: &App, form: &Form, columns: usize) -> Vec<Row> {
         rows.extend(trouble_rows(trouble, columns));
         rows.push(Row::blank());
     }
+    if form.is_empty() {
+        rows.push(Row::text("Nothing is changed yet.", Meaning::Text));
+        rows.push(Row::text("Its price and what policy says stand here.", Meaning::Dim));
+        return rows;
+    }
     let preview = match &form.preview {
         Some((_, Ok(preview))) => preview,
         Some((_, Err(trouble))) => {
@@ -119,8 +124,7 @@ fn cost(app: &App, form: &Form, preview: &Preview, columns: usize, rows: &mut Ve
         return;
     };
     rows.extend(money::price(found.price.as_ref(), &found.unknown, columns));
-    let team = form.fields.iter().find(|field| field.name == "team").map(super::field::Field::text);
-    if let Some(team) = team.filter(|team| !team.is_empty()) {
+    if let Some(team) = form.team(app) {
         rows.extend(money::budgets(app, &team, found.price.as_ref().map(|price| &price.delta), columns));
     }
     if let Some(verdict) = &found.verdict {

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Clear;
 
+use crate::domain::request::RequestKind;
 use crate::tui::action::{Action, Place};
 use crate::tui::app::App;
 use crate::tui::layout::PORTRAIT;
@@ -16,8 +17,8 @@ use super::beside;
 use super::field::{Field, Kind};
 use super::{Form, Stop};
 
-/// How wide the names of inputs are.
-const NAMES: u16 = 14;
+/// How wide the names of inputs are, at least and at most.
+const NAMES: std::ops::RangeInclusive<u16> = 14..=26;
 
 /// A line of the form.
 enum Part<'a> {
@@ -56,8 +57,9 @@ pub fn draw(app: &App, form: &Form, frame: &mut Frame<'_>) {
         (Rect { width: wide, ..body }, Rect { x: wide, width: screen.width - wide, ..body })
     };
     let title = match form.revises {
-        Some(number) => format!("#{number} anew: {}", form.path.title),
-        None => format!("New: {}", form.path.title),
+        Some(number) => format!("#{number} anew: {}", form.asks.title),
+        None if form.asks.wish.kind == RequestKind::Provision => format!("New: {}", form.asks.title),
+        None => format!("Ask: {}", form.asks.title),
     };
     let inner = border::draw(frame, left, &Top::Title(title), "", true, theme);
     inputs(form, frame, Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner }, theme);
@@ -72,13 +74,20 @@ pub fn draw(app: &App, form: &Form, frame: &mut Frame<'_>) {
     foot(app, form, frame, Rect { y: whole.bottom() - 1, height: 1, ..whole });
 }
 
+/// Returns how wide the names are: as the longest, within what leaves room for values.
+fn names(form: &Form) -> u16 {
+    let longest = form.fields.iter().map(|field| text::width(&field.title)).max().unwrap_or_default();
+    u16::try_from(longest + 3).unwrap_or(u16::MAX).clamp(*NAMES.start(), *NAMES.end())
+}
+
 fn parts(form: &Form, columns: usize) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
-    if !form.path.description.is_empty() {
-        let about = text::wrap(&form.path.description, columns);
+    if !form.asks.description.is_empty() {
+        let about = text::wrap(&form.asks.description, columns);
         parts.extend(about.into_iter().take(2).map(|line| Part::Under(line, Meaning::Dim)));
         parts.push(Part::Blank);
     }
+    let names = usize::from(names(form));
     let mut group: Option<&String> = None;
     let mut hidden = false;
     for stop in form.stops() {
@@ -93,20 +102,24 @@ fn parts(form: &Form, columns: usize) -> Vec<Part<'_>> {
             parts.push(Part::Head(group.cloned().unwrap_or_default()));
         }
         parts.push(Part::Field(at, field));
-        let room = columns.saturating_sub(usize::from(NAMES)).max(12);
+        let room = columns.saturating_sub(names).max(12);
         let under = |content: &str, meaning: Meaning| {
             let lines = text::wrap(content, room);
-            lines.into_iter().take(3).map(move |line| Part::Under(format!("{:14}{line}", ""), meaning))
+            lines.into_iter().take(3).map(move |line| Part::Under(format!("{:names$}{line}", ""), meaning))
         };
         match form.problem(field) {
             Some(problem) => parts.extend(under(&format!("✗ {problem}"), Meaning::Failed)),
-            None if form.at == stop => {
-                let must = if field.required && field.text().is_empty() { "must be given" } else { "" };
-                let said: Vec<&str> =
-                    [field.about.as_str(), must].into_iter().filter(|part| !part.is_empty()).collect();
-                parts.extend(under(&said.join("; "), Meaning::Dim));
+            None => {
+                // What stands beside a line stands below what is chosen from.
+                let was = was(form, field).filter(|_| matches!(field.kind, Kind::Choice { .. })).unwrap_or_default();
+                let here = form.at == stop;
+                let about = if here { field.about.as_str() } else { "" };
+                let must = if here && field.required && field.text().is_empty() { "must be given" } else { "" };
+                let said: Vec<&str> = [&*was, about, must].into_iter().filter(|part| !part.is_empty()).collect();
+                if !said.is_empty() {
+                    parts.extend(under(&said.join("; "), Meaning::Dim));
+                }
             }
-            None => {}
         }
     }
     parts
@@ -151,17 +164,22 @@ fn draw_part(form: &Form, part: &Part<'_>, focused: bool, frame: &mut Frame<'_>,
         Part::Head(name) => line(frame, Line::styled(name.clone(), theme.style(Meaning::Strong))),
         Part::More => {
             let fold = if form.unfolded { "▾" } else { "▸" };
-            let words = format!("{fold} {} (defaults are safe)", text::count(form.further(), "more setting"));
+            let calm = match form.asks.wish.kind {
+                RequestKind::Change => "they stay as they are",
+                _ => "defaults are safe",
+            };
+            let words = format!("{fold} {} ({calm})", text::count(form.further(), "more setting"));
             let meaning = if focused { Meaning::Selected } else { Meaning::Text };
             line(frame, Line::styled(words, theme.style(meaning)));
         }
-        Part::Field(_, field) => draw_field(field, focused, frame, area, theme),
+        Part::Field(_, field) => draw_field(form, field, focused, frame, area, theme),
     }
 }
 
-fn draw_field(field: &Field, focused: bool, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
-    let names = NAMES.min(area.width);
-    let title = text::clip(&field.title, usize::from(NAMES) - 3).into_owned();
+fn draw_field(form: &Form, field: &Field, focused: bool, frame: &mut Frame<'_>, area: Rect, theme: &Theme) {
+    let wide = names(form);
+    let names = wide.min(area.width);
+    let title = text::clip(&field.title, usize::from(wide) - 3).into_owned();
     let (mark, meaning) = if focused { ("▌", Meaning::Accent) } else { (" ", Meaning::Name) };
     let must = if field.required && field.text().is_empty() { "*" } else { " " };
     let name = Line::from(vec![
@@ -176,8 +194,10 @@ fn draw_field(field: &Field, focused: bool, frame: &mut Frame<'_>, area: Rect, t
         Kind::Line(content) | Kind::Text(content) => {
             for (i, shown) in content.lines().iter().take(usize::from(space.height)).enumerate() {
                 let mut spans = vec![Span::styled(shown.clone(), theme.style(Meaning::Value))];
-                if i == 0 && field.default.as_ref() == Some(&field.text()) {
-                    spans.push(Span::styled("  default", theme.style(Meaning::Dim)));
+                if i == 0
+                    && let Some(note) = note(form, field)
+                {
+                    spans.push(Span::styled(format!("  {note}"), theme.style(Meaning::Dim)));
                 }
                 let shown = text::fit(Line::from(spans), space.width);
                 frame.buffer_mut().set_line(space.x, space.y + i as u16, &shown, space.width);
@@ -188,6 +208,18 @@ fn draw_field(field: &Field, focused: bool, frame: &mut Frame<'_>, area: Rect, t
             frame.buffer_mut().set_line(space.x, space.y, &text::fit(shown, space.width), space.width);
         }
     }
+}
+
+/// Says what a changed value of an instance is now.
+fn was(form: &Form, field: &Field) -> Option<String> {
+    let changed = form.asks.wish.kind == RequestKind::Change && field.is_changed();
+    field.default.as_ref().filter(|_| changed).map(|default| format!("was {default}"))
+}
+
+/// Says what a line is to what stood there: a default, or another value than the instance has.
+fn note(form: &Form, field: &Field) -> Option<String> {
+    let is_default = form.asks.wish.kind != RequestKind::Change && field.default.is_some() && !field.is_changed();
+    if is_default { Some("default".to_owned()) } else { was(form, field) }
 }
 
 fn choices(field: &Field, options: &[String], at: Option<usize>, focused: bool, theme: &Theme) -> Line<'static> {

@@ -152,6 +152,12 @@ impl Field {
         }
     }
 
+    /// Tells whether it differs from what it was, or from the default.
+    #[must_use]
+    pub fn is_changed(&self) -> bool {
+        self.text() != self.default.as_deref().unwrap_or_default().trim()
+    }
+
     /// Fills it in.
     pub fn fill(&mut self, content: &str) {
         match &mut self.kind {

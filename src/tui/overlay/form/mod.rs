@@ -1,4 +1,4 @@
-//! The form of a golden path: what is filled in, what it would come to, and where its question stands.
+//! The form of a request: what is filled in, what it would come to, and where its question stands.
 //!
 //! What it would come to is asked for while somebody types: files and problems as soon as the typing rests, price and
 //! verdict of a real plan once it has rested longer. Neither is waited for, and an answer about what stood there before
@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::api::types::Preview;
-use crate::domain::golden_path::GoldenPath;
-use crate::domain::request::{RequestKind, Wish};
+use crate::domain::request::{RequestForm, RequestKind, Wish};
+use crate::tui::app::App;
 use crate::tui::message::Trouble;
 
 use field::{Field, Kind};
@@ -50,11 +50,33 @@ pub struct Planned {
     pub outcome: Result<Box<Preview>, Trouble>,
 }
 
+/// Returns under which name what is filled in for such a request is kept.
+#[must_use]
+pub fn key(wish: &Wish, revises: Option<u64>) -> String {
+    let mut parts: Vec<String> = match &wish.golden_path {
+        Some(path) => vec![path.clone()],
+        None => vec![wish.kind.to_string()],
+    };
+    parts.extend(wish.run.map(|run| run.to_string()));
+    parts.extend(wish.instance.as_ref().map(ToString::to_string));
+    parts.extend(
+        wish.workflow.iter().flat_map(|of| [Some(of.file.clone()), Some(of.name.clone()), of.stack.clone()]).flatten(),
+    );
+    if wish.kind == RequestKind::Budget {
+        let named = ["team", "budget", "exception"].into_iter().filter_map(|name| wish.inputs.get(name));
+        parts.extend(named.map(ToString::to_string));
+    }
+    match revises {
+        Some(number) => format!("{}#{number}", parts.join(" ")),
+        None => parts.join(" "),
+    }
+}
+
 /// A form.
 #[derive(Debug)]
 pub struct Form {
     /// What is asked for.
-    pub path: GoldenPath,
+    pub asks: RequestForm,
     /// Its inputs, in order; the last one says why.
     pub fields: Vec<Field>,
     /// What has the keys.
@@ -82,9 +104,12 @@ pub struct Form {
 impl Form {
     /// Makes an empty form with the defaults in it; `team` is who looks' own, where that is known.
     #[must_use]
-    pub fn new(path: GoldenPath, team: Option<&str>) -> Self {
-        let mut fields: Vec<Field> =
-            path.properties().map(|(name, schema)| Field::new(name, schema, path.requires(name))).collect();
+    pub fn new(asks: RequestForm, team: Option<&str>) -> Self {
+        let mut fields: Vec<Field> = asks
+            .inputs
+            .properties()
+            .map(|(name, schema)| Field::new(name, schema, asks.inputs.requires(name)))
+            .collect();
         if let (Some(team), Some(field)) = (team, fields.iter_mut().find(|field| field.name == "team")) {
             field.fill(team);
         }
@@ -100,7 +125,7 @@ impl Form {
         fields.push(Field::reason());
         let at = fields.iter().position(|field| field.simple).map_or(Stop::More, Stop::Field);
         Form {
-            path,
+            asks,
             fields,
             at,
             unfolded: false,
@@ -130,7 +155,8 @@ impl Form {
     /// Returns what is filled in, to go on with later.
     #[must_use]
     pub fn draft(&self) -> Draft {
-        let inputs = self.fields.iter().filter(|field| !field.name.is_empty());
+        // What nobody changed is what it is by then.
+        let inputs = self.fields.iter().filter(|field| !field.name.is_empty() && field.is_changed());
         Draft {
             inputs: inputs.map(|field| (field.name.clone(), field.text())).collect(),
             reason: self.reason(),
@@ -151,25 +177,47 @@ impl Form {
     /// Returns what is asked for.
     #[must_use]
     pub fn wish(&self) -> Wish {
-        let given = |field: &&Field| !field.name.is_empty() && !field.text().is_empty();
-        let inputs: Map<String, Value> = self
-            .fields
-            .iter()
-            .filter(given)
-            .map(|field| (field.name.clone(), self.path.typed(&field.name, &field.text())))
-            .collect();
-        let reason = self.reason();
-        Wish {
-            kind: RequestKind::Provision,
-            title: None,
-            golden_path: Some(self.path.name.clone()),
-            instance: None,
-            inputs,
-            workflow: None,
-            run: None,
-            reason: (!reason.is_empty()).then_some(reason),
-            bounds: None,
+        let changes = self.asks.wish.kind == RequestKind::Change;
+        let mut inputs: Map<String, Value> = self.asks.wish.inputs.clone();
+        for field in self.fields.iter().filter(|field| !field.name.is_empty()) {
+            inputs.shift_remove(&field.name);
+            let text = field.text();
+            match (changes, text.is_empty()) {
+                // Of an instance only what differs is asked for; an emptied line takes a value away.
+                (true, _) if !field.is_changed() => {}
+                (true, true) => drop(inputs.insert(field.name.clone(), Value::Null)),
+                (false, true) => {}
+                (_, false) => drop(inputs.insert(field.name.clone(), self.asks.inputs.typed(&field.name, &text))),
+            }
         }
+        let reason = self.reason();
+        Wish { inputs, reason: (!reason.is_empty()).then_some(reason), ..self.asks.wish.clone() }
+    }
+
+    /// Tells whether it asks for other values and none differs.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.asks.wish.kind == RequestKind::Change
+            && !self.fields.iter().any(|field| !field.name.is_empty() && field.is_changed())
+    }
+
+    /// Returns under which name what is filled in is kept.
+    #[must_use]
+    pub fn key(&self) -> String {
+        key(&self.asks.wish, self.revises)
+    }
+
+    /// Returns whose budget it counts against: the team that is filled in, or the one that owns the instance.
+    #[must_use]
+    pub fn team(&self, app: &App) -> Option<String> {
+        let field = self.fields.iter().find(|field| field.name == "team").map(Field::text);
+        let at = self.asks.wish.instance.as_ref();
+        let owner = || {
+            let mut instances = app.instances.items().iter();
+            let own = instances.find(|one| at.is_some_and(|at| one.component == at.component && one.stack == at.stack));
+            own.and_then(|one| one.team.clone())
+        };
+        field.or_else(owner).filter(|team| !team.is_empty())
     }
 
     /// Returns how many settings a newcomer needs not see.
@@ -245,6 +293,8 @@ impl Form {
 
 #[cfg(test)]
 mod flow_tests;
+#[cfg(test)]
+mod kinds_tests;
 
 #[cfg(test)]
 mod tests {
@@ -252,14 +302,43 @@ mod tests {
 
     use super::*;
 
-    fn path() -> GoldenPath {
-        serde_json::from_value(
-            json!({"name": "db", "title": "Database", "description": "", "owner": null, "tier": null,
-            "service": "database", "file": "t.yaml", "inputs": {"type": "object", "required": ["name", "team"],
+    fn asks(wish: &Value, inputs: &Value) -> RequestForm {
+        serde_json::from_value(json!({"title": "Database", "description": "", "wish": wish, "inputs": inputs})).unwrap()
+    }
+
+    fn path() -> RequestForm {
+        asks(
+            &json!({"kind": "provision", "golden_path": "db"}),
+            &json!({"type": "object", "required": ["name", "team"],
             "properties": {"name": {"type": "string", "simple": true}, "team": {"enum": ["orders", "payments"]},
-                "gb": {"type": "integer", "default": 20}, "tags": {"type": "array", "default": []}}}}),
+                "gb": {"type": "integer", "default": 20}, "tags": {"type": "array", "default": []}}}),
         )
-        .unwrap()
+    }
+
+    #[test]
+    fn a_change_asks_for_what_differs_and_an_emptied_line_takes_away() {
+        let wish =
+            json!({"kind": "change", "instance": {"component": "db", "stack": "dev"}, "inputs": {"vars.gb": 30}});
+        let inputs = json!({"type": "object", "properties": {"vars.gb": {"type": "number", "default": 20},
+            "vars.size": {"type": "string", "default": "small"}, "vars.zone": {"type": "string", "default": "a"}}});
+        let mut form = Form::new(asks(&wish, &inputs), None);
+        assert_eq!(Value::Object(form.wish().inputs), json!({}), "what it is now is no change");
+        form.fields[0].fill("50");
+        form.fields[2].fill("");
+        assert_eq!(Value::Object(form.wish().inputs), json!({"vars.gb": 50, "vars.zone": null}));
+        let kept = form.draft();
+        assert_eq!(kept.inputs.keys().collect::<Vec<_>>(), ["vars.gb", "vars.zone"]);
+        assert_eq!((form.key().as_str(), form.wish().instance), ("change db@dev", form.asks.wish.instance.clone()));
+    }
+
+    #[test]
+    fn what_is_known_of_a_budget_is_sent_with_what_is_filled_in() {
+        let wish = json!({"kind": "budget", "inputs": {"team": "orders"}});
+        let inputs = json!({"type": "object", "required": ["amount"], "properties": {"amount": {"type": "number"}}});
+        let mut form = Form::new(asks(&wish, &inputs), None);
+        form.fields[0].fill("4500");
+        assert_eq!(Value::Object(form.wish().inputs), json!({"team": "orders", "amount": 4500}));
+        assert_eq!(form.key(), "budget \"orders\"");
     }
 
     #[test]

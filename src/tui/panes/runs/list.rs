@@ -42,15 +42,24 @@ impl Item {
     }
 }
 
-/// Returns the rows of the list; every word of the filter must be in a run.
+/// The word that has previews listed.
+const PREVIEW: &str = "preview";
+
+/// Returns the rows of the list; every word of the filter must be in a run. What only priced a form is listed where it is
+/// asked for.
 #[must_use]
 pub fn items(runs: &[Run], filter: &str) -> Vec<Item> {
     let words: Vec<String> = filter.split_whitespace().map(str::to_lowercase).collect();
     let fits = |run: &Run| {
         let text = || {
             let (number, state, kind) = (run.number, state_name(run.state), kind_name(run.kind));
-            format!("#{number} {kind} {state} {} {} {}", subject(run), run.actor, run.command).to_lowercase()
+            let preview = if run.preview { PREVIEW } else { "" };
+            format!("#{number} {kind} {preview} {state} {} {} {}", subject(run), run.actor, run.command).to_lowercase()
         };
+        let wanted = words.iter().any(|word| word == PREVIEW || *word == format!("#{}", run.number));
+        if run.preview && !wanted {
+            return false;
+        }
         words.is_empty() || words.iter().all(|word| text().contains(word))
     };
     let mut items = Vec::new();
@@ -219,7 +228,7 @@ fn run_row(app: &App, run: &Run, depth: u16) -> Row {
         piece(indent.clone(), Meaning::Text),
         piece(format!("{mark} "), meaning),
         piece(format!("{:<4} ", run.number), Meaning::Dim),
-        piece(format!("{:<8} ", kind_name(run.kind)), Meaning::Text),
+        piece(format!("{:<8} ", if run.preview { PREVIEW } else { kind_name(run.kind) }), Meaning::Text),
         piece(subject(run), Meaning::Strong),
     ];
     let time = match (run.ended_at, duration(run, app.now)) {
@@ -263,6 +272,9 @@ mod tests {
             })
             .collect();
         assert_eq!(rows, ["set of 3", "1 2", "2 3", "3 4", "0 1"]);
+        runs[3].preview = true;
+        assert_eq!(items(&runs, "").len(), 4, "what only priced a form is in nobody's way");
+        assert_eq!((items(&runs, "preview").len(), items(&runs, "#1").len()), (1, 1));
         assert!(items(&runs, "nothing has this").is_empty());
         assert_eq!(items(&runs, "#3").len(), 2);
     }
