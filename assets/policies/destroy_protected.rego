@@ -10,14 +10,10 @@ package terrace.plan.builtin.destroy_protected
 
 import data.terrace.lib
 
-protected if input.instance.protected == true
-
-protected if input.instance.stage in lib.setting("protected_stages", ["prod", "production"])
-
 requested if input.request.number
 
 deny contains finding if {
-	protected
+	lib.protected
 	not requested
 	some resource in lib.destroyed
 	finding := {
@@ -28,13 +24,13 @@ deny contains finding if {
 
 warn contains finding if {
 	count(lib.destroyed) > 0
-	not protected
+	not lib.protected
 	not is_string(input.instance.stage)
 	finding := {"message": sprintf("%d resources would be destroyed, and the stage is not known", [count(lib.destroyed)])}
 }
 
 approvals contains need if {
-	protected
+	lib.protected
 	requested
 	count(lib.destroyed) > 0
 	need := {"count": 2, "message": sprintf("%d resources would be destroyed in a protected stage", [count(lib.destroyed)])}

@@ -32,6 +32,11 @@ destroyed := [resource |
 	"delete" in items(resource.change.actions)
 ]
 
+# Whether the instance is in a protected stage, or says so itself.
+protected if input.instance.protected == true
+
+protected if input.instance.stage in setting("protected_stages", ["prod", "production"])
+
 # Whether an attribute is known only after apply.
 unknown(resource, attribute) if resource.change.after_unknown[attribute] == true
 

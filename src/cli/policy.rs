@@ -1,7 +1,7 @@
 //! `terrace policy`: which rules are in force, what they say of a plan, and whether their own tests hold.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::output::{self, Paint, Table, plain};
@@ -9,7 +9,8 @@ use super::{Context, Exit, Failure, Outcome};
 use crate::domain::id::RunRef;
 use crate::domain::policy::{Gate, Outcome as Decision, PolicyTest, RuleInfo, Verdict, Weight};
 use crate::domain::review::{Rejudged, Replay};
-use crate::platform::policies::{Bundle, InstanceFacts, PlanInput, read_plan};
+use crate::domain::scan::{ScanFinding, read_sarif};
+use crate::platform::policies::{Bundle, InstanceFacts, PlanInput, document, read_plan};
 
 /// Shows the rules in force, judges a plan, runs the tests of policies
 #[derive(Debug, clap::Args)]
@@ -30,7 +31,7 @@ enum What {
 
 #[derive(Debug, clap::Args)]
 #[command(
-    override_usage = "terrace policy check COMPONENT -s STACK\n       terrace policy check --plan FILE [--team TEAM] [--stage STAGE]\n       terrace policy check --replay [--limit N]",
+    override_usage = "terrace policy check COMPONENT -s STACK\n       terrace policy check --plan FILE [--team TEAM] [--stage STAGE] [--findings SARIF]\n       terrace policy check --replay [--limit N]",
     after_help = "\
 Examples:
   terrace policy check orders-db -s plat-ue2-prod
@@ -53,6 +54,9 @@ struct Check {
     /// The stage it is planned for, such as prod
     #[arg(long, requires = "plan")]
     stage: Option<String>,
+    /// What a scanner found about the code (SARIF); several files are added up
+    #[arg(long, value_name = "FILE", requires = "plan")]
+    findings: Vec<PathBuf>,
     /// Judges past plans again by the rules as they are written now, and says which would differ
     #[arg(long, conflicts_with = "plan")]
     replay: bool,
@@ -125,6 +129,7 @@ impl Check {
             .map_err(|error| Failure::usage(format!("cannot read the plan {}: {error}", file.display())))?;
         let plan = read_plan(&bytes)
             .map_err(|error| Failure::usage(format!("{}: {error}", file.display())).hint(error.hint))?;
+        let scans = self.findings.iter().map(|file| read_findings(file)).collect::<Result<Vec<_>, _>>()?;
         let input = PlanInput {
             plan,
             instance: InstanceFacts { team: self.team, stage: self.stage, ..InstanceFacts::default() },
@@ -133,13 +138,20 @@ impl Check {
             request: None,
             actor: Default::default(),
             run: None,
-            findings: Vec::new(),
+            findings: scans.into_iter().flatten().collect(),
+            history: Vec::new(),
             config: bundle.config().settings.clone(),
         };
-        let verdict = bundle.judge(Gate::Plan, &input.document());
+        let verdict = bundle.judge(Gate::Plan, &document(&input));
         output::print(context, &verdict, |out, paint| write_verdict(out, paint, &verdict))?;
         Ok(if verdict.outcome == Decision::Deny { Exit::Denied } else { Exit::Done })
     }
+}
+
+fn read_findings(file: &Path) -> Result<Vec<ScanFinding>, Failure> {
+    let wrong = |why: String| Failure::usage(format!("cannot read the findings {}: {why}", file.display()));
+    let bytes = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
+    read_sarif(&bytes).map_err(|error| wrong(error.to_string()).hint("scanners write SARIF with --format sarif"))
 }
 
 /// Plans an instance, and prints what the rules say of it.

@@ -10,19 +10,23 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::audit::{Actor, AuditDraft};
+use super::budgets::BudgetService;
 use super::estate::Snapshot;
 use super::estimates::{self, EstimateRequest};
 use super::events::EventDraft;
-use super::policies::{ActorFacts, Bundle, InstanceFacts, PlanInput, read_plan};
+use super::infracost;
+use super::policies::{ActorFacts, Bundle, InstanceFacts, PlanInput, document, read_plan};
 use super::runs::{RunError, scanners};
 use super::store::{Change, RunQuery, Store};
 use super::{Platform, PlatformError};
 use crate::atmos::Estate;
+use crate::domain::budget::Claim;
 use crate::domain::id::{Digest, RunRef};
 use crate::domain::policy::{Gate, Verdict};
 use crate::domain::review::{Rejudged, Replay, Review};
 use crate::domain::run::Run;
 use crate::domain::scan::{ScanFinding, ScanLevel, read_sarif};
+use crate::domain::stack::InstanceRef;
 use crate::platform::teams::Teams;
 
 /// Says what policy may know of an instance.
@@ -63,10 +67,57 @@ pub fn actor(teams: &Teams, name: &str) -> ActorFacts {
     }
 }
 
+/// How many of an instance's newest runs policy may look at.
+const HISTORY: u32 = 20;
+
+/// What the store knows of a run and its instance: what was attached, what ran before, what is reserved of budgets.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Known {
+    scans: Vec<ScanFinding>,
+    history: Vec<Value>,
+    budgets: Option<(BudgetService, Vec<Claim>)>,
+}
+
+impl Known {
+    /// Asks the store.
+    pub(super) async fn of(store: &dyn Store, budgets: &BudgetService, run: &Run) -> Result<Self, PlatformError> {
+        let before = RunQuery {
+            before: Some(run.number),
+            component: run.component.clone(),
+            stack: run.stack.clone(),
+            limit: HISTORY,
+            ..RunQuery::default()
+        };
+        let past = store.runs(&before).await?.into_iter().map(|kept| kept.run).filter(|run| !run.preview);
+        let past = past.map(|run| {
+            json!({
+                "number": run.number, "kind": run.kind, "state": run.state, "actor": run.actor, "request": run.request,
+                "commit": run.stood_on.commit, "summary": run.summary, "queued_at": run.queued_at,
+                "ended_at": run.ended_at,
+            })
+        });
+        Ok(Self {
+            scans: store.run_scans(run.id).await?,
+            history: past.collect(),
+            budgets: Some((budgets.clone(), store.budget_reservations().await?)),
+        })
+    }
+
+    /// Returns the budget that an instance counts against; null where there is none.
+    fn budget(&self, snapshot: &Snapshot, facts: &InstanceFacts) -> Result<Option<Value>, PlatformError> {
+        let (Some((budgets, reserved)), Some(team)) = (&self.budgets, &facts.team) else { return Ok(None) };
+        let at = InstanceRef {
+            component: facts.component.clone().unwrap_or_default(),
+            stack: facts.stack.clone().unwrap_or_default(),
+        };
+        budgets.facts(snapshot, reserved, team, &at)
+    }
+}
+
 /// What a plan is reviewed with.
 pub(super) struct Reviewed<'a> {
-    /// The estate's root, for prices and policies.
-    pub(super) root: &'a Path,
+    /// The estate as it is, for prices, policies and budgets.
+    pub(super) snapshot: &'a Snapshot,
     /// The plan as `terraform show -json` printed it.
     pub(super) plan: PathBuf,
     /// The run that made it.
@@ -77,8 +128,16 @@ pub(super) struct Reviewed<'a> {
     pub(super) actor: ActorFacts,
     /// The request it is for.
     pub(super) request: Option<Value>,
+    /// What the store knows.
+    pub(super) known: Known,
     /// The policies in force.
     pub(super) bundle: &'a Arc<Bundle>,
+}
+
+/// Says what a run's plan is priced with: what the stack says of usage, and what Infracost said of it where it was asked.
+pub(super) fn priced(plan: &Path, hints: Option<Value>) -> EstimateRequest {
+    let infracost = Some(infracost::beside(plan)).filter(|file| file.is_file());
+    EstimateRequest { plan: plan.to_owned(), hints, infracost, usage: None }
 }
 
 /// Prices a plan and asks policy about it. Reads the plan's file and evaluates rules, so it blocks.
@@ -88,27 +147,38 @@ pub(super) struct Reviewed<'a> {
 /// A plan or prices that cannot be read. A policy that fails is no error but a denial.
 pub(super) fn review(with: Reviewed<'_>) -> Result<Review, RunError> {
     let invalid = |message: String, hint: Option<String>| RunError::Invalid { message, hint };
-    let request = EstimateRequest { plan: with.plan.clone(), usage: None, infracost: None };
-    let estimate = estimates::estimate(Some(with.root), &request)
+    if !infracost::beside(&with.plan).is_file()
+        && let Err(why) = infracost::ask(&with.plan, &infracost::beside(&with.plan))
+    {
+        tracing::warn!(run = with.run.number, why);
+    }
+    let request = priced(&with.plan, with.instance.settings.get("price").cloned());
+    let estimate = estimates::estimate(Some(with.snapshot.estate().root()), &request)
         .map_err(|error| invalid(format!("the plan cannot be priced: {error}"), error.hint().map(str::to_owned)))?;
     let bytes =
         std::fs::read(&with.plan).map_err(|error| invalid(format!("the plan cannot be read: {error}"), None))?;
     let plan = read_plan(&bytes).map_err(|error| invalid(error.to_string(), Some(error.hint.clone())))?;
     let run = with.run;
+    let budget = with.known.budget(with.snapshot, &with.instance)?;
+    let mut findings = with.plan.parent().map(|folder| scanners::scanned(folder, run)).unwrap_or_default();
+    findings.extend(with.known.scans);
+    findings.sort();
+    findings.dedup();
     let input = PlanInput {
         plan,
         instance: with.instance,
         estimate: serde_json::to_value(&estimate).ok(),
-        budget: None,
+        budget,
         request: with.request,
         actor: with.actor,
         run: Some(json!({
             "id": run.id, "number": run.number, "kind": run.kind, "commit": run.stood_on.commit, "summary": run.summary,
         })),
-        findings: with.plan.parent().map(|folder| scanners::scanned(folder, run)).unwrap_or_default(),
+        findings,
+        history: with.known.history,
         config: with.bundle.config().settings.clone(),
     };
-    let mut document = input.document();
+    let mut document = document(&input);
     let verdict = with.bundle.judge(Gate::Plan, &document);
     let mut asked = document.as_object_mut().map(std::mem::take).unwrap_or_default();
     // The plan lies beside its run, and the settings are those of the rules.
@@ -131,11 +201,18 @@ impl Platform {
         if let Some(review) = store.run_review(run.id).await? {
             return Ok(review);
         }
+        self.review_anew(run).await
+    }
+
+    /// Prices and judges the plan of a run by what is known now, and keeps that.
+    async fn review_anew(&self, run: Run) -> Result<Review, RunError> {
+        let store = self.store("reviews")?;
         let snapshot = self.estate().current().await?;
-        let plan = runs.plan_json(run.id);
+        let plan = self.runs()?.plan_json(run.id);
+        let known = Known::of(store.as_ref(), self.budgets()?, &run).await?;
         let review = tokio::task::spawn_blocking(move || {
             let bundle = Arc::new(Bundle::load(snapshot.estate().root()));
-            review_run(&snapshot, &run, plan, &bundle).map(|review| (run.id, review))
+            review_run(&snapshot, &run, plan, known, &bundle).map(|review| (run.id, review))
         });
         let (id, review) = review.await.map_err(|error| PlatformError::Interrupted(error.to_string()))??;
         keep(store, id, &review).await?;
@@ -233,6 +310,12 @@ impl Platform {
         let mut tx = store.begin().await?;
         tx.save_run_scans(run.id, &kept).await?;
         tx.commit(Change::new(Timestamp::now(), event, audit.digests(None, after))).await?;
+        // What was said of the plan before was said without them.
+        if let Some(review) = store.run_review(run.id).await?
+            && review.asked.get("request").is_none_or(Value::is_null)
+        {
+            self.review_anew(run).await?;
+        }
         Ok(kept)
     }
 }
@@ -246,7 +329,7 @@ fn judge_again(
     bundle: &Arc<Bundle>,
 ) -> Option<Verdict> {
     let Some(review) = review.filter(|review| !review.asked.is_empty()) else {
-        return review_run(snapshot, run, plan.to_owned(), bundle).ok().map(|review| review.verdict);
+        return review_run(snapshot, run, plan.to_owned(), Known::default(), bundle).ok().map(|review| review.verdict);
     };
     let mut document = review.asked.clone();
     document.insert("plan".to_owned(), read_plan(&std::fs::read(plan).ok()?).ok()?);
@@ -259,6 +342,7 @@ pub(super) fn review_run(
     snapshot: &Snapshot,
     run: &Run,
     plan: PathBuf,
+    known: Known,
     bundle: &Arc<Bundle>,
 ) -> Result<Review, RunError> {
     let (Some(component), Some(stack)) = (&run.component, &run.stack) else {
@@ -272,12 +356,13 @@ pub(super) fn review_run(
     }
     let estate = snapshot.estate();
     review(Reviewed {
-        root: estate.root(),
+        snapshot,
         plan,
         run,
         instance: facts(estate, snapshot.teams(), component, stack),
         actor: actor(snapshot.teams(), &run.actor),
         request: None,
+        known,
         bundle,
     })
 }

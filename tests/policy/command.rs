@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
-use terrace::platform::policies::{Bundle, InstanceFacts, PlanInput};
+use terrace::platform::policies::{Bundle, InstanceFacts, PlanInput, RequestInput, RunInput, document};
 
 const PLAN: &str = r#"{"format_version": "1.2", "terraform_version": "1.11.4", "resource_changes": [{"address": "aws_ebs_volume.a",
   "mode": "managed", "type": "aws_ebs_volume", "name": "a",
@@ -47,6 +47,29 @@ fn a_plan_that_breaks_a_rule_exits_with_3_and_says_what_to_do() {
         "{out}"
     );
     assert!(out.contains("denied: 1 deny, 0 warn"), "{out}");
+}
+
+#[test]
+fn what_a_scanner_holds_to_be_an_error_stays_out_of_production() {
+    let plan = PLAN.replace("\"encrypted\": false", "\"encrypted\": true");
+    let sarif = r#"{"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "Checkov"}}, "results": [{"ruleId": "CKV_AWS_3",
+        "level": "error", "message": {"text": "no key of one's own"}, "locations": [{"physicalLocation": {
+            "artifactLocation": {"uri": "main.tf"}, "region": {"startLine": 7}}}]}]}]}"#;
+    let estate = estate(&[("good.json", &plan), ("scan.sarif", sarif), ("bad.sarif", "{}")]);
+    let check = ["policy", "check", "--plan", "good.json", "--findings"];
+    let (exit, out, err) = terrace(estate.path(), &[&check[..], &["scan.sarif", "--stage", "prod"]].concat());
+    assert_eq!(exit, 3, "{out}{err}");
+    assert!(out.contains("✗ scanner-finding: Checkov CKV_AWS_3: no key of one's own"), "{out}");
+    let (exit, out, err) = terrace(estate.path(), &[&check[..], &["scan.sarif", "--stage", "dev"]].concat());
+    assert_eq!(exit, 0, "{out}{err}");
+    assert!(out.contains("⚠ scanner-finding"), "{out}");
+    let off = "switches:\n  - rule: scanner-finding\n    team: web\n    reason: its findings are triaged elsewhere\n";
+    std::fs::create_dir_all(estate.path().join("platform")).unwrap();
+    std::fs::write(estate.path().join("platform/policies.yaml"), off).unwrap();
+    let web = [&check[..], &["scan.sarif", "--stage", "prod", "--team", "web"]].concat();
+    assert_eq!(terrace(estate.path(), &web).0, 0, "switched off for one team");
+    let (exit, _, err) = terrace(estate.path(), &[&check[..], &["bad.sarif"]].concat());
+    assert!(exit == 2 && err.contains("bad.sarif") && err.contains("--format sarif"), "{err}");
 }
 
 #[test]
@@ -125,9 +148,30 @@ fn the_published_schemas_hold_what_is_written_and_read() {
         actor: Default::default(),
         run: None,
         findings: Vec::new(),
+        history: Vec::new(),
         config: Bundle::of(&[], None).config().settings.clone(),
     };
-    schema("policy-input-plan.json").validate(&input.document()).unwrap();
+    schema("policy-input-plan.json").validate(&document(&input)).unwrap();
+    let settings = Bundle::of(&[], None).config().settings.clone();
+    let request = RequestInput {
+        request: json!({"number": 7, "kind": "change", "title": "t", "requester": "dan", "revision": 1, "wish": null}),
+        instances: Vec::new(),
+        files: vec!["stacks/a.yaml".into()],
+        price: None,
+        actor: Default::default(),
+        instance: Default::default(),
+        config: settings.clone(),
+    };
+    schema("policy-input-request.json").validate(&document(&request)).unwrap();
+    let run = RunInput {
+        run: json!({"kind": "workflow", "command": "terrace workflow all -f deploy", "steps": ["atmos version"], "stacks": []}),
+        instance: Some(InstanceFacts::default()),
+        instances: Vec::new(),
+        protected: true,
+        actor: Default::default(),
+        config: settings,
+    };
+    schema("policy-input-run.json").validate(&document(&run)).unwrap();
     let config = schema("policies.json");
     config
         .validate(&json!({ "dialects": { "policies/a": "conftest" }, "switches": [{ "rule": "a", "reason": "b" }] }))

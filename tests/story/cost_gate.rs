@@ -106,6 +106,44 @@ async fn of_two_requests_that_fit_only_one_by_one_the_second_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_exception_lifts_the_limit_of_its_team_and_policies_see_what_is_in_use() {
+    if no_terraform() {
+        return;
+    }
+    let served = Served::start_after(|root| {
+        poor(root);
+        std::fs::write(root.join("platform/teams.yaml"), TEAMS.replace("amount: 100", "amount: 40")).expect("written");
+        let rule = "package terrace.plan.seen\n\nwarn contains text if {\n\ttext := sprintf(\"%s may use %s, %d runs before\", \
+                    [input.budget.team, input.budget.limit.amount, count(input.history)])\n}\n";
+        std::fs::create_dir_all(root.join("platform/policies")).expect("made");
+        std::fs::write(root.join("platform/policies/seen.rego"), rule).expect("written");
+        git(root, &["add", "-A"]);
+        git(root, &["commit", "-qm", "Have less"]);
+    });
+    let env = asked(wish(RequestKind::Provision, json!({}))).env;
+    let form = PreviewRequest { wish: sandbox("one"), plan: true, env };
+    let verdict = served.client.preview_request(&form).await.expect("a preview").verdict.expect("a verdict");
+    let codes: Vec<&str> = verdict.denials().map(|finding| finding.code.as_str()).collect();
+    assert_eq!(
+        (verdict.outcome, codes),
+        (Outcome::Deny, vec!["budget-exceeded"]),
+        "one cause is said once: {verdict:#?}"
+    );
+    let seen = |text: &str| verdict.warnings().any(|finding| finding.message == text);
+    assert!(seen("orders may use 40.00, 0 runs before"), "{verdict:#?}");
+
+    let lift = ask(&served, wish(RequestKind::Budget, json!({"team": "orders", "exception": true}))).await;
+    served.client.approve_request(lift.number, &word(&lift)).await.expect("agreed");
+    assert_eq!(rest(&served, lift.number).await.state, RequestState::Fulfilled);
+    let verdict = served.client.preview_request(&form).await.expect("a preview").verdict.expect("a verdict");
+    assert_eq!(verdict.denials().count(), 0, "{verdict:#?}");
+    let lifted = verdict.warnings().find(|finding| finding.code == "budget-warning").expect("it is still said");
+    assert!(lifted.message.contains("its limit is lifted: a story"), "{}", lifted.message);
+    let request = ask(&served, sandbox("one")).await;
+    assert_eq!(request.state, RequestState::Fulfilled, "{request:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_quota_refuses_what_is_one_too_many_and_what_has_expired_is_asked_to_go() {
     if no_terraform() {
         return;

@@ -182,6 +182,34 @@ impl BudgetService {
         verdict(snapshot, &self.costs.priced(snapshot)?, reservations, claims)
     }
 
+    /// Returns what policy may know of the budget that an instance counts against, a month: `team`, `name`, `amount`,
+    /// `limit` (above which it refuses; null where it only warns and asks), `committed` and `reserved`. The first one of
+    /// the file counts; reads states, so it may block.
+    ///
+    /// # Errors
+    ///
+    /// Prices of the estate that cannot be read.
+    pub fn facts(
+        &self,
+        snapshot: &Snapshot,
+        reservations: &[Claim],
+        team: &str,
+        at: &InstanceRef,
+    ) -> Result<Option<Value>, PlatformError> {
+        let holds =
+            |scoped: &&ScopedBudget| scoped.budget.team == team && scoped.holds(Some(&at.component), Some(&at.stack));
+        let Some(scoped) = snapshot.teams().budgets().iter().find(holds) else { return Ok(None) };
+        let budget = &scoped.budget;
+        let promised = promised(scoped, &self.costs.priced(snapshot)?, reservations, &[])?;
+        let money = |amount: Exact| Money::known(amount, budget.amount.currency.clone());
+        let part = |percent: Exact| monthly(budget.amount.amount?, percent, budget.period.months()).map(money);
+        Ok(Some(serde_json::json!({
+            "team": budget.team, "name": budget.name,
+            "amount": Exact::new(100, 0).and_then(part), "limit": budget.thresholds.refuse.and_then(part),
+            "committed": money(promised.committed), "reserved": money(promised.reserved),
+        })))
+    }
+
     /// Says whether anything of an instance is live, by its state; where that cannot be read, something may be.
     ///
     /// # Errors
@@ -223,6 +251,14 @@ impl BudgetService {
     pub async fn release(&self, tx: &mut dyn Tx, claimant: &str) -> Result<(), PlatformError> {
         tx.remove_budget_reservation(claimant).await
     }
+}
+
+/// Returns so many per cent of an amount, for a month of the period it is for.
+fn monthly(whole: Exact, percent: Exact, months: i8) -> Option<Exact> {
+    let digits = whole.scale().max(4);
+    let parts = whole.rescaled(digits)?.mantissa().checked_mul(percent.mantissa())?;
+    let of = 100_i128.checked_mul(10_i128.checked_pow(percent.scale())?)?.checked_mul(i128::from(months))?;
+    Some(Exact::new(parts / of, digits)?.trimmed(2))
 }
 
 fn too_long() -> PlatformError {
@@ -289,7 +325,14 @@ fn verdict(
             claims.iter().filter(|claim| counts(scoped, claim)).map(|claim| &claim.monthly).collect();
         if !own.is_empty() {
             let promised = promised(scoped, priced, reservations, claims)?;
-            judged.push(judge(&scoped.budget, &promised, &together(&own)?));
+            let word = judge(&scoped.budget, &promised, &together(&own)?);
+            judged.push(match snapshot.limit_lifted(&scoped.budget.team) {
+                Some(why) if word.level > Level::Warn => {
+                    let reason = format!("{}; its limit is lifted: {why}", word.reason);
+                    Judged { level: Level::Warn, reason, ..word }
+                }
+                _ => word,
+            });
         }
     }
     let teams: BTreeSet<&str> = claims.iter().map(|claim| claim.team.as_str()).collect();

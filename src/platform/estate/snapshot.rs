@@ -11,6 +11,7 @@ use crate::domain::allocation::Rules;
 use crate::domain::showback::Rate;
 use crate::domain::stack::{Diagnostic, InstanceSummary};
 use crate::platform::costs::{self, AllocationRules};
+use crate::platform::policies::{CONFIG_FILE, Config, LIMIT, Switch};
 use crate::platform::runs::configuration::Configuration;
 use crate::platform::settings::{self, Settings};
 use crate::platform::teams::{self, Teams};
@@ -21,6 +22,7 @@ pub struct Snapshot {
     estate: Arc<Estate>,
     settings: Settings,
     teams: Teams,
+    lifted: Vec<Switch>,
     gates: bool,
     allocation: AllocationRules,
     workflows: Vec<(String, String, Workflow)>,
@@ -54,11 +56,25 @@ impl Snapshot {
             diagnostics.push(*problem);
             AllocationRules::default()
         });
+        let lifted = Config::switches_of(&String::from_utf8_lossy(&read(CONFIG_FILE)), LIMIT);
         // Also a file that cannot be read puts gates in force: nobody passes them then.
         let gates = files.kind(&estate.root().join(teams::FILE)).is_some();
         let workflows =
             workflow::list(estate.root(), &Configuration::workflows(estate.as_ref()), files, &mut diagnostics);
-        Self { estate, settings, teams, gates, allocation, workflows, diagnostics, needs, trusted, revision, loaded_at }
+        Self {
+            estate,
+            settings,
+            teams,
+            lifted,
+            gates,
+            allocation,
+            workflows,
+            diagnostics,
+            needs,
+            trusted,
+            revision,
+            loaded_at,
+        }
     }
 
     /// Returns what Atmos says.
@@ -77,6 +93,13 @@ impl Snapshot {
     #[must_use]
     pub fn teams(&self) -> &Teams {
         &self.teams
+    }
+
+    /// Returns why no budget of a team refuses or asks: `platform/policies.yaml` switches the limit off for it.
+    #[must_use]
+    pub fn limit_lifted(&self, team: &str) -> Option<&str> {
+        let lifted = self.lifted.iter().find(|switch| switch.team.as_deref().is_none_or(|named| named == team));
+        lifted.map(|switch| switch.reason.as_str())
     }
 
     /// Returns who pays for what, as `platform/allocation.yaml` says.

@@ -24,6 +24,8 @@ const FILES: &[(&str, &str)] = embedded![
     "open_security_group_test.rego",
     "public_bucket.rego",
     "public_bucket_test.rego",
+    "scanner_finding.rego",
+    "scanner_finding_test.rego",
     "unencrypted_storage.rego",
     "unencrypted_storage_test.rego",
     "unpinned_module.rego",

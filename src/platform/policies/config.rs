@@ -12,6 +12,9 @@ use crate::domain::stack::Source;
 /// The file's place below the estate's root.
 pub const CONFIG_FILE: &str = "platform/policies.yaml";
 
+/// The rule that a team's limit is kept by; switched off for a team, none of its budgets refuses or asks.
+pub const LIMIT: &str = "cost-limit";
+
 /// What `platform/policies.yaml` says; everything has a default.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -177,6 +180,13 @@ impl Config {
             }
         }
         Ok(config)
+    }
+
+    /// Returns the switches of one rule; none where the file cannot be read, since that lifts nothing.
+    #[must_use]
+    pub fn switches_of(text: &str, rule: &str) -> Vec<Switch> {
+        let config = Self::read(text).unwrap_or_default();
+        config.switches.into_iter().filter(|switch| switch.rule == rule).collect()
     }
 
     /// Returns the dialect of a file below `platform/`.

@@ -1,10 +1,14 @@
-//! The document that policies of the gate `plan` are asked about: `schemas/policy-input-plan.json`.
+//! The documents that policies are asked about: `schemas/policy-input-<gate>.json`; that of the gate `approval` is made
+//! where the words are.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::config::Settings;
+use crate::domain::golden_path::ConcernedInstance;
+use crate::domain::request::Price;
 use crate::domain::scan::ScanFinding;
+use crate::domain::stack::InstanceRef;
 
 /// The largest plan that is read, in bytes; Terraform's own for tens of thousands of resources are below it.
 const MAX_PLAN: usize = 512 << 20;
@@ -107,17 +111,60 @@ pub struct PlanInput {
     pub run: Option<Value>,
     /// What scanners found about the code.
     pub findings: Vec<ScanFinding>,
+    /// The instance's newest runs before this one, the newest first.
+    pub history: Vec<Value>,
     /// The settings of platform/policies.yaml.
     pub config: Settings,
 }
 
-impl PlanInput {
-    /// Returns the document.
-    #[must_use]
-    pub fn document(&self) -> Value {
-        // A struct of strings, lists and JSON has no way to fail; null would be denied by the rules' own failure.
-        serde_json::to_value(self).unwrap_or(Value::Null)
-    }
+/// Everything that a rule of the gate `request` may look at.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RequestInput {
+    /// Number, kind, title, requester, revision, and the wish as it was asked for.
+    pub request: Value,
+    /// The instances that it concerns, in the order in which they are applied.
+    pub instances: Vec<ConcernedInstance>,
+    /// The files that it changes.
+    pub files: Vec<String>,
+    /// What its plans cost a month; null where nothing is planned.
+    pub price: Option<Price>,
+    /// Who asks.
+    pub actor: ActorFacts,
+    /// Whose it is, where the wish says so.
+    pub instance: TeamFacts,
+    /// The settings of platform/policies.yaml.
+    pub config: Settings,
+}
+
+/// Whose something is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct TeamFacts {
+    /// The team.
+    pub team: Option<String>,
+}
+
+/// Everything that a rule of the gate `run` may look at.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RunInput {
+    /// Kind, command, steps and stacks of what would run.
+    pub run: Value,
+    /// The first instance that it names; null where it names none.
+    pub instance: Option<InstanceFacts>,
+    /// Every instance that it names.
+    pub instances: Vec<InstanceRef>,
+    /// Whether it may touch something that is protected.
+    pub protected: bool,
+    /// Who starts it.
+    pub actor: ActorFacts,
+    /// The settings of platform/policies.yaml.
+    pub config: Settings,
+}
+
+/// Returns the document of an input.
+#[must_use]
+pub fn document<T: Serialize>(input: &T) -> Value {
+    // A struct of strings, lists and JSON has no way to fail; null would be denied by the rules' own failure.
+    serde_json::to_value(input).unwrap_or(Value::Null)
 }
 
 #[cfg(test)]

@@ -27,6 +27,8 @@ mod syntax;
 mod testing;
 
 pub use bundle::{Bundle, POLICIES_FOLDER, PolicyFile};
-pub use config::{CONFIG_FILE, Config, SelfApproval, Settings, Switch, Unbound};
+pub use config::{CONFIG_FILE, Config, LIMIT, SelfApproval, Settings, Switch, Unbound};
 pub use evaluate::TIME_LIMIT;
-pub use input::{ActorFacts, InstanceFacts, PlanError, PlanInput, read_plan};
+pub use input::{
+    ActorFacts, InstanceFacts, PlanError, PlanInput, RequestInput, RunInput, TeamFacts, document, read_plan,
+};

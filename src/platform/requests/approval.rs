@@ -20,7 +20,7 @@ use crate::domain::stack::InstanceRef;
 use crate::platform::audit::Actor;
 use crate::platform::estate::Snapshot;
 use crate::platform::policies::{Bundle, SelfApproval};
-use crate::platform::reviews;
+use crate::platform::reviews::{self, Known};
 use crate::platform::runs::RunError;
 
 /// The code of a need that waits for one more word than there is.
@@ -167,26 +167,26 @@ pub(super) fn document(
 pub(super) fn of_run(
     snapshot: &Snapshot,
     run: &Run,
-    plan: PathBuf,
+    (plan, known): (PathBuf, Known),
     solo: bool,
     budgets: impl FnOnce(&Review) -> Result<BudgetWords, crate::platform::PlatformError>,
 ) -> Result<(Review, Result<(), RunError>), RunError> {
     let bundle = Arc::new(Bundle::load(snapshot.estate().root()));
-    let review = reviews::review_run(snapshot, run, plan, &bundle)?;
+    let review = reviews::review_run(snapshot, run, plan, known, &bundle)?;
     let (component, stack) = (run.component.clone().unwrap_or_default(), run.stack.clone().unwrap_or_default());
     let verdict = review.verdict.clone();
+    let facts = reviews::facts(snapshot.estate(), snapshot.teams(), &component, &stack);
+    let budgets = budgets(&review)?;
+    if let Some(first) = budgets.findings.into_iter().find(|finding| finding.weight == Weight::Deny) {
+        let code = if first.code == "quota-exceeded" { "quota-exceeded" } else { "budget-exceeded" };
+        return Ok((review, Err(RunError::Denied { code, message: first.message, hint: first.fix })));
+    }
     if let Some(first) = verdict.denials().next() {
         let more = verdict.denials().count() - 1;
         let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
         let message = format!("denied by policy: {}{more}", first.message);
         let hint = first.fix.clone().or_else(|| Some(format!("terrace policy check {component} -s {stack}")));
         return Ok((review, Err(RunError::Denied { code: "denied-by-policy", message, hint })));
-    }
-    let facts = reviews::facts(snapshot.estate(), snapshot.teams(), &component, &stack);
-    let budgets = budgets(&review)?;
-    if let Some(first) = budgets.findings.into_iter().find(|finding| finding.weight == Weight::Deny) {
-        let code = if first.code == "quota-exceeded" { "quota-exceeded" } else { "budget-exceeded" };
-        return Ok((review, Err(RunError::Denied { code, message: first.message, hint: first.fix })));
     }
     let mut reasons: Vec<String> = verdict.approvals.iter().map(|need| need.message.clone()).collect();
     reasons.extend(budgets.needs.into_iter().map(|need| need.message));

@@ -17,7 +17,7 @@ use crate::platform::audit::Actor;
 use crate::platform::budgets::BudgetService;
 use crate::platform::estate::EstateService;
 use crate::platform::policies::Bundle;
-use crate::platform::reviews;
+use crate::platform::reviews::{self, Known};
 use crate::platform::runs::RunError;
 use crate::platform::runs::configuration::{Configuration, Configurations, UnboundRun};
 use crate::platform::sharing::Sharing;
@@ -73,9 +73,10 @@ impl Configurations for Branches {
         }
         let (about, plan, solo) = (run.clone(), plan.to_owned(), self.sharing.is_solo());
         let (budgets, reserved) = (self.budgets.clone(), self.store.budget_reservations().await?);
+        let known = Known::of(self.store.as_ref(), &budgets, run).await?;
         let judging = tokio::task::spawn_blocking(move || {
             let asked = |review: &Review| claims::of_run(&budgets, &snapshot, &about, review, &reserved);
-            approval::of_run(&snapshot, &about, plan, solo, asked)
+            approval::of_run(&snapshot, &about, (plan, known), solo, asked)
         });
         let (review, answer) = judging.await.map_err(|error| PlatformError::Interrupted(error.to_string()))??;
         reviews::keep(&self.store, run.id, &review).await?;

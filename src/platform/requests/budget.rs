@@ -8,15 +8,13 @@ use super::error::RequestError;
 use crate::atmos::Estate;
 use crate::atmos::files::Disk;
 use crate::atmos::yaml::edit::{self, Edit};
+use crate::domain::golden_path::InputProblem;
 use crate::domain::money::Exact;
 use crate::domain::request::Wish;
 use crate::domain::stack::PathSegment;
 use crate::platform::golden_paths::{Changes, GoldenPathError};
-use crate::platform::policies::CONFIG_FILE;
+use crate::platform::policies::{CONFIG_FILE, LIMIT};
 use crate::platform::teams;
-
-/// The rule that a team's limit is kept by.
-const LIMIT: &str = "cost-limit";
 
 /// What may be filled in.
 const INPUTS: [&str; 4] = ["team", "budget", "amount", "exception"];
@@ -33,7 +31,10 @@ pub(super) fn change(estate: &Estate, wish: &Wish) -> Result<(Changes, String), 
     match (wish.inputs.get("amount"), wish.inputs.get("exception")) {
         (Some(amount), None | Some(Value::Bool(false))) => raise(estate, team, text("budget"), amount),
         (None, Some(Value::Bool(true))) => except(estate, team, wish.reason.as_deref().unwrap_or_default()),
-        (None, _) => Err(invalid("which amount?".to_owned(), all)),
+        (None, _) => {
+            let message = "'amount' is missing: which amount?".to_owned();
+            Err(RequestError::Inputs(vec![InputProblem { input: "amount".to_owned(), message }]))
+        }
         (Some(_), Some(_)) => Err(invalid("it is either another amount or an exception".to_owned(), all)),
     }
 }

@@ -17,6 +17,7 @@ use crate::domain::stack::{InstanceRef, Source};
 use crate::platform::PlatformError;
 use crate::platform::budgets::{BudgetService, adds, size_of};
 use crate::platform::estate::Snapshot;
+use crate::platform::policies::LIMIT;
 use crate::platform::{reviews, teams};
 
 /// What budgets and quotas say, as parts of a verdict.
@@ -26,6 +27,17 @@ pub(crate) struct BudgetWords {
     pub(crate) findings: Vec<Finding>,
     /// What somebody must agree to.
     pub(crate) needs: Vec<ApprovalNeed>,
+}
+
+impl BudgetWords {
+    /// Joins a verdict. A budget that refuses says why in figures; the built-in rule over one plan need not say it again.
+    pub(super) fn join(self, findings: &mut Vec<Finding>, needs: &mut Vec<ApprovalNeed>) {
+        if self.findings.iter().any(|finding| finding.code == "budget-exceeded") {
+            findings.retain(|finding| finding.code != LIMIT);
+        }
+        findings.extend(self.findings);
+        needs.extend(self.needs);
+    }
 }
 
 /// Returns what the plans of a request add a month, each for the team that owns the instance; what nobody owns nobody

@@ -154,11 +154,19 @@ impl RequestService {
             let (estate, snapshot, bundle) = (Arc::clone(estate), Arc::clone(&snapshot), Arc::clone(&bundle));
             let (plan, instance) = (self.inner.runs.plan_json(run.id), one.instance.clone());
             let who = reviews::actor(snapshot.teams(), &actor.name);
+            let known = reviews::Known::of(self.inner.store.as_ref(), &self.inner.budgets, &run).await?;
             let reviewing = tokio::task::spawn_blocking(move || {
                 let facts = reviews::facts(&estate, snapshot.teams(), &instance.component, &instance.stack);
-                let root = snapshot.estate().root();
-                let with =
-                    Reviewed { root, plan, run: &run, instance: facts, actor: who, request: None, bundle: &bundle };
+                let with = Reviewed {
+                    snapshot: &snapshot,
+                    plan,
+                    run: &run,
+                    instance: facts,
+                    actor: who,
+                    request: None,
+                    known,
+                    bundle: &bundle,
+                };
                 reviews::review(with)
             });
             let review = reviewing.await.map_err(|error| PlatformError::Interrupted(error.to_string()))??;
@@ -177,8 +185,7 @@ impl RequestService {
         };
         let claims: Vec<Claim> = planned.filter_map(claim).collect();
         let budgets = self.ask_budgets(&snapshot, &claims).await?;
-        findings.extend(budgets.findings);
-        needs.extend(budgets.needs);
+        budgets.join(&mut findings, &mut needs);
         Ok((price, Verdict::sum_up(Gate::Plan, findings, needs, switched, passed, bundle.digest().clone())))
     }
 

@@ -22,7 +22,7 @@ use crate::domain::stack::InstanceRef;
 use crate::platform::PlatformError;
 use crate::platform::audit::Actor;
 use crate::platform::estate::Snapshot;
-use crate::platform::policies::{Bundle, SelfApproval, Unbound};
+use crate::platform::policies::{ActorFacts, Bundle, RunInput, SelfApproval, Unbound, document};
 use crate::platform::reviews;
 use crate::platform::runs::RunError;
 use crate::platform::runs::configuration::{Configuration, UnboundRun};
@@ -161,13 +161,13 @@ pub(super) fn may_run(
     let first = run.targets.first();
     let teams = snapshot.teams();
     let protected = protected(snapshot, bundle, &run.targets, &run.stacks);
-    let input = json!({
-        "run": {"kind": run.kind, "command": run.command, "steps": run.steps, "stacks": run.stacks},
-        "instance": first.map(|at| reviews::facts(snapshot.estate(), teams, &at.component, &at.stack)),
-        "instances": run.targets,
-        "protected": protected.is_some(),
-        "actor": {"name": actor.name, "role": actor.role, "teams": reviews::actor(teams, &actor.name).teams},
-        "config": settings,
+    let input = document(&RunInput {
+        run: json!({"kind": run.kind, "command": run.command, "steps": run.steps, "stacks": run.stacks}),
+        instance: first.map(|at| reviews::facts(snapshot.estate(), teams, &at.component, &at.stack)),
+        instances: run.targets.clone(),
+        protected: protected.is_some(),
+        actor: ActorFacts { role: Some(actor.role.to_string()), ..reviews::actor(teams, &actor.name) },
+        config: settings.clone(),
     });
     let verdict = bundle.judge(Gate::Run, &input);
     if let Some(denial) = verdict.denials().next() {
