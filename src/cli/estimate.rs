@@ -1,7 +1,7 @@
 //! `terrace estimate`: what a plan costs a month.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::output::{Paint, Table, plain, print};
 use super::{Context, Exit, Failure, Outcome, local};
@@ -11,11 +11,14 @@ use crate::domain::estimate::{ComponentEstimate, Estimate as Figures, ResourceEs
 use crate::domain::id::RunRef;
 use crate::domain::money::{Currency, Exact, Money, grouped};
 use crate::platform::estimates::{self, EstimateRequest};
+use crate::platform::infracost;
 
 /// Says what a plan costs a month: before, after, by resource and cost component
 ///
 /// What has no price is listed as unknown and makes the total an "at least". Prices come from the estate's
-/// platform/prices.yaml and platform/prices/*.csv, then from --infracost, then from the book in this program.
+/// platform/prices.yaml and platform/prices/*.csv, then from Infracost (--infracost, or its program where it is installed;
+/// INFRACOST_BIN=none leaves it alone), then from the book in this program. Usage figures come from --usage, else from
+/// platform/usage.yml; a stack says more under settings.price, in the same keys.
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "terrace estimate COMPONENT -s STACK\n       terrace estimate --plan FILE [--usage FILE]\n       terrace estimate --all",
@@ -55,8 +58,14 @@ impl Estimate {
         };
         // a plan can be priced anywhere; an estate adds its own prices
         let root = Estate::discover(context.directory()).ok();
-        let request = EstimateRequest { plan, usage: self.usage, infracost: self.infracost };
-        let figures = estimates::estimate(root.as_deref(), &request).map_err(|error| {
+        let asked = self.infracost.is_none().then(|| ask_infracost(context, &plan)).flatten();
+        let infracost = self.infracost.clone().or_else(|| asked.clone());
+        let request = EstimateRequest { plan, usage: self.usage, infracost, hints: None };
+        let figures = estimates::estimate(root.as_deref(), &request);
+        if let Some(asked) = asked {
+            drop(std::fs::remove_file(asked));
+        }
+        let figures = figures.map_err(|error| {
             let failure = Failure::usage(error.to_string());
             match error.hint() {
                 Some(hint) => failure.hint(hint),
@@ -64,6 +73,20 @@ impl Estimate {
             }
         })?;
         show(context, &figures)
+    }
+}
+
+/// Has Infracost price a plan where its program is there; returns the file with what it said.
+fn ask_infracost(context: &Context, plan: &Path) -> Option<PathBuf> {
+    let into = std::env::temp_dir().join(format!("terrace-infracost-{}.json", std::process::id()));
+    match infracost::ask(plan, &into) {
+        Ok(there) => there.then_some(into),
+        Err(why) => {
+            let warning = context.paint_stderr().warning("warning:");
+            // Where standard error is closed there is nobody to tell.
+            drop(writeln!(io::stderr().lock(), "{warning} {}", plain(&why)));
+            None
+        }
     }
 }
 

@@ -22,9 +22,14 @@ enum What {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example: terrace prices import list.csv --yes")]
+#[command(after_help = "\
+Examples:
+  terrace prices import list.csv --yes
+  terrace prices import AmazonEC2-eu-west-1.json
+  terrace prices import infracost.json --region eu-west-1")]
 struct Import {
-    /// A CSV (resource_type,cost_component,unit,region,unit_price,currency,source,date), or Infracost's JSON output
+    /// A CSV (resource_type,cost_component,unit,region,unit_price,currency,source,date), a price list of AWS (an offer file
+    /// as JSON or CSV), or Infracost's JSON output
     file: PathBuf,
     /// The region that the prices of Infracost's output hold for
     #[arg(long)]

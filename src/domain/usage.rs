@@ -12,6 +12,8 @@ use super::price::matches;
 pub struct Usage {
     by_address: Vec<(String, Value)>,
     by_type: Vec<(String, Value)>,
+    /// How many of the addresses, from the first one on, may be of another plan.
+    shared: usize,
     /// What was strange in the file, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -67,6 +69,43 @@ impl Usage {
         Ok(usage)
     }
 
+    /// Says that the figures are for every plan of an estate, so that each names resources which others do not have.
+    #[must_use]
+    pub fn shared(mut self) -> Self {
+        self.shared = self.by_address.len();
+        self
+    }
+
+    /// Lays what a stack says (`settings.price`) over the figures: the same keys as in a usage file.
+    ///
+    /// What is no map there, or has another name, is left out with a warning.
+    pub fn add_hints(&mut self, hints: &Value) {
+        let Value::Object(hints) = hints else {
+            if !hints.is_null() {
+                self.warnings.push("settings.price is no map of figures and was left out".to_owned());
+            }
+            return;
+        };
+        for (key, value) in hints {
+            let into = match key.as_str() {
+                "resource_usage" => &mut self.by_address,
+                "resource_type_default_usage" => &mut self.by_type,
+                _ => {
+                    let known = "resource_usage and resource_type_default_usage are read";
+                    self.warnings.push(format!("settings.price.{key} is unknown and was left out; {known}"));
+                    continue;
+                }
+            };
+            for (name, figures) in value.as_object().into_iter().flatten() {
+                if figures.is_object() {
+                    into.push((name.clone(), figures.clone()));
+                } else {
+                    self.warnings.push(format!("settings.price.{key}.{name} is no map of figures and was left out"));
+                }
+            }
+        }
+    }
+
     /// Returns the figures for a resource: the defaults of its type, overlaid by those of its address.
     #[must_use]
     pub fn of(&self, address: &str, kind: &str) -> Value {
@@ -91,7 +130,8 @@ impl Usage {
     /// Returns the addresses that the file names and that `known` does not know.
     #[must_use]
     pub fn strangers(&self, known: impl Fn(&str) -> bool) -> Vec<&str> {
-        self.by_address.iter().map(|(name, _)| name.as_str()).filter(|name| !known(name)).collect()
+        let own = self.by_address.iter().skip(self.shared);
+        own.map(|(name, _)| name.as_str()).filter(|name| !known(name)).collect()
     }
 }
 
@@ -132,6 +172,21 @@ mod tests {
         assert_eq!(usage.of("aws_z.c", "aws_z"), json!({}));
         assert_eq!(usage.warnings, ["u.yml:2: the key 'extra' is unknown and was left out"]);
         assert_eq!(usage.strangers(|name| name == "aws_a.b[0]"), ["aws_a.b[*]"]);
+    }
+
+    #[test]
+    fn what_a_stack_says_goes_over_the_file_and_what_it_says_wrong_is_said() {
+        let mut usage = Usage::parse("u.yml", FILE).unwrap().shared();
+        usage.warnings.clear();
+        usage.add_hints(&json!({"resource_usage": {"aws_a.b[0]": {"n": 9}, "aws_a.x": 3},
+            "resource_type_default_usage": {"aws_a": {"s": {"x": 7}}}, "hours": 5}));
+        assert_eq!(usage.of("aws_a.b[0]", "aws_a"), json!({"n": 9, "s": {"x": 3, "y": 1}}));
+        assert_eq!(usage.of("aws_a.c", "aws_a"), json!({"n": 1, "s": {"x": 7, "y": 1}}));
+        assert_eq!(usage.strangers(|_| false), ["aws_a.b[0]"], "a shared file may name what other plans have");
+        let said = usage.warnings.join("\n");
+        assert!(said.contains("settings.price.hours is unknown") && said.contains("aws_a.x is no map"), "{said}");
+        usage.add_hints(&Value::Null);
+        assert_eq!(usage.warnings.len(), 2);
     }
 
     #[test]

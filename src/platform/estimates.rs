@@ -14,13 +14,18 @@ use crate::domain::usage::Usage;
 /// The largest file that is read: plans of tens of thousands of resources stay well below it.
 const MAX_BYTES: u64 = 512 * 1024 * 1024;
 
+/// The usage figures of all plans of an estate, relative to its root.
+pub const USAGE_FILE: &str = "platform/usage.yml";
+
 /// What an estimate is made of.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct EstimateRequest {
     /// The output of `terraform show -json` for a plan or a state, or of `infracost breakdown --format json`.
     pub plan: PathBuf,
-    /// Usage figures in Infracost's format.
+    /// Usage figures in Infracost's format; those of the estate ([`USAGE_FILE`]) where none are given.
     pub usage: Option<PathBuf>,
+    /// What the stack says of usage, in the same keys: `settings.price` of the instance.
+    pub hints: Option<serde_json::Value>,
     /// Infracost's JSON output for the same plan, whose figures go before the embedded book.
     pub infracost: Option<PathBuf>,
 }
@@ -138,10 +143,17 @@ pub fn estimate(root: Option<&Path>, request: &EstimateRequest) -> Result<Estima
         message: error.message,
         hint: error.hint,
     })?;
-    let usage = match &request.usage {
-        Some(path) => Usage::parse(&path.display().to_string(), &read_text(path)?).map_err(EstimateError::Usage)?,
-        None => Usage::default(),
+    let own_usage = root.map(|root| root.join(USAGE_FILE)).filter(|path| path.is_file());
+    let mut usage = match (&request.usage, own_usage) {
+        (Some(path), _) => {
+            Usage::parse(&path.display().to_string(), &read_text(path)?).map_err(EstimateError::Usage)?
+        }
+        (None, Some(path)) => Usage::parse(USAGE_FILE, &read_text(&path)?).map_err(EstimateError::Usage)?.shared(),
+        (None, None) => Usage::default(),
     };
+    if let Some(hints) = &request.hints {
+        usage.add_hints(hints);
+    }
     let own = root.map(estate_book).transpose()?.unwrap_or_default();
     let infracost = match &request.infracost {
         Some(path) => Some(read_infracost(path, &read(path)?)?),
@@ -151,7 +163,8 @@ pub fn estimate(root: Option<&Path>, request: &EstimateRequest) -> Result<Estima
 }
 
 fn read_infracost(path: &Path, bytes: &[u8]) -> Result<Infracost, EstimateError> {
-    Infracost::read(&path.display().to_string(), bytes).map_err(|error| EstimateError::Content {
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    Infracost::read(&file, bytes).map_err(|error| EstimateError::Content {
         path: path.to_path_buf(),
         message: error.to_string(),
         hint: "make it with: infracost breakdown --path plan.json --format json".to_owned(),

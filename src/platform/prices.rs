@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::domain::estimate::Infracost;
-use crate::domain::price::{Book, PriceSource};
+use crate::domain::price::{AwsPriceList, Book, PriceSource};
 
 /// Prices that are ready to be written.
 #[derive(Debug, Clone)]
@@ -39,7 +39,8 @@ fn wrong(message: impl Into<String>, hint: Option<&str>) -> PriceImportError {
 ///
 /// A CSV has the columns `resource_type, cost_component, unit, region, unit_price` (or `unit_price_usd`) and may have
 /// `currency, source, date, how`. Infracost's JSON output gives the prices of its components; it does not say their
-/// region, so `region` must.
+/// region, so `region` must. An AWS price list (an offer file, JSON or CSV) gives the on-demand prices that a rule of the
+/// book looks up.
 ///
 /// # Errors
 ///
@@ -48,7 +49,18 @@ pub fn prepare(root: &Path, file: &Path, region: Option<&str>) -> Result<PriceIm
     let shown = file.display().to_string();
     let bytes = std::fs::read(file).map_err(|error| wrong(format!("cannot read {shown}: {error}"), None))?;
     let mut left_out = Vec::new();
-    let text = if Infracost::looks_like(&bytes) {
+    let text = if AwsPriceList::looks_like(&bytes) {
+        if region.is_some() {
+            return Err(wrong("--region is for Infracost's output; a price list of AWS says the region itself", None));
+        }
+        let list = AwsPriceList::read(&bytes).map_err(|error| wrong(format!("{shown}: {error}"), None))?;
+        if list.prices.is_empty() {
+            let message = format!("{shown} has no price that a rule of the book looks up ({})", list.service);
+            return Err(wrong(message, list.left_out.first().map(String::as_str)));
+        }
+        left_out.clone_from(&list.left_out);
+        from_aws(&list)?
+    } else if Infracost::looks_like(&bytes) {
         let hint = "name the region that the prices hold for: --region us-east-1";
         let region =
             region.ok_or_else(|| wrong("Infracost's output does not say the region of a price", Some(hint)))?;
@@ -105,11 +117,37 @@ pub fn write(root: &Path, import: &PriceImport) -> Result<(), PriceImportError> 
     })
 }
 
+/// The columns of the file that is written.
+const COLUMNS: [&str; 8] =
+    ["resource_type", "cost_component", "unit", "region", "unit_price", "currency", "source", "date"];
+
+fn from_aws(list: &AwsPriceList) -> Result<String, PriceImportError> {
+    let failed = |error: String| wrong(format!("the prices cannot be written as CSV: {error}"), None);
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(COLUMNS).map_err(|error| failed(error.to_string()))?;
+    let source = format!("AWS price list {}", list.service);
+    for price in &list.prices {
+        let amount = price.price.to_string();
+        let row = [
+            price.resource,
+            &price.component,
+            price.unit,
+            &price.region,
+            &amount,
+            &price.currency,
+            &source,
+            &list.published,
+        ];
+        writer.write_record(row).map_err(|error| failed(error.to_string()))?;
+    }
+    let bytes = writer.into_inner().map_err(|error| failed(error.to_string()))?;
+    String::from_utf8(bytes).map_err(|error| failed(error.to_string()))
+}
+
 fn from_infracost(infracost: &Infracost, region: &str, left_out: &mut Vec<String>) -> Result<String, PriceImportError> {
     let failed = |error: String| wrong(format!("the prices cannot be written as CSV: {error}"), None);
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let header = ["resource_type", "cost_component", "unit", "region", "unit_price", "currency", "source", "date"];
-    writer.write_record(header).map_err(|error| failed(error.to_string()))?;
+    writer.write_record(COLUMNS).map_err(|error| failed(error.to_string()))?;
     let mut seen: Vec<(String, String)> = Vec::new();
     for (kind, line) in infracost.points() {
         // the rules look a disk's price up under the disk's own type

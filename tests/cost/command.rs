@@ -114,3 +114,62 @@ fn prices_of_infracost_need_a_region_and_serve_another_plan() {
     assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
     assert_eq!(case.estimate().after.to_string(), "37.00 USD");
 }
+
+#[test]
+fn a_price_list_of_aws_serves_a_plan_in_its_region_with_its_source_and_date() {
+    let after = json!({"region": "eu-south-9", "instance_type": "m9.large"});
+    let case = Case::new(&[change("aws_instance.i", &["create"], Value::Null, after)]);
+    case.write("atmos.yaml", "base_path: .\n");
+    let attributes = json!({"regionCode": "eu-south-9", "instanceType": "m9.large", "operatingSystem": "Linux",
+        "tenancy": "Shared", "capacitystatus": "Used", "preInstalledSw": "NA", "licenseModel": "No License required"});
+    let dimension = json!({"unit": "Hrs", "beginRange": "0", "pricePerUnit": {"USD": "0.2000000000"}});
+    let list = json!({"formatVersion": "v1.0", "offerCode": "AmazonEC2", "publicationDate": "2026-08-01T00:00:00Z",
+        "products": {"S": {"sku": "S", "productFamily": "Compute Instance", "attributes": attributes},
+            "T": {"sku": "T", "productFamily": "Fee", "attributes": {}}},
+        "terms": {"OnDemand": {"S": {"S.T": {"priceDimensions": {"S.T.D": dimension}}},
+            "T": {"T.T": {"priceDimensions": {"T.T.D": dimension}}}}}});
+    case.write("AmazonEC2.json", &list.to_string());
+    let done = terrace(&case, &["prices", "import", "AmazonEC2.json", "--yes"]);
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.status.code(), Some(0), "{said}");
+    assert!(said.contains("left out: 1 prices of 'Fee'") && said.contains("AmazonEC2.csv with 1 prices"), "{said}");
+    let figures = case.estimate();
+    let component = &figures.resources[0].components[0];
+    assert_eq!(component.monthly.to_string(), "146.00 USD", "{component:?}");
+    let source = component.source.as_ref().expect("a source");
+    assert_eq!((source.name.as_str(), source.date.as_deref()), ("AWS price list AmazonEC2", Some("2026-08-01")));
+    case.write("odd.json", "{\"offerCode\": 7}");
+    let refused = terrace(&case, &["prices", "import", "odd.json", "--yes"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("no price list of AWS"), "{refused:?}");
+}
+
+#[test]
+fn infracost_is_asked_where_it_is_installed_and_its_failure_is_no_end() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let case = Case::new(&[change("aws_nat_gateway.n", &["create"], Value::Null, json!({"region": "eu-south-9"}))]);
+    let output = json!({"version": "0.2", "currency": "USD", "projects": [{"name": "p", "breakdown": {"resources": [
+        {"name": "aws_nat_gateway.n", "resourceType": "aws_nat_gateway", "costComponents": [
+            {"name": "NAT gateway", "unit": "hours", "monthlyQuantity": "730", "price": "0.05", "monthlyCost": "36.5"}]}]}}]});
+    case.write("said.json", &output.to_string());
+    let program = |body: &str| {
+        case.write("infracost", &format!("#!/bin/sh\n{body}\n"));
+        std::fs::set_permissions(case.path("infracost"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let run = |bin: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_terrace"));
+        command.current_dir(case.folder.path()).env("INFRACOST_BIN", bin).env("TMPDIR", case.folder.path());
+        let done = command.args(["estimate", "--plan", "plan.json", "--format", "json"]).output().unwrap();
+        let figures: Value = serde_json::from_slice(&done.stdout).unwrap();
+        (figures["after"]["amount"].clone(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    let place = case.path("infracost").display().to_string();
+    program("[ \"$1 $4 $5\" = 'breakdown --format json' ] && cat said.json");
+    assert_eq!(run(&place).0, json!("36.50"));
+    assert_eq!(run("none").0, Value::Null, "the book has no price there");
+    program("exit 1");
+    let (amount, said) = run(&place);
+    assert!(amount.is_null() && said.contains("Infracost could not price the plan"), "{said}");
+    let left = std::fs::read_dir(case.folder.path()).unwrap().filter_map(Result::ok);
+    assert!(!left.map(|entry| entry.file_name()).any(|name| name.to_string_lossy().contains("terrace-infracost")));
+}

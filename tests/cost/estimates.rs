@@ -33,7 +33,7 @@ fn the_worked_example_with_its_usage_is_exact() {
     else {
         return;
     };
-    let found = estimate(None, &EstimateRequest { plan, usage: Some(usage), infracost: None }).unwrap();
+    let found = estimate(None, &EstimateRequest { plan, usage: Some(usage), infracost: None, hints: None }).unwrap();
     assert_eq!(found.after.amount, amount("1361.3075"));
     assert_eq!(found.after.to_string(), "1,361.31 USD");
     assert_eq!(found.fixed.amount, amount("924.64"));
@@ -58,7 +58,7 @@ fn the_worked_example_with_its_usage_is_exact() {
 #[test]
 fn the_worked_example_without_usage_is_at_least() {
     let Some(plan) = shared("infracost_example_plan.json") else { return };
-    let found = estimate(None, &EstimateRequest { plan, usage: None, infracost: None }).unwrap();
+    let found = estimate(None, &EstimateRequest { plan, usage: None, infracost: None, hints: None }).unwrap();
     assert_eq!(found.after.amount, amount("1485.28"));
     assert_eq!(found.after.to_string(), "at least 1,485.28 USD");
     let unknown: Vec<&str> = found.unknown.iter().map(|unknown| unknown.address.as_str()).collect();
@@ -71,7 +71,7 @@ fn the_worked_example_without_usage_is_at_least() {
 #[test]
 fn infracost_output_gives_its_own_totals() {
     let Some(plan) = shared("infracost_breakdown.json") else { return };
-    let found = estimate(None, &EstimateRequest { plan, usage: None, infracost: None }).unwrap();
+    let found = estimate(None, &EstimateRequest { plan, usage: None, infracost: None, hints: None }).unwrap();
     assert_eq!((found.after.amount, found.before.amount), (amount("1361.3075"), amount("0")));
     assert_eq!(found.fixed.amount, amount("924.64"));
     assert_eq!(found.unknown, []);
@@ -138,6 +138,23 @@ fn a_usage_figure_that_no_rule_reads_is_not_free() {
     assert_eq!(found.after.amount, amount("2.30"));
     assert_eq!(found.unknown[0].why, "the usage figure glacier_flexible_retrieval.storage_gb is priced by no rule");
     assert!(found.warnings[0].contains("aws_s3_bucket.absent"), "{:?}", found.warnings);
+}
+
+#[test]
+fn figures_of_the_estate_serve_every_plan_and_a_stack_overrides_them() {
+    let case = Case::new(&[change("aws_nat_gateway.n", &["create"], Value::Null, json!({"region": "us-east-1"}))]);
+    let usage = "version: 0.1\nresource_usage:\n  aws_nat_gateway.n: {monthly_data_processed_gb: 10}\n  aws_nat_gateway.of_another_plan: {monthly_data_processed_gb: 9}\n";
+    case.write("platform/usage.yml", usage);
+    let with = |hints: Option<Value>| {
+        let request = EstimateRequest { plan: case.path("plan.json"), usage: None, infracost: None, hints };
+        estimate(Some(case.folder.path()), &request).unwrap()
+    };
+    let found = with(None);
+    assert_eq!((found.after.to_string().as_str(), found.warnings.len()), ("33.30 USD", 0), "{found:#?}");
+    let hints = json!({"resource_usage": {"aws_nat_gateway.n": {"monthly_data_processed_gb": 100}}, "hours": 9});
+    let found = with(Some(hints));
+    assert_eq!(found.after.to_string(), "37.35 USD");
+    assert!(found.warnings[0].starts_with("settings.price.hours is unknown"), "{:?}", found.warnings);
 }
 
 #[test]

@@ -48,8 +48,12 @@ impl Case {
 
     pub(crate) fn try_estimate(&self) -> Result<Estimate, EstimateError> {
         let usage = self.path("usage.yml");
-        let request =
-            EstimateRequest { plan: self.path("plan.json"), usage: usage.is_file().then_some(usage), infracost: None };
+        let request = EstimateRequest {
+            plan: self.path("plan.json"),
+            usage: usage.is_file().then_some(usage),
+            infracost: None,
+            hints: None,
+        };
         estimate(Some(self.folder.path()), &request)
     }
 

@@ -5,11 +5,13 @@
 //! estate (`platform/prices.yaml`) and of the embedded book have the same form. Reading files belongs to
 //! `platform::estimates`, adding up to [`crate::domain::estimate`].
 
+mod aws_list;
 mod book;
 mod formula;
 mod parse;
 mod template;
 
+pub use aws_list::{AwsPriceList, ListedPrice, NotAPriceList};
 pub use book::{Book, BookError, Component, Free, Point, PointKey, PriceSource, Rule, RuleFile, Tier};
 pub use formula::{Formula, Scope, Step, Value, Why, show_path};
 pub use template::Template;

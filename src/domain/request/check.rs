@@ -82,6 +82,10 @@ pub struct CheckedPlan {
     pub resources: Vec<PlannedChange>,
     /// Digest of the resolved variables.
     pub variables: Digest,
+    /// What the stack says of usage (`settings.price`), with which the plan is priced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub hints: Option<serde_json::Value>,
     /// Digest of the resolved configuration: variables, environment, backend, providers; null where it is not known.
     #[serde(default)]
     pub configuration: Option<Digest>,

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::check::{digest_of, load, requester};
 use super::error::RequestError;
 use super::git::{Merged, Repository};
+use super::remote::Push;
 use super::unbound::{self, Reading};
 use super::{RequestService, tree_of};
 use crate::atmos::Estate;
@@ -15,7 +16,7 @@ use crate::domain::request::{AppliedInstance, Binding, Check, CheckedPlan, Deliv
 use crate::domain::run::{RequestMark, Run, RunKind, RunRequest, RunState};
 use crate::platform::PlatformError;
 use crate::platform::audit::Actor;
-use crate::platform::estimates::{self, EstimateRequest};
+use crate::platform::estimates;
 use crate::platform::reviews;
 
 impl RequestService {
@@ -31,7 +32,11 @@ impl RequestService {
             let was = &check.binding;
             let missing = |error: std::io::Error| Digest::of(error.to_string().as_bytes());
             let price = |plan: &CheckedPlan| {
-                let asked = EstimateRequest { plan: runs.plan_json(plan.run), usage: None, infracost: None };
+                // What stands on the request's commit says the same as when it was judged.
+                let (component, stack) = (&plan.instance.component, &plan.instance.stack);
+                let now = || reviews::facts(snapshot.estate(), snapshot.teams(), component, stack).settings;
+                let hints = if plan.on_branch { plan.hints.clone() } else { now().get("price").cloned() };
+                let asked = reviews::priced(&runs.plan_json(plan.run), hints);
                 let found = estimates::estimate(Some(root), &asked).map_err(|error| error.to_string());
                 found.map_or_else(|error| error, |estimate| serde_json::to_string(&estimate).unwrap_or_default())
             };
@@ -332,7 +337,10 @@ impl RequestService {
             repository.merge(&commit, &author, &message)
         });
         match merging.await.map_err(|error| PlatformError::Interrupted(error.to_string()))?? {
-            Merged::Done(tip) => Ok(tip),
+            Merged::Done(tip) => {
+                self.share(request, Push::Main);
+                Ok(tip)
+            }
             Merged::Conflict(why) => {
                 let hint = format!("it is applied, and its commit is on {}: merge it by hand", request.branch());
                 Err(RequestError::git("git-conflict", why, Some(&hint)))
