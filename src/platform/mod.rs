@@ -18,6 +18,7 @@ pub mod events;
 pub mod golden_paths;
 pub mod health;
 pub mod identity;
+pub mod infracost;
 pub mod lifecycle;
 pub mod paths;
 pub mod policies;
@@ -27,6 +28,8 @@ pub mod requests;
 pub mod reviews;
 pub mod revisions;
 pub mod runs;
+#[cfg(test)]
+mod schemas;
 pub mod session;
 pub mod settings;
 pub mod sharing;

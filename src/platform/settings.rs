@@ -43,6 +43,19 @@ pub struct Settings {
     pub scanners: Vec<Scanner>,
     /// After how many hours a request that waits for approvals expires.
     pub approval_hours: Option<std::num::NonZeroU32>,
+    /// Where requests are pushed to; nothing ever is where none is named.
+    pub remote: Option<Remote>,
+}
+
+/// A remote of the estate's repository, and how a pull request is opened there.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Remote {
+    /// Its name, such as `origin`.
+    pub name: String,
+    /// A shell command that opens a pull request; it finds `TERRACE_BRANCH`, `TERRACE_MAIN`, `TERRACE_REMOTE`,
+    /// `TERRACE_REQUEST` and `TERRACE_TITLE` in its environment.
+    pub pull_request: Option<String>,
 }
 
 impl Settings {
@@ -72,6 +85,10 @@ impl Settings {
         }
         for check in &settings.credentials {
             check.patterns().map_err(|why| problem(FILE, "terrace-yaml", &why, None))?;
+        }
+        if settings.remote.as_ref().is_some_and(|remote| remote.name.trim().is_empty() || remote.name.starts_with('-'))
+        {
+            return Err(problem(FILE, "terrace-yaml", "`remote.name` names no remote, such as origin", None));
         }
         for (at, scanner) in settings.scanners.iter().enumerate() {
             let twice = settings.scanners[..at].iter().any(|other| other.name == scanner.name);

@@ -8,6 +8,7 @@ use terrace::domain::request::{Request, RequestKind, RequestState, Wish};
 use terrace::domain::run::RunKind;
 
 use crate::requests::{about, alone, ask, asked, code, git, provision, wish};
+use crate::support::host::{DEADLINE, eventually};
 use crate::support::platform::no_terraform;
 use crate::support::served::Served;
 
@@ -54,6 +55,62 @@ async fn a_budget_is_raised_where_it_is_written_and_an_exception_says_why() {
     let silent = Wish { reason: None, ..wish(RequestKind::Budget, json!({"team": "orders", "exception": true})) };
     assert_eq!(code(&served.client.new_request(&asked(silent)).await.expect_err("no reason")), "reason-missing");
     assert_eq!(served.git(&["status", "--porcelain"]), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_named_remote_is_pushed_to_and_what_fails_there_is_said() {
+    let origin = tempfile::tempdir().expect("a folder");
+    let bare = origin.path().join("origin.git");
+    let at = bare.display().to_string();
+    let wish = |amount: u32| wish(RequestKind::Budget, json!({"team": "orders", "amount": amount}));
+    let served = Served::start_after(|root| {
+        alone(root);
+        git(root, &["init", "-q", "--bare", &at]);
+        git(root, &["remote", "add", "origin", &at]);
+        git(root, &["push", "-q", "origin", "HEAD:refs/heads/main"]);
+    });
+    let refs = || {
+        let format = "--format=%(refname:short) %(contents:trailers:key=Terrace-Request,valueonly)";
+        let mut git = std::process::Command::new("git");
+        let output = git.arg("-C").arg(&bare).args(["for-each-ref", format]).output().expect("git");
+        let text = String::from_utf8(output.stdout).expect("text");
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let request = ask(&served, wish(4500)).await;
+    assert_eq!(agree(&served, &request).await.state, RequestState::Fulfilled);
+    assert_eq!(refs(), "main", "nothing is pushed unless a remote is named");
+
+    let command = "printf '%s %s' \"$TERRACE_BRANCH\" \"$TERRACE_TITLE\" > .git/pull-request";
+    let settings = format!("remote: {{name: origin, pull_request: '{}'}}\n", command.replace('\'', "''"));
+    let commit = |text: &str, why: &str| {
+        std::fs::write(served.root().join("platform/terrace.yaml"), text).expect("written");
+        served.git(&["add", "-A"]);
+        served.git(&["commit", "-qm", why]);
+    };
+    commit(&settings, "Name a remote");
+    let request = ask(&served, wish(4600)).await;
+    eventually("the branch is there", || (refs().contains("terrace/request-2 2")).then_some(()));
+    let opened = served.root().join(".git/pull-request");
+    eventually("a pull request is opened", || {
+        (std::fs::read_to_string(&opened).is_ok_and(|said| said.contains("4600"))).then_some(())
+    });
+    assert!(std::fs::read_to_string(&opened).expect("opened").starts_with("terrace/request-2 Budget"));
+    assert_eq!(agree(&served, &request).await.state, RequestState::Fulfilled);
+    eventually("it is merged there and its branch gone", || (refs() == "main 2").then_some(()));
+
+    commit("remote: {name: upstream}\n", "Name one that is not there");
+    let request = ask(&served, wish(4700)).await;
+    assert_eq!(request.state, RequestState::PendingApproval, "a remote is nothing that a request waits for");
+    let begin = std::time::Instant::now();
+    let said = loop {
+        let now = served.client.show_request(request.number).await.expect("there");
+        if let Some(comment) = now.comments.first() {
+            break comment.text.clone();
+        }
+        assert!(begin.elapsed() < DEADLINE, "nobody says that it failed");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    assert!(said.contains("could not push to upstream"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,7 +185,7 @@ async fn the_defaults_of_every_golden_path_pass_the_built_in_policies() {
     for path in served.client.golden_paths().await.expect("golden paths") {
         let mut given = json!({"name": "tides"});
         for (name, value) in [("stack", json!("plat-ue2-dev")), ("team", json!("orders"))] {
-            if path.requires(name) {
+            if path.inputs.requires(name) {
                 given[name] = value;
             }
         }

@@ -253,6 +253,9 @@ pub struct Run {
     /// The request that it is a part of.
     #[serde(default)]
     pub request: Option<u64>,
+    /// Whether it only priced and judged what somebody was filling in: nothing was asked for.
+    #[serde(default)]
+    pub preview: bool,
     /// Who asked for it.
     pub actor: String,
     /// What is different from the run it retries, one sentence each; empty where it retries none.

@@ -110,6 +110,10 @@ fn checked(root: &Path, files: &dyn Files, path: &str) -> Result<PathBuf, Golden
     if files.kind(&place) == Some(Kind::Folder) {
         return Err(wrong("it is a folder"));
     }
+    // What is written through such a link would lie wherever it leads.
+    if files.kind(&place).is_none() && std::fs::symlink_metadata(&place).is_ok_and(|about| about.is_symlink()) {
+        return Err(wrong("it is a link that leads nowhere"));
+    }
     Ok(place)
 }
 
@@ -202,6 +206,9 @@ mod tests {
         std::os::unix::fs::symlink("/", root.join("out")).expect("link");
         let error = Changes::default().put(&root, &Disk, "out/x.yaml", Some(String::new())).expect_err("a link");
         assert!(error.message.contains("a link on the way leads out"), "{error}");
+        std::os::unix::fs::symlink(temp.path().join("later.yaml"), root.join("dangling.yaml")).expect("link");
+        let error = Changes::default().put(&root, &Disk, "dangling.yaml", Some(String::new())).expect_err("a link");
+        assert!(error.message.contains("a link that leads nowhere"), "{error}");
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Stage {
     fn ask(&self, path: &str, given: Value) -> Result<Changes, String> {
         let template = Template::read(Path::new("/estate"), self.files.as_ref(), path).map_err(|e| e.message)?;
         let form = template.form(&self.ground()).map_err(|e| e.message)?;
-        let inputs = form.with_defaults(given.as_object().expect("an object"));
+        let inputs = form.inputs.with_defaults(given.as_object().expect("an object"));
         let wrong = problems(&form, &inputs);
         if !wrong.is_empty() {
             return Err(wrong.into_iter().map(|problem| problem.message).collect::<Vec<_>>().join("; "));
@@ -170,6 +170,20 @@ fn a_bad_template_says_what_and_where_and_changes_nothing() {
         &["has no list of 'clouds'"],
     );
     said(bad("title: Bad\ninputs: {a: {type: 7}}\nwrites:\n  - {edit: x}\n", &[]), &["no JSON Schema"]);
+}
+
+#[test]
+fn a_template_that_is_a_link_out_of_the_estate_is_not_read() {
+    let temp = tempfile::tempdir().expect("temp");
+    let (root, secret) = (temp.path().join("estate"), temp.path().join("secret"));
+    let folder = root.join(FOLDER).join("bad");
+    std::fs::create_dir_all(&folder).expect("folders");
+    std::fs::write(&secret, "password: x\n").expect("written");
+    let template = "title: Bad\nwrites:\n  - file: stacks/x.yaml\n    template: t\n";
+    std::fs::write(folder.join("template.yaml"), template).expect("written");
+    std::os::unix::fs::symlink(&secret, folder.join("t")).expect("link");
+    let error = Template::read(&root, &crate::atmos::files::Disk, "bad").expect_err("refused");
+    assert!(error.message.contains("'t' is a link that leads out of the estate"), "{error}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::render::Ground;
 use super::{FOLDER, GoldenPathError};
 use crate::atmos::files::Files;
-use crate::domain::golden_path::{GoldenPath, schema_of};
+use crate::domain::golden_path::{GoldenPath, Inputs, schema_of};
 use crate::platform::settings::parse_yaml;
 
 /// A golden path as its author wrote it.
@@ -113,6 +113,16 @@ impl Template {
         let folder = root.join(FOLDER).join(name);
         let shown = format!("{FOLDER}/{name}/template.yaml");
         let invalid = |message: String| GoldenPathError::new("golden-path-invalid", format!("{shown}: {message}"));
+        let within = |file: &str| {
+            let (real, root) = (files.real(&folder.join(file)), files.real(root));
+            match (real, root) {
+                (Ok(real), Ok(root)) if !real.starts_with(&root) => {
+                    Err(invalid(format!("'{file}' is a link that leads out of the estate")))
+                }
+                _ => Ok(()),
+            }
+        };
+        within("template.yaml")?;
         let bytes = files.read(&folder.join("template.yaml")).map_err(|error| invalid(error.to_string()))?;
         let mut template: Self = parse_yaml(&shown, &bytes).map_err(|problem| {
             let error = GoldenPathError::new("golden-path-invalid", problem.message);
@@ -134,6 +144,7 @@ impl Template {
             if !plain {
                 return Err(invalid(format!("the template '{}' leads out of the golden path's folder", file.template)));
             }
+            within(&file.template)?;
             let text = files.read(&folder.join(&file.template)).ok().and_then(|bytes| String::from_utf8(bytes).ok());
             let text = text.ok_or_else(|| invalid(format!("there is no template '{}' beside it", file.template)))?;
             template.texts.insert(file.template.clone(), text);
@@ -179,10 +190,8 @@ impl Template {
         }
         entries.sort_by_key(|(order, ..)| *order);
         let properties: Map<String, Value> = entries.into_iter().map(|(_, name, schema)| (name, schema)).collect();
-        let inputs = json!({
-            "type": "object", "properties": properties, "required": required, "additionalProperties": false,
-        });
-        jsonschema::validator_for(&inputs)
+        let inputs = Inputs::of(properties, &required);
+        jsonschema::validator_for(&inputs.0)
             .map_err(|error| invalid(format!("the inputs are no JSON Schema: {error}")))?;
         Ok(GoldenPath {
             name: self.name.clone(),

@@ -12,6 +12,7 @@ use super::claims::{self, BudgetWords};
 use super::error::RequestError;
 use super::git::Repository;
 use super::proposal::{self, Proposal};
+use super::remote::Push;
 use super::todo::{Todo, todo};
 use super::{LOOKED_AT, RequestService, approval, expire, restore, tree_of, unbound};
 use crate::atmos::Estate;
@@ -26,7 +27,7 @@ use crate::domain::run::{RequestMark, Run, RunKind, RunRequest};
 use crate::platform::PlatformError;
 use crate::platform::audit::Actor;
 use crate::platform::estate::Snapshot;
-use crate::platform::policies::{Bundle, Unbound};
+use crate::platform::policies::{Bundle, RequestInput, TeamFacts, Unbound, document};
 use crate::platform::reviews::{self, Reviewed};
 use crate::platform::store::RunQuery;
 
@@ -79,7 +80,13 @@ impl RequestService {
             "binding": check.binding, "digest": check.binding.digest(), "outcome": outcome,
             "plans": check.plans.iter().map(|plan| json!({"run": plan.run, "digest": plan.digest})).collect::<Vec<_>>(),
         });
-        self.step(&Actor::platform(), request.number, Step::Judge(Box::new(check), outcome), detail).await.map(drop)
+        let committed = check.binding.commit.is_some();
+        let judged = Step::Judge(Box::new(check), outcome);
+        let request = self.step(&Actor::platform(), request.number, judged, detail).await?;
+        if committed {
+            self.share(&request, Push::Branch);
+        }
+        Ok(())
     }
 
     /// Makes the commit on the request's branch, in a worktree of its own.
@@ -204,17 +211,27 @@ impl RequestService {
         let commit = commit.filter(|_| todo.on_branch).map(str::to_owned);
         let on_branch = todo.on_branch;
         let actor = reviews::actor(snapshot.teams(), &request.requester);
+        let known = reviews::Known::of(self.inner.store.as_ref(), &self.inner.budgets, &run).await?;
         let reviewing = tokio::task::spawn_blocking(move || {
             let facts = reviews::facts(&estate, snapshot.teams(), &instance.component, &instance.stack);
             let variables = digest_of(&facts.vars);
+            let hints = facts.settings.get("price").cloned();
             let resources = resources(&plan)?;
             let root = snapshot.estate().root();
             let folder = estate.find(&instance.component, &instance.stack, None).ok();
             let folder = folder.and_then(|id| estate.run_target(id)).map(|target| target.folder);
             let configuration =
                 folder.and_then(|folder| restore::configuration(root, &run, commit.as_deref(), &folder));
-            let with =
-                Reviewed { root, plan, run: &run, instance: facts, actor, request: Some(about), bundle: &bundle };
+            let with = Reviewed {
+                snapshot: &snapshot,
+                plan,
+                run: &run,
+                instance: facts,
+                actor,
+                request: Some(about),
+                known,
+                bundle: &bundle,
+            };
             let review = reviews::review(with)?;
             let (id, number, summary) = (run.id, run.number, run.summary.unwrap_or_default());
             let Review { plan: digest, estimate, verdict, .. } = review.clone();
@@ -228,6 +245,7 @@ impl RequestService {
                 summary,
                 resources,
                 variables,
+                hints,
                 configuration,
                 estimate,
                 verdict,
@@ -355,18 +373,20 @@ async fn sum_up(
     bundle: &Arc<Bundle>,
 ) -> Result<(Check, Outcome), RequestError> {
     let Found { script, plans, later, restores, authors, commit, claims, budgets, checked_at } = found;
-    let input = json!({
-        "request": about(request),
-        "instances": proposal.instances,
-        "files": proposal.changes.files().map(|change| &change.path).collect::<Vec<_>>(),
-        "actor": reviews::actor(snapshot.teams(), &request.requester),
-        "instance": {"team": request.wish().and_then(|wish| wish.inputs.get("team")).cloned()},
-        "config": bundle.config().settings,
+    let price = Price::sum(plans.iter().map(|plan| &plan.estimate));
+    let team = request.wish().and_then(|wish| wish.inputs.get("team")?.as_str());
+    let input = document(&RequestInput {
+        request: about(request),
+        instances: proposal.instances.clone(),
+        files: proposal.changes.files().map(|change| change.path.clone()).collect(),
+        price: price.clone(),
+        actor: reviews::actor(snapshot.teams(), &request.requester),
+        instance: TeamFacts { team: team.map(str::to_owned) },
+        config: bundle.config().settings.clone(),
     });
     let asked = Arc::clone(bundle);
     let own = tokio::task::spawn_blocking(move || asked.judge(Gate::Request, &input));
     let own = own.await.map_err(|error| PlatformError::Interrupted(error.to_string()))?;
-    let price = Price::sum(plans.iter().map(|plan| &plan.estimate));
     let mut needs = own.approvals.clone();
     let (mut findings, mut switched, mut passed) = (own.findings, own.switched_off, own.passed);
     for plan in &plans {
@@ -376,8 +396,7 @@ async fn sum_up(
         passed += plan.verdict.passed;
     }
     needs.extend(approval::needs(snapshot, &proposal, price.as_ref()));
-    findings.extend(budgets.findings);
-    needs.extend(budgets.needs);
+    budgets.join(&mut findings, &mut needs);
     let gates = snapshot.has_gates();
     let verdict = Verdict::sum_up(Gate::Plan, findings, needs, switched, passed, bundle.digest().clone());
     let texts = |parts: Vec<String>| Digest::of(parts.join("\n").as_bytes());

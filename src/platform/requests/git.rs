@@ -62,6 +62,31 @@ impl Repository {
         Err(text.trim().to_owned())
     }
 
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Pushes to a remote, without ever asking for a password.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says what was not pushed, and why.
+    pub(super) fn push(&self, remote: &str, arguments: &[&str]) -> Result<(), String> {
+        // A remote that does not answer is given up, and so is one that wants to be told something.
+        let mut all = vec!["-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=30"];
+        all.extend(["-c", "core.sshCommand=ssh -o BatchMode=yes -o ConnectTimeout=30", "push", "--quiet"]);
+        // Options come first, the remote next, what is pushed last.
+        let (options, refs): (Vec<&str>, Vec<&str>) = arguments.iter().partition(|one| one.starts_with("--"));
+        all.extend(options);
+        all.extend(["--", remote]);
+        all.extend(refs);
+        let said = self.run(&self.root, &all);
+        said.map(drop).map_err(|why| {
+            let why = why.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+            format!("Git could not push to {remote}: {why}")
+        })
+    }
+
     fn ask(&self, arguments: &[&str]) -> Result<String, String> {
         self.run(&self.root, arguments).map(|text| text.trim().to_owned())
     }
@@ -314,6 +339,17 @@ impl Repository {
     }
 }
 
+/// Refuses to write through a link that leads out of the worktree: the branch may have others than the estate's files.
+fn stays(tree: &Path, folder: &Path, path: &Path) -> std::io::Result<()> {
+    let tree = tree.canonicalize()?;
+    let is_link = path.symlink_metadata().is_ok_and(|about| about.is_symlink());
+    let real = if is_link { path.canonicalize() } else { folder.canonicalize() };
+    if real.is_ok_and(|real| real.starts_with(&tree)) {
+        return Ok(());
+    }
+    Err(std::io::Error::other("a link on the way leads out of the worktree"))
+}
+
 /// Writes the changes into a worktree.
 fn write(tree: &Path, changes: &Changes) -> Result<(), String> {
     for change in changes.files() {
@@ -323,6 +359,7 @@ fn write(tree: &Path, changes: &Changes) -> Result<(), String> {
             Some(text) => {
                 if let Some(folder) = path.parent() {
                     std::fs::create_dir_all(folder).map_err(failed)?;
+                    stays(tree, folder, &path).map_err(failed)?;
                 }
                 std::fs::write(&path, text).map_err(failed)?;
             }
@@ -330,4 +367,34 @@ fn write(tree: &Path, changes: &Changes) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::atmos::files::Memory;
+
+    #[test]
+    fn nothing_is_written_through_a_link_that_leads_out() {
+        let temp = tempfile::tempdir().expect("temp");
+        let (tree, outside) = (temp.path().join("tree"), temp.path().join("outside"));
+        std::fs::create_dir_all(tree.join("stacks")).expect("folders");
+        std::fs::create_dir(&outside).expect("a folder");
+        let link = |to: &Path, name: &str| std::os::unix::fs::symlink(to, tree.join(name)).expect("link");
+        link(&outside, "out");
+        link(&outside.join("later.yaml"), "dangling.yaml");
+        link(&tree.join("stacks"), "in");
+        let put = |path: &str| {
+            let mut changes = Changes::default();
+            let files = Memory::default();
+            changes.put(Path::new("/estate"), &files, path, Some("a: 1\n".into())).expect("a change");
+            write(&tree, &changes)
+        };
+        for path in ["out/x.yaml", "dangling.yaml"] {
+            let why = put(path).expect_err(path);
+            assert!(why.contains("leads out of the worktree"), "{why}");
+        }
+        assert_eq!(put("in/x.yaml"), Ok(()));
+        assert_eq!(std::fs::read_dir(&outside).expect("there").count(), 0);
+    }
 }

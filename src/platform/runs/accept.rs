@@ -374,6 +374,7 @@ fn new_run(id: RunId, actor: &Actor, request: &RunRequest, work: &Work) -> Run {
         findings: Vec::new(),
         stood_on: work.stood_on.clone(),
         request: request.request.as_ref().map(|mark| mark.number).filter(|number| *number > 0),
+        preview: request.request.as_ref().is_some_and(|mark| mark.number == 0),
         actor: actor.name.clone(),
         differs: Vec::new(),
         ways: Vec::new(),
