@@ -221,6 +221,137 @@ fn rows_that_cannot_be_read_are_refused_with_their_line() {
     assert_eq!(bills.counts(&report), [12, 10, 0, 0]);
 }
 
+#[test]
+fn cells_that_are_written_otherwise_and_say_the_same_are_one_charge() {
+    let bills = Bills::new();
+    let header = "BilledCost,EffectiveCost,BillingCurrency,BillingAccountId,BillingPeriodStart,ChargePeriodStart,\
+                  ChargePeriodEnd,ChargeCategory,ProviderName,ServiceName,ResourceId,Tags";
+    let row = |cost: &str, resource: &str, tags: &str| {
+        format!("{cost},{cost},USD,42,2025-03-01,2025-03-02,2025-03-03,Usage,AWS,EC2,{resource},\"{tags}\"")
+    };
+    let one = r#"{""team"": ""orders"", ""stage"": ""prod""}"#;
+    let two = r#"{""stage"": ""prod"", ""team"": ""orders""}"#;
+    let rows = [
+        header.to_owned(),
+        row("1.5", "i-1", one),
+        row("-2.5E-1", "i-1", two),
+        row("4", "", ""),
+        row("8", "NULL", "{team: none}"),
+    ];
+    let file = bills.file("alike.csv", rows.join("\n"));
+    let report = bills.import(&file);
+    assert_eq!((bills.counts(&report), report["total"].as_str()), ([4, 4, 0, 0], Some("13.25")), "{report}");
+    assert_eq!(report["warnings"][0]["line"], 5, "{report}");
+    let by = ["budget", "report", "--period", "2025-03", "--by", "team,charge", "--format", "json"];
+    let report: Value = serde_json::from_str(&bills.0.terrace(&by).succeeds().out).expect("JSON");
+    let charges = |at: usize| report["groups"][at]["groups"].as_array().map(Vec::len);
+    assert_eq!((charges(0), charges(1)), (Some(1), Some(1)), "{report}");
+    // the same rows, written the other way round, are nothing new
+    let turned = [header.to_owned(), row("1.5", "i-1", two), row("-0.25", "i-1", one), row("8", "", "NULL")];
+    assert_eq!(bills.counts(&bills.import(&bills.file("turned.csv", turned.join("\n")))), [3, 0, 3, 0]);
+}
+
+#[test]
+fn every_bad_row_says_its_line_and_what_is_wrong_with_it() {
+    let bills = Bills::new();
+    let header = "BilledCost,EffectiveCost,BillingCurrency,BillingAccountId,BillingPeriodStart,ChargePeriodStart,\
+                  ChargePeriodEnd,ChargeCategory,ProviderName";
+    let row = |cost: &str, start: &str, end: &str, category: &str| {
+        format!("\"{cost}\",1,USD,42,2025-03-01,{start},{end},{category},AWS")
+    };
+    let bad = [
+        (row("1", "2025-03-05", "2025-03-04", "Usage"), "ChargePeriodEnd is before ChargePeriodStart"),
+        (row("1", "31/03/2025", "", "Usage"), "ChargePeriodStart: '31/03/2025' is no date"),
+        (row("1", "2025-02-30", "", "Usage"), "ChargePeriodStart: '2025-02-30' is no date"),
+        (row("", "2025-03-05", "", "Usage"), "BilledCost is empty"),
+        (row("1,000.5", "2025-03-05", "", "Usage"), "BilledCost: "),
+        (row("NaN", "2025-03-05", "", "Usage"), "BilledCost: "),
+        (row("1", "2025-03-05", "", "Usge"), "ChargeCategory: 'Usge' is none of"),
+    ];
+    let mut text = format!("{header}\n");
+    for (row, _) in &bad {
+        text += &format!("{row}\n");
+    }
+    // thirty digits and a credit are no mistake, and the days may come in any order
+    text += &format!("{}\n", row("-123456.678901234567891234567891", "2025-03-09", "", "Credit"));
+    text += &format!("{}\n", row("0.000000000000000000000001", "2025-03-01", "2025-03-02", "Usage"));
+    let report = bills.import(&bills.file("bad.csv", text));
+    assert_eq!(bills.counts(&report), [9, 2, 0, 0], "{report}");
+    assert_eq!(report["total"], "-123456.678901234567891234567890");
+    let refused = report["refused"].as_array().expect("a list");
+    for (at, (_, said)) in bad.iter().enumerate() {
+        assert_eq!(refused[at]["line"], at + 2, "{report}");
+        assert!(refused[at]["reason"].as_str().is_some_and(|reason| reason.contains(said)), "{said}: {report}");
+    }
+    let answer = bills.try_import(&bills.file("x.parquet", "PAR1....PAR1"), &[]);
+    assert!(answer.err.contains("this is a Parquet file") && answer.err.contains("duckdb -c"), "{answer:?}");
+}
+
+/// A charge: its resource and day, what it costs in cents, whose it is.
+type Random = ((u8, u8), (i64, u8));
+
+/// Writes charges by resource and day, in an account of their own.
+fn random(account: usize, rows: &[Random]) -> String {
+    let mut text = "BilledCost,EffectiveCost,BillingCurrency,BillingAccountId,BillingPeriodStart,ChargePeriodStart,\
+                    ChargePeriodEnd,ChargeCategory,ProviderName,ResourceId,Tags\n"
+        .to_owned();
+    for ((resource, day), (cents, team)) in rows {
+        let (cost, team) =
+            (format!("{}.{:02}", cents / 100, cents % 100), ["orders", "payments", "nobody"][usize::from(*team)]);
+        text += &format!(
+            "{cost},{cost},USD,{account},2025-03-01,2025-03-{day:02},2025-03-{:02},Usage,AWS,i-{resource},\"{{\"\"team\"\": \"\"{team}\"\"}}\"\n",
+            day + 1
+        );
+    }
+    text
+}
+
+#[test]
+fn importing_twice_in_parts_or_in_another_order_is_importing_once() {
+    use proptest::prelude::*;
+    let bills = Bills::new();
+    bills.import(&bills.file("first.csv", fixture()));
+    let client = bills.0.client();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let count = std::cell::Cell::new(0usize);
+    let rows = proptest::collection::btree_map((0u8..5, 1u8..28), (0i64..1_000_000, 0u8..3), 1..40);
+    proptest!(ProptestConfig::with_cases(12), |(rows in rows, cut in 0usize..40, seed in any::<u64>())| {
+        let rows: Vec<Random> = rows.into_iter().collect();
+        let import = |account: usize, name: &str, rows: &[Random]| {
+            let bytes = std::io::Cursor::new(random(account, rows).into_bytes());
+            let name = PathBuf::from(format!("{account}-{name}.csv"));
+            runtime.block_on(client.import_cost(&name, false, bytes)).expect("imported")
+        };
+        let report = |account: usize| {
+            let (by, only) = ("team,resource", account.to_string());
+            let report = runtime.block_on(client.cost_report(Some("2025-03"), by, None, &[("account", only.as_str())]));
+            let report = report.expect("a report");
+            (report.total, report.groups)
+        };
+        let (whole, parts) = (count.get() + 1, count.get() + 2);
+        count.set(parts);
+        let once = import(whole, "whole", &rows);
+        prop_assert_eq!(once.added, rows.len() as u64);
+        let first = report(whole);
+        prop_assert_eq!(&first.0.billed.amount.map(|sum| sum.trimmed(2)), &Some(once.total.trimmed(2)));
+        let mut turned = rows.clone();
+        turned.rotate_left(usize::try_from(seed % rows.len() as u64).expect("small"));
+        for name in ["turned", "again"] {
+            let again = import(whole, name, &turned);
+            prop_assert_eq!((again.added, again.unchanged, again.removed), (0, rows.len() as u64, 0));
+            prop_assert_eq!(report(whole), first.clone());
+        }
+        // two parts that overlap come to the same, in another account
+        let cut = cut.min(rows.len());
+        for (name, part) in [("late", &rows[cut / 2..]), ("early", &rows[..cut]), ("late-again", &rows[cut / 2..])] {
+            if !part.is_empty() {
+                import(parts, name, part);
+            }
+        }
+        prop_assert_eq!(report(parts), first);
+    });
+}
+
 #[tokio::test]
 async fn an_import_is_audited_and_tells_of_itself() {
     let bills = Bills::new();

@@ -204,6 +204,8 @@ struct Stager {
     bill_cells: Vec<[Vec<u8>; 4]>,
     last_bill: usize,
     charges: HashMap<u128, u32, foldhash::fast::RandomState>,
+    /// The same by what they say: cells that are written otherwise (`NULL`, tags in another order) may say the same.
+    said: HashMap<[u8; 16], u32, foldhash::fast::RandomState>,
     sums: Vec<(Exact, Exact)>,
     warnings: Vec<RowNote>,
     new_bills: Vec<Bill>,
@@ -275,9 +277,12 @@ impl Stager {
         let digest: [u8; 32] = Sha256::digest(document.as_bytes()).into();
         let mut short = [0; 16];
         short.copy_from_slice(&digest[..16]);
-        let number = u32::try_from(self.sums.len()).unwrap_or(u32::MAX);
-        self.new_charges.push((short, document));
-        self.sums.push((Exact::ZERO, Exact::ZERO));
+        let next = u32::try_from(self.sums.len()).unwrap_or(u32::MAX);
+        let number = *self.said.entry(short).or_insert(next);
+        if number == next {
+            self.new_charges.push((short, document));
+            self.sums.push((Exact::ZERO, Exact::ZERO));
+        }
         self.charges.insert(hash, number);
         number
     }
