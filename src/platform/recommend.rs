@@ -47,7 +47,7 @@ impl RecommendService {
         self.costs.prepare(snapshot).await?;
         let priced = self.costs.priced(snapshot)?;
         let repricing = Repricing::of(snapshot)?;
-        let billed = self.billed(snapshot, today).await?;
+        let (currency, billed) = self.billed(snapshot, today).await?;
         let mut decided: HashMap<String, Decided> = HashMap::new();
         for one in self.store.recommendation_decisions().await? {
             decided.insert(one.recommendation.id.clone(), one);
@@ -62,7 +62,7 @@ impl RecommendService {
             let off = instance.price.team.as_deref().map_or(&[][..], |team| snapshot.teams().recommendations_off(team));
             for (rule, proposal) in propose(&live, off) {
                 let request = ready(&live, &proposal);
-                let saving = saving(&repricing, instance, &live, &proposal)?;
+                let saving = saving(&repricing, instance, &live, &proposal, &currency)?;
                 // What saves nothing is no recommendation.
                 if saving.amount.is_some_and(|amount| amount.is_negative() || amount.is_zero()) {
                     continue;
@@ -126,6 +126,13 @@ impl RecommendService {
                 hint: Some("--reason 'needed for the restore drill'".to_owned()),
             });
         }
+        if decision.word == DecisionWord::Snoozed && decision.until.is_none() {
+            return Err(PlatformError::Unusable {
+                code: "day-missing",
+                message: "a recommendation is put off until a day".to_owned(),
+                hint: Some("--until 2027-01-31".to_owned()),
+            });
+        }
         let today = decision.at.to_zoned(jiff::tz::TimeZone::UTC).date();
         let mut found = self.get(snapshot, id, today).await?;
         decision.promised = (decision.word == DecisionWord::Accepted).then(|| found.saving.clone());
@@ -150,10 +157,14 @@ impl RecommendService {
         Ok(found)
     }
 
-    /// Returns what each resource was billed in the last whole month.
-    async fn billed(&self, snapshot: &Snapshot, today: Date) -> Result<HashMap<String, Exact>, PlatformError> {
+    /// Returns what each resource was billed in the last whole month, in the currency of most of its bills.
+    async fn billed(
+        &self,
+        snapshot: &Snapshot,
+        today: Date,
+    ) -> Result<(Currency, HashMap<String, Exact>), PlatformError> {
         let month = Period::containing(today, PeriodKind::Month, 1).previous();
-        let ledger = self.costs.ledger(snapshot, month, Some(&Currency::usd())).await?;
+        let ledger = self.costs.ledger(snapshot, month, None).await?;
         let mut billed: HashMap<String, Exact> = HashMap::new();
         for row in &ledger.rows {
             let resource = ledger.charges.get(&row.charge).and_then(|charge| charge.resource.clone());
@@ -162,7 +173,7 @@ impl RecommendService {
                 *sum = sum.checked_add(row.effective).unwrap_or(*sum);
             }
         }
-        Ok(billed)
+        Ok((ledger.currency, billed))
     }
 }
 
@@ -243,6 +254,7 @@ fn saving(
     priced: &Priced,
     live: &LiveInstance,
     proposal: &Proposal,
+    billed_in: &Currency,
 ) -> Result<Money, PlatformError> {
     let currency = Currency::usd();
     if proposal.change == Change::Retired {
@@ -264,8 +276,8 @@ fn saving(
             let id = ["id", "arn"].into_iter().filter_map(|name| resource.attributes.get(name)?.as_str());
             let billed = id.filter_map(|id| live.billed.get(id)).next();
             Ok(match billed {
-                Some(billed) => Money::known(part(*billed, *percent).ok_or_else(too_long)?, currency),
-                None => Money::unknown("nothing was billed for it in the last whole month", currency),
+                Some(billed) => Money::known(part(*billed, *percent).ok_or_else(too_long)?, billed_in.clone()),
+                None => Money::unknown("nothing was billed for it in the last whole month", billed_in.clone()),
             })
         }
         Change::Removed | Change::Retired => price(&resource.attributes),

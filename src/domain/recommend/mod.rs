@@ -95,6 +95,9 @@ pub struct Proposal {
     pub edit: String,
     /// The value that is set now, and the one that is to be set.
     pub swap: Option<[String; 2]>,
+    /// Variables by which modules of this kind usually do it, with the value that does; the first that the
+    /// configuration has is meant.
+    pub knobs: Vec<(&'static str, Value)>,
 }
 
 /// What becomes of a resource, for its price.
@@ -193,23 +196,37 @@ pub fn propose(live: &LiveInstance, off: &[String]) -> Vec<(&'static Rule, Propo
     on.flat_map(|rule| (rule.look)(live).into_iter().map(move |proposal| (rule, proposal))).collect()
 }
 
-/// Returns the request that does what is proposed: the one variable that says the value there is now gets the new one, or
-/// the whole instance goes. `None` where no variable says it, or several do.
+/// Returns the request that does what is proposed: the one variable that says the value there is now gets the new one, a
+/// variable that is made for it is set, or the whole instance goes. `None` where no variable says it, or several do.
 #[must_use]
 pub fn ready(live: &LiveInstance, proposal: &Proposal) -> Option<Wish> {
     let (kind, inputs) = match (&proposal.change, &proposal.swap) {
         (Change::Retired, _) => (RequestKind::Retire, json!({})),
+        // Nothing else is left of it.
+        (Change::Removed, _) if live.resources.len() == 1 => (RequestKind::Retire, json!({})),
         (_, Some([now, new])) => {
             let mut places = Vec::new();
             said(&live.vars, "vars", now, &mut places);
             let [place] = places.as_slice() else { return None };
             (RequestKind::Change, json!({place: new}))
         }
-        _ => return None,
+        _ => {
+            let (name, value) = proposal.knobs.iter().find(|(name, value)| turns(&live.vars, name, value))?;
+            (RequestKind::Change, json!({format!("vars.{name}"): value}))
+        }
     };
     let reason = format!("{}: {}", proposal.title, proposal.evidence.join(", "));
     let wish = json!({"kind": kind, "instance": live.instance, "inputs": inputs, "reason": reason});
     serde_json::from_value(wish).ok()
+}
+
+/// Tells whether a configuration has a variable (`single_nat_gateway`), or the map of one (`tags.Schedule`), and that it
+/// has another value.
+fn turns(vars: &Value, name: &str, value: &Value) -> bool {
+    match name.split_once('.') {
+        Some((map, key)) => vars.get(map).is_some_and(|map| map.is_object() && map.get(key) != Some(value)),
+        None => vars.get(name).is_some_and(|now| now != value),
+    }
 }
 
 /// Finds the places below `path` that say a text.

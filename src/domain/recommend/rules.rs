@@ -63,6 +63,7 @@ fn gp3(live: &LiveInstance) -> Vec<Proposal> {
         evidence: vec!["volume type gp2 in the state".to_owned()],
         edit: "set the volume's type to gp3; it changes while in use".to_owned(),
         swap: Some(["gp2".to_owned(), "gp3".to_owned()]),
+        knobs: Vec::new(),
     };
     let mut found = Vec::new();
     for resource in of_kind(live, "aws_ebs_volume").filter(|volume| text(&volume.attributes, "type") == Some("gp2")) {
@@ -124,6 +125,7 @@ fn generation(live: &LiveInstance) -> Vec<Proposal> {
                 evidence: vec![format!("{attribute} {class} in the state")],
                 edit: format!("set {attribute} to {newer}; the machine restarts"),
                 swap: Some([class.to_owned(), newer]),
+                knobs: Vec::new(),
             });
         }
     }
@@ -153,6 +155,7 @@ fn unattached(live: &LiveInstance) -> Vec<Proposal> {
         evidence: vec!["no attachment of it in the state".to_owned()],
         edit: "remove it, after a snapshot where it holds data".to_owned(),
         swap: None,
+        knobs: Vec::new(),
     };
     volumes.chain(addresses).map(propose).collect()
 }
@@ -185,6 +188,7 @@ fn night(live: &LiveInstance) -> Vec<Proposal> {
         ],
         edit: "add a schedule that stops it (AWS Instance Scheduler), and a tag that names it".to_owned(),
         swap: None,
+        knobs: vec![("tags.Schedule", json!("office-hours"))],
     };
     machines.map(propose).collect()
 }
@@ -218,6 +222,7 @@ fn oversized(live: &LiveInstance) -> Vec<Proposal> {
                 evidence: vec![format!("settings.usage.cpu_percent is {cpu}")],
                 edit: format!("set {attribute} to {smaller}; the machine restarts"),
                 swap: Some([format!("{family}.{size}"), smaller]),
+                knobs: Vec::new(),
             });
         }
     }
@@ -244,6 +249,7 @@ fn lifecycle(live: &LiveInstance) -> Vec<Proposal> {
         edit: "add aws_s3_bucket_lifecycle_configuration: infrequent access after 30 days, old versions expire"
             .to_owned(),
         swap: None,
+        knobs: vec![("lifecycle_enabled", json!(true)), ("enable_lifecycle_rules", json!(true))],
     };
     bare.map(propose).collect()
 }
@@ -262,6 +268,11 @@ fn nat(live: &LiveInstance) -> Vec<Proposal> {
         evidence: vec![format!("stage {} has more than one", live.stage.as_deref().unwrap_or_default())],
         edit: "route every zone through the first gateway (single_nat_gateway)".to_owned(),
         swap: None,
+        knobs: vec![
+            ("single_nat_gateway", json!(true)),
+            ("one_nat_gateway_per_az", json!(false)),
+            ("nat_gateway_count", json!(1)),
+        ],
     };
     of_kind(live, "aws_nat_gateway").skip(1).map(propose).collect()
 }
@@ -279,5 +290,6 @@ fn twin(live: &LiveInstance) -> Vec<Proposal> {
         evidence: vec![format!("the same variables as {other}, but for names, places and tags")],
         edit: format!("retire {}, and let its users share {other}", live.instance),
         swap: None,
+        knobs: Vec::new(),
     }]
 }

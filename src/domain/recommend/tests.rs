@@ -147,3 +147,31 @@ fn the_one_variable_that_says_it_makes_a_ready_request() {
     live.vars["other"] = json!("m4.xlarge");
     assert_eq!(ready(&live, proposal), None, "which of two is not known");
 }
+
+#[test]
+fn a_variable_that_is_made_for_it_makes_a_ready_request_too() {
+    let two = [("aws_nat_gateway.one[0]", json!({})), ("aws_nat_gateway.one[1]", json!({}))];
+    let mut nat = live("dev", &two);
+    let proposal = found(&nat, "nat").remove(0);
+    assert_eq!(ready(&nat, &proposal), None, "its configuration has no such variable");
+    nat.vars = json!({"single_nat_gateway": false});
+    let inputs = |live: &LiveInstance, proposal| ready(live, proposal).map(|wish| Value::Object(wish.inputs));
+    assert_eq!(inputs(&nat, &proposal), Some(json!({"vars.single_nat_gateway": true})));
+    nat.vars = json!({"single_nat_gateway": true});
+    assert_eq!(inputs(&nat, &proposal), None, "it says so already");
+
+    let mut night = live("dev", &[("aws_instance.a", json!({"instance_type": "m5.large"}))]);
+    let proposal = found(&night, "night").remove(0);
+    assert_eq!(ready(&night, &proposal), None);
+    night.vars = json!({"tags": {"team": "orders"}});
+    assert_eq!(inputs(&night, &proposal), Some(json!({"vars.tags.Schedule": "office-hours"})));
+
+    let mut bucket = live("prod", &[("aws_s3_bucket.b", json!({"bucket": "b"}))]);
+    bucket.vars = json!({"lifecycle_enabled": false});
+    let proposal = found(&bucket, "lifecycle").remove(0);
+    assert_eq!(inputs(&bucket, &proposal), Some(json!({"vars.lifecycle_enabled": true})));
+
+    let free = live("prod", &[("aws_ebs_volume.v", json!({"id": "vol-1"}))]);
+    let wish = ready(&free, &found(&free, "unattached")[0]).unwrap();
+    assert_eq!(wish.kind, RequestKind::Retire, "nothing else is left of it");
+}
