@@ -8,6 +8,7 @@ use super::output::{self, plain};
 use super::{Context, Exit, Failure, Outcome, local};
 use crate::domain::cost::{ImportReport, RowNote};
 use crate::domain::money::grouped;
+use crate::platform::costs::amend::{self, Payer};
 
 /// Brings billed cost in
 #[derive(Debug, clap::Args)]
@@ -29,6 +30,33 @@ enum What {
     Import(Import),
     /// Lists the days on which a service cost far more than expected, with what caused it
     Anomalies,
+    /// Says who pays for what is unallocated: writes a rule into platform/allocation.yaml, to be committed
+    ///
+    /// The rule comes last, so that it takes only what no other does.
+    Allocate(Allocate),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "terrace cost allocate SERVICE|--rest --team TEAM|--share even|proportional\n       terrace cost allocate --formerly NAME --team TEAM",
+    after_help = "Example: terrace cost allocate 'AWS Support' --share proportional"
+)]
+struct Allocate {
+    /// The service, as reports write it
+    #[arg(required_unless_present_any = ["rest", "formerly"], conflicts_with_all = ["rest", "formerly"])]
+    service: Option<String>,
+    /// Everything that no other rule takes
+    #[arg(long, conflicts_with = "formerly")]
+    rest: bool,
+    /// What this team was called before: what is billed to that name is its own
+    #[arg(long, value_name = "NAME", requires = "team", conflicts_with = "share")]
+    formerly: Option<String>,
+    /// The team that pays
+    #[arg(long, required_unless_present = "share", conflicts_with = "share")]
+    team: Option<String>,
+    /// Split among all teams: even, or proportional to what each spends
+    #[arg(long, value_parser = ["even", "proportional"])]
+    share: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -46,6 +74,7 @@ impl Cost {
         let import = match self.what {
             What::Import(import) => import,
             What::Anomalies => return anomalies(context),
+            What::Allocate(allocate) => return allocate.execute(context),
         };
         let report = super::runtime()?.block_on(send(context, &import))?;
         let paint = context.paint_stderr();
@@ -72,6 +101,34 @@ impl Cost {
         }
         drop(err);
         output::print(context, &report, |out, _| write(out, &report))?;
+        Ok(Exit::Done)
+    }
+}
+
+impl Allocate {
+    fn execute(self, context: &Context) -> Outcome {
+        let root = crate::atmos::Estate::discover(context.directory())?;
+        let failure = |error: crate::platform::PlatformError| {
+            let failure = Failure::usage(error.to_string());
+            match error.hint() {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            }
+        };
+        let mut out = io::stdout().lock();
+        if let Some(former) = &self.formerly {
+            let team = self.team.unwrap_or_default();
+            let file = amend::add_former_name(&root, former, &team).map_err(failure)?;
+            writeln!(out, "{file}: team {} was formerly {}; commit it", plain(&team), plain(former))?;
+            return Ok(Exit::Done);
+        }
+        let payer = match (self.team, self.share.as_deref()) {
+            (Some(team), _) => Payer::Team(team),
+            (None, Some("even")) => Payer::Shared("even"),
+            (None, _) => Payer::Shared("proportional"),
+        };
+        let (file, rule) = amend::add_rule(&root, self.service.as_deref(), &payer).map_err(failure)?;
+        writeln!(out, "{file}: added rule '{}'; commit it", plain(&rule))?;
         Ok(Exit::Done)
     }
 }

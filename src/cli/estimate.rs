@@ -1,15 +1,20 @@
 //! `terrace estimate`: what a plan costs a month.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use futures::StreamExt as _;
+
 use super::output::{Paint, Table, plain, print};
 use super::{Context, Exit, Failure, Outcome, local};
+use crate::api::client::Client;
 use crate::atmos::Estate;
-use crate::domain::budget::InstancePrice;
+use crate::domain::budget::{InstancePrice, UNREAD};
 use crate::domain::estimate::{ComponentEstimate, Estimate as Figures, ResourceEstimate};
 use crate::domain::id::RunRef;
 use crate::domain::money::{Currency, Exact, Money, grouped};
+use crate::domain::run::{RunKind, RunRequest};
 use crate::platform::estimates::{self, EstimateRequest};
 use crate::platform::infracost;
 
@@ -38,8 +43,13 @@ pub(crate) struct Estimate {
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
     /// Every instance by its state, those too that were never planned here; what has no price is counted
+    ///
+    /// A state that lies elsewhere and that no run has seen is read now, by a run with your credentials.
     #[arg(long, conflicts_with_all = ["plan", "usage", "infracost"])]
     all: bool,
+    /// Only states that are known already: starts no run
+    #[arg(long, requires = "all")]
+    known: bool,
     /// Usage figures, in the format of Infracost's usage file
     #[arg(long, value_name = "FILE", requires = "plan")]
     usage: Option<PathBuf>,
@@ -51,7 +61,7 @@ pub(crate) struct Estimate {
 impl Estimate {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
         if self.all {
-            return all(context);
+            return all(context, self.known);
         }
         let Some(plan) = self.plan else {
             return planned(context, self.component.unwrap_or_default(), self.stack.unwrap_or_default());
@@ -90,11 +100,20 @@ fn ask_infracost(context: &Context, plan: &Path) -> Option<PathBuf> {
     }
 }
 
+/// How many states are read at a time.
+const AT_A_TIME: usize = 4;
+
 /// Prices every instance by its state.
-fn all(context: &Context) -> Outcome {
+fn all(context: &Context, known: bool) -> Outcome {
     let prices = super::runtime()?.block_on(async {
         let client = local::client(context).await?;
-        Ok::<_, Failure>(client.instance_prices().await?)
+        let prices = client.instance_prices().await?;
+        let unread: Vec<InstancePrice> = prices.iter().filter(|price| price.from == UNREAD).cloned().collect();
+        if known || unread.is_empty() {
+            return Ok::<_, Failure>(prices);
+        }
+        read_states(context, &client, unread).await;
+        Ok(client.instance_prices().await?)
     })?;
     let live: Vec<&InstancePrice> = prices.iter().filter(|price| price.from != "none").collect();
     let mut table = Table::new(&["component", "stack", "team", ">resources", ">a month", ""]);
@@ -108,18 +127,73 @@ fn all(context: &Context) -> Outcome {
             price.monthly.unknown.first().cloned().unwrap_or_default(),
         ]);
     }
-    let currency = live.first().map_or_else(Currency::usd, |price| price.monthly.currency.clone());
-    let total = Exact::sum(live.iter().filter_map(|price| price.monthly.amount));
-    let unpriced =
-        live.iter().filter(|price| price.monthly.amount.is_none() || !price.monthly.unknown.is_empty()).count();
     print(context, &prices, |out, paint| {
         table.write(out, paint, "nothing is live, by the states in the estate")?;
-        let total = total.map_or_else(|| "unknown".to_owned(), |total| grouped(total.rounded(2)));
-        let least = if unpriced > 0 { "at least " } else { "" };
-        writeln!(out, "total  {least}{total} {currency} a month, {unpriced} without a price or a part of it")?;
+        for (currency, prices) in by_currency(&live) {
+            let total = Exact::sum(prices.iter().filter_map(|price| price.monthly.amount));
+            let total = total.map_or_else(|| "unknown".to_owned(), |total| grouped(total.rounded(2)));
+            let unpriced = prices.iter().filter(|price| !price.monthly.is_known()).count();
+            let least = if unpriced > 0 { "at least " } else { "" };
+            writeln!(out, "total  {least}{total} {currency} a month, {unpriced} without a price or a part of it")?;
+        }
         writeln!(out, "{} more instances are not live", prices.len() - live.len())
     })?;
     Ok(Exit::Done)
+}
+
+/// Puts prices of one currency together: those of two are never added.
+fn by_currency<'p>(live: &[&'p InstancePrice]) -> BTreeMap<Currency, Vec<&'p InstancePrice>> {
+    let mut found: BTreeMap<Currency, Vec<&InstancePrice>> = BTreeMap::new();
+    for price in live {
+        found.entry(price.monthly.currency.clone()).or_default().push(price);
+    }
+    if found.is_empty() {
+        found.insert(Currency::usd(), Vec::new());
+    }
+    found
+}
+
+/// Reads states that lie elsewhere, a few at a time; what cannot be read is said, and stays without a price.
+async fn read_states(context: &Context, client: &Client, unread: Vec<InstancePrice>) {
+    let count = unread.len();
+    // Where standard error is closed there is nobody to tell.
+    drop(writeln!(io::stderr().lock(), "reading {count} states that lie elsewhere (--known leaves them out)"));
+    let answers = futures::stream::iter(unread).map(|price| read_state(client, price)).buffer_unordered(AT_A_TIME);
+    let mut reasons: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (at, answer) in answers.collect::<Vec<_>>().await {
+        if let Err(why) = answer {
+            reasons.entry(why).or_default().push(at);
+        }
+    }
+    let paint = context.paint_stderr();
+    for (why, instances) in reasons {
+        let more = if instances.len() > 1 { format!(" and {} more", instances.len() - 1) } else { String::new() };
+        let first = instances.first().map_or("", String::as_str);
+        let (warning, why) = (paint.warning("warning:"), plain(&why));
+        drop(writeln!(io::stderr().lock(), "{warning} the state of {first}{more} cannot be read: {why}"));
+    }
+}
+
+/// Reads the state of one instance by a run.
+async fn read_state(client: &Client, price: InstancePrice) -> (String, Result<(), String>) {
+    let at = format!("{}@{}", price.component, price.stack);
+    let request = RunRequest {
+        component: Some(price.component),
+        stack: Some(price.stack),
+        reads_state: true,
+        env: super::run::surroundings(),
+        ..RunRequest::new(RunKind::Command)
+    };
+    let read = async {
+        let run = client.start_run(&request, None).await?;
+        super::planned::ended(client, run).await
+    };
+    let answer = match read.await {
+        Ok(run) if run.state.is_success() => Ok(()),
+        Ok(run) => Err(run.reason.unwrap_or_else(|| run.state.to_string())),
+        Err(error) => Err(error.to_string()),
+    };
+    (at, answer)
 }
 
 /// Plans an instance, and prints what that costs.

@@ -136,6 +136,7 @@ impl Platform {
         let source = events::source_of(&identity.key);
         let store = place.open(&paths.key(), &source).await?;
         let mut how = RunSettings::new(paths.runs(), program, cache);
+        how.states = paths.states();
         how.atmos = settings.atmos_bin;
         how.credentials = settings.credentials;
         how.scanners = settings.scanners;
@@ -147,7 +148,7 @@ impl Platform {
             how.confirmation_seconds = u64::from(minutes.get()) * 60;
         }
         let sharing = Sharing::default();
-        let costs = CostService::new(Arc::clone(&store));
+        let costs = CostService::new(Arc::clone(&store), paths.states());
         let budgets = BudgetService::new(Arc::clone(&store), costs.clone());
         let branches =
             Branches::new(estate.clone(), paths.requests(), Arc::clone(&store), sharing.clone(), budgets.clone());

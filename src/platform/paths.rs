@@ -52,6 +52,12 @@ impl Paths {
         self.folder.join("terrace.db")
     }
 
+    /// Returns the folder of what runs saw of states that lie elsewhere.
+    #[must_use]
+    pub fn states(&self) -> PathBuf {
+        self.folder.join("states")
+    }
+
     /// Returns the key that signs for the platform; outside the database.
     #[must_use]
     pub fn key(&self) -> PathBuf {

@@ -164,6 +164,17 @@ impl Teams {
         names
     }
 
+    /// Says whether a name is or was that of a team.
+    #[must_use]
+    pub fn is_named(&self, team: &str, name: &str) -> bool {
+        if team == name {
+            return true;
+        }
+        let current = |other: &Team| other.name == name;
+        let was = |other: &Team| other.name == team && other.formerly.iter().any(|former| former == name);
+        !self.teams.iter().any(current) && self.teams.iter().any(was)
+    }
+
     /// Returns the team that owns an instance: the first whose patterns match both component and stack, where a team
     /// without patterns of one sort owns everything of that sort. A team without any pattern owns nothing.
     #[must_use]

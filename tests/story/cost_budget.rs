@@ -83,6 +83,32 @@ fn live_instances_are_priced_by_their_state_and_count_against_the_budget() {
 }
 
 #[test]
+fn a_budget_counts_what_its_tags_stacks_and_components_name_in_its_fiscal_period() {
+    let home = home();
+    let tagged = |tier: &str| {
+        format!(
+            "vars: {{stage: dev, region: us-east-1}}\ncomponents:\n  terraform:\n    network: {{vars: {{cidr: 10.0.0.0/16}}}}\n    cache: {{vars: {{size: small, tags: {{tier: {tier}}}}}}}\n"
+        )
+    };
+    home.write(
+        "platform/teams.yaml",
+        "teams:\n  - name: web\n    components: [cache]\n    budgets:\n      - {name: gold, amount: 1000, tags: {tier: gold}}\n      - {name: dev, amount: 900, stacks: ['d*'], components: ['c*'], period: quarter, fiscal_start: 2}\n      - {name: nothing, amount: 0}\n",
+    );
+    home.write("stacks/deploy/dev.yaml", &tagged("gold"));
+    let committed = |of: &Value, at: usize| of[at]["committed"]["amount"].clone();
+    let gold = json_of(&home, &["budget", "list", "--period", "2026-01"]);
+    assert_eq!((committed(&gold, 0), committed(&gold, 1)), (json!("575.64"), json!("1726.92")), "three months");
+    // the fiscal year begins in February: January is the last month of the last quarter
+    assert_eq!(gold[1]["period"], "2025-11+3m", "{gold}");
+    // of a budget of zero there is no percentage, and any cost passes it
+    assert_eq!((&gold[2]["promised_percent"], &gold[2]["level"]), (&Value::Null, &json!("approve")));
+    home.terrace(&["budget", "list"]).succeeds();
+    home.write("stacks/deploy/dev.yaml", &tagged("silver"));
+    let silver = json_of(&home, &["budget", "list", "--period", "2026-01"]);
+    assert_eq!((committed(&silver, 0), committed(&silver, 1)), (json!("0.00"), json!("1726.92")));
+}
+
+#[test]
 fn a_budget_that_cannot_be_is_named_with_its_line() {
     let home = home();
     for (text, said) in [
@@ -220,4 +246,44 @@ fn the_demo_is_given_a_year_of_bills_that_are_marked_as_generated() {
     assert!(home.terrace(&["cost", "anomalies"]).succeeds().out.contains("no day is far outside"));
     let budgets = json_of(&home, &["budget", "list"]);
     assert!(budgets[0]["forecast"]["amount"].is_string() && budgets[0]["interval"].is_array(), "{budgets}");
+}
+
+#[tokio::test]
+async fn screen_command_and_api_say_the_same_figures() {
+    let home = home();
+    home.write(".terrace-demo", "");
+    let budgets = json_of(&home, &["budget", "list"]);
+    assert_eq!(serde_json::to_value(home.client().budgets(None).await.expect("budgets")).expect("JSON"), budgets);
+    let report = json_of(&home, &["budget", "report", "--by", "team,service"]);
+    let asked = home.client().cost_report(None, "team,service", None, &[]).await.expect("a report");
+    assert_eq!(serde_json::to_value(asked).expect("JSON"), report);
+
+    let screen = |keys: &str| home.terrace(&["snapshot", "--size", "160x40", "--keys", keys]).succeeds().out;
+    let shown = |money: &Value, digits: u32| {
+        let amount: Exact = money["amount"].as_str().expect("an amount").parse().expect("an amount");
+        terrace::domain::money::grouped(amount.rounded(digits))
+    };
+    let list = screen("5");
+    for one in budgets.as_array().expect("a list") {
+        let spent = format!("{} of {}", shown(&one["actual"], 0), shown(&one["budget"]["amount"], 0));
+        // where nothing is billed nothing is forecast
+        let known = one["forecast"]["amount"].is_string();
+        let ahead = if known { format!("→ {}", shown(&one["forecast"], 0)) } else { String::new() };
+        assert!(list.contains(&spent) && list.contains(&ahead), "{spent} {ahead}\n{list}");
+    }
+    let nobody = &report["groups"][0];
+    assert_eq!(nobody["key"], "unallocated");
+    let amount = format!("▌unallocated   {} USD", shown(&nobody["billed"], 2));
+    assert!(list.contains(&amount), "{amount}\n{list}");
+    assert!(list.contains("terrace cost allocate"), "{list}");
+    let web = screen("5 j");
+    for name in ["committed", "reserved", "forecast"] {
+        let fact = format!("{name:<12}{} USD", shown(&budgets[0][name], 2));
+        assert!(web.contains(&fact), "{fact}\n{web}");
+    }
+    let group = report["groups"].as_array().expect("a list").iter().find(|group| group["key"] == "web").expect("web");
+    for service in group["groups"].as_array().expect("a list") {
+        let row = format!("{:>14}  {}", shown(&service["billed"], 2), service["key"].as_str().expect("a name"));
+        assert!(web.contains(&row), "{row}\n{web}");
+    }
 }

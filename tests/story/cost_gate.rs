@@ -161,10 +161,24 @@ async fn a_quota_refuses_what_is_one_too_many_and_what_has_expired_is_asked_to_g
     // What is there already may change.
     let change = about(RequestKind::Change, "session-cache", "plat-ue2-dev", json!({"vars.memory_mb": 128}));
     assert_eq!(ask(&served, change).await.state, RequestState::Fulfilled);
-    let teams = served.root().join("platform/teams.yaml");
-    let text = std::fs::read_to_string(&teams).expect("teams");
-    std::fs::write(&teams, text.replace("cache: 0", "cache: 90")).expect("written");
-    git(&served.root(), &["commit", "-qam", "Have caches"]);
+    // A larger quota is asked for, agreed to and merged; then it fits.
+    for (quota, said) in [
+        (json!({"team": "orders", "quota.cahces": 9}), "there is no quota 'cahces'"),
+        (json!({"team": "orders", "quota.instances": "many"}), "is no quota of instances"),
+        (json!({"team": "orders", "quota.stages": 9, "amount": 5}), "either a quota or 'amount'"),
+    ] {
+        let asked = asked(wish(RequestKind::Budget, quota));
+        let refused = served.client.new_request(&asked).await.expect_err("it is wrong");
+        assert!(refused.to_string().contains(said), "{refused}");
+    }
+    let more = json!({"team": "orders", "quota.components.cache": 90, "quota.instances": 900});
+    let more = ask(&served, wish(RequestKind::Budget, more)).await;
+    assert_eq!(more.state, RequestState::PendingApproval, "{more:#?}");
+    assert_eq!(more.title, "Quota of orders: components.cache 90 instead of 0, instances 900 instead of no limit");
+    served.client.approve_request(more.number, &word(&more)).await.expect("agreed");
+    assert_eq!(rest(&served, more.number).await.state, RequestState::Fulfilled);
+    let text = std::fs::read_to_string(served.root().join("platform/teams.yaml")).expect("teams");
+    assert!(text.contains("cache: 90") && text.contains("instances: 900"), "{text}");
     assert_eq!(ask(&served, sandbox("one")).await.state, RequestState::Fulfilled);
 
     // Its time ends: the platform asks for its end by itself, once, and somebody has to agree.

@@ -47,7 +47,8 @@ fn totals_equal_the_bill_and_open_level_by_level() {
     let nobody = &whole["unallocated"];
     assert_eq!(nobody.as_array().expect("a list").len(), 1, "{nobody}");
     assert_eq!((billed(&nobody[0]), nobody[0]["why"].as_str()), ("-0.05", Some("no rule matches")));
-    assert!(nobody[0]["fix"].as_str().expect("text").contains("when: {service: 'Amazon Elastic Compute Cloud'}"));
+    let fix = "terrace cost allocate 'Amazon Elastic Compute Cloud' --share proportional";
+    assert_eq!(nobody[0]["fix"], fix);
     assert_eq!(whole["groups"][0]["key"], "unallocated");
 
     let orders = report(&bills, &["--only", "team=orders", "--by", "service,resource,charge"]);
@@ -130,6 +131,53 @@ fn a_closed_month_stays_as_it_is_and_corrections_stand_in_the_next() {
     let december: Value = serde_json::from_str(&of("2024-12", "json")).expect("JSON");
     assert_eq!(billed(&december["total"]), "0.00");
     assert!(close("2024-10").err.contains("closed already"));
+}
+
+#[test]
+fn what_stands_beside_something_unallocated_is_the_command_that_allocates_it() {
+    let bills = bills();
+    let before = report(&bills, &[]);
+    let done = bills.0.terrace(&["cost", "allocate", "Amazon Elastic Compute Cloud", "--share", "proportional"]);
+    assert!(done.succeeds().out.contains("platform/allocation.yaml"));
+    let after = report(&bills, &[]);
+    assert_eq!((&after["unallocated"], billed(&after["total"])), (&serde_json::json!([]), billed(&before["total"])));
+    for (arguments, said) in [
+        (&["cost", "allocate", "--rest", "--team", "ordres"][..], "there is no team 'ordres'"),
+        (&["cost", "allocate", "--rest"][..], "--team"),
+        (&["cost", "allocate", "--share", "even"][..], "SERVICE"),
+    ] {
+        let answer = bills.0.terrace(arguments);
+        assert!(answer.exit == 2 && answer.err.contains(said), "{answer:?}");
+    }
+}
+
+#[test]
+fn a_team_that_is_renamed_keeps_its_money_and_that_of_a_removed_one_is_shown_first() {
+    let bills = bills();
+    let of = |more: &[&str]| report(&bills, &[&["--by", "team"], more].concat());
+    let before = of(&[]);
+    let team = |of: &Value, name: &str| {
+        let groups = of["groups"].as_array().expect("a list");
+        groups.iter().find(|group| group["key"] == name).map(|group| billed(group).to_owned())
+    };
+    let total = billed(&before["total"]).to_owned();
+    // renamed without a word: what is tagged with the old name belongs to nobody, and says how it would
+    let rules = ALLOCATION.replace("orders: 2", "shop: 2");
+    bills.0.write("platform/allocation.yaml", &rules);
+    bills.0.write("platform/teams.yaml", "teams:\n  - {name: shop}\n  - {name: payments, components: [payments]}\n");
+    let lost = of(&[]);
+    assert_eq!((billed(&lost["total"]), &lost["groups"][0]["key"]), (total.as_str(), &Value::from("unallocated")));
+    let fix = "terrace cost allocate --formerly 'orders' --team TEAM";
+    assert!(lost["unallocated"].as_array().expect("a list").iter().any(|entry| entry["fix"] == fix), "{lost}");
+    bills.0.terrace(&["cost", "allocate", "--formerly", "orders", "--team", "shop"]).succeeds();
+    let renamed = of(&[]);
+    assert_eq!(team(&renamed, "shop"), team(&before, "orders"), "to the last digit");
+    assert_eq!(billed(&renamed["total"]), total);
+    // removed: its open month is nobody's, its closed one stays as it was
+    bills.0.terrace(&["budget", "close", "--period", "2024-10", "--yes"]).succeeds();
+    bills.0.write("platform/teams.yaml", "teams:\n  - {name: payments, components: [payments]}\n");
+    assert_eq!(team(&of(&[]), "shop"), team(&before, "orders"));
+    assert_eq!(billed(&of(&[])["total"]), total);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod cost_budget;
 mod cost_gate;
 mod cost_import;
 mod cost_report;
+mod cost_runs;
 mod crashes;
 mod lifecycle;
 mod postgres;

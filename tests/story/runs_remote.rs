@@ -12,7 +12,7 @@ use crate::support::platform::no_terraform;
 use crate::support::served::Served;
 
 /// Adds two instances of one slow component, whose states are kept by the backend, and commits them.
-fn add_remote(root: &Path, backend: &Backend) {
+pub(crate) fn add_remote(root: &Path, backend: &Backend) {
     let write = |name: &str, text: &str| {
         let path = root.join(name);
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");

@@ -38,7 +38,7 @@ pub struct Places {
 
 /// What is asked for one instance.
 pub struct Asked<'a> {
-    /// Plan, apply, destroy or drift.
+    /// Plan, apply, destroy or drift; a command only reads the state.
     pub kind: RunKind,
     /// Further arguments for `plan`.
     pub args: &'a [String],
@@ -123,9 +123,13 @@ pub fn locks(target: &RunTarget, root: &Path) -> Vec<LockKey> {
 /// Returns what a person would type.
 #[must_use]
 pub fn typed(target: &RunTarget, kind: RunKind, args: &[String]) -> String {
-    let verb = if kind == RunKind::Drift { "plan" } else { kind.name() };
-    let mut words =
-        vec!["terrace".to_owned(), verb.to_owned(), target.component.clone(), "-s".to_owned(), target.stack.clone()];
+    let verb: &[&str] = match kind {
+        RunKind::Drift => &["plan"],
+        RunKind::Command => &["atmos", "terraform", "show"],
+        _ => &[kind.name()],
+    };
+    let mut words: Vec<String> = ["terrace"].iter().chain(verb).map(|word| (*word).to_owned()).collect();
+    words.extend([target.component.clone(), "-s".to_owned(), target.stack.clone()]);
     if !args.is_empty() {
         words.push("--".to_owned());
         words.extend(args.iter().cloned());
@@ -146,6 +150,9 @@ pub fn script(
     asked: &Asked<'_>,
 ) -> Result<Script, AtmosError> {
     check(driver, tools, target, asked.kind)?;
+    if asked.kind == RunKind::Command {
+        return read_state(driver, tools, target, places, asked);
+    }
     Ok(match driver {
         DriverKind::Atmos => by_atmos(tools, target, places, asked),
         DriverKind::Terraform => by_terraform(tools, target, places, asked),
@@ -242,8 +249,48 @@ fn plan_flags(kind: RunKind) -> &'static [&'static str] {
     }
 }
 
-fn by_terraform(tools: &Tools, target: &RunTarget, places: &Places, asked: &Asked<'_>) -> Script {
+/// Reads the state of an instance into the place of the plan's JSON, and nothing into the log: it holds secrets.
+///
+/// A workspace that is not there is not made: then nothing of the instance is live.
+fn read_state(
+    driver: DriverKind,
+    tools: &Tools,
+    target: &RunTarget,
+    places: &Places,
+    asked: &Asked<'_>,
+) -> Result<Script, AtmosError> {
+    if tools.terraform.is_none() && !target.command.contains('/') {
+        return Err(AtmosError::new("terraform-missing", "neither terraform nor tofu is installed")
+            .hint("put one of them on your PATH"));
+    }
     let terraform = program(tools, target);
+    let (mut writer, local) = prepared(target, places, asked);
+    if driver == DriverKind::Atmos {
+        // What only Atmos can evaluate of the backend, it writes before it initializes.
+        let atmos = tools.atmos.as_deref().map_or_else(|| "atmos".to_owned(), path);
+        let init = words(&[&atmos, "terraform", "init", &target.component, "-s", &target.stack]);
+        writer.step("init", &init);
+        let exec = Exec { folder: places.root.clone(), ..writer.exec(init, Output::Log) };
+        writer.push(Action::Exec(Exec { env: environment(target, places, true), ..exec }));
+    } else {
+        initialize(&mut writer, &terraform, target, places, local);
+    }
+    if let Some(workspace) = target.workspace.as_deref().filter(|_| target.backend_type != "http") {
+        let select = words(&[&terraform, "workspace", "select", workspace]);
+        writer.step("workspace", &select);
+        let exec = writer.exec(select, Output::Hidden);
+        writer.push(Action::Exec(exec));
+    }
+    let show = words(&[&terraform, "show", "-json"]);
+    writer.step("show", &show);
+    let exec = writer.exec(show, Output::File(places.plan_json.clone()));
+    writer.push(Action::Exec(exec));
+    Ok(writer.script)
+}
+
+/// Begins the script of a driver that is no Atmos: the folders and the files that Atmos would write. Says whether its
+/// backend is a `local` one.
+fn prepared(target: &RunTarget, places: &Places, asked: &Asked<'_>) -> (Writer, bool) {
     let mut writer = Writer::new(target.folder.clone(), environment(target, places, false));
     for folder in [&places.data, &places.cache] {
         writer.push(Action::Folder { path: folder.clone() });
@@ -251,6 +298,12 @@ fn by_terraform(tools: &Tools, target: &RunTarget, places: &Places, asked: &Aske
     writer.script.actions.extend(files::prepare(target, asked.tracked, true));
     writer.push(Action::Remove { path: places.data.join("environment") });
     let local = note_backend(&mut writer, target, places);
+    (writer, local)
+}
+
+fn by_terraform(tools: &Tools, target: &RunTarget, places: &Places, asked: &Asked<'_>) -> Script {
+    let terraform = program(tools, target);
+    let (mut writer, local) = prepared(target, places, asked);
     begin(&mut writer, &terraform, target, places, local);
 
     let mut plan = words(&[&terraform, "plan"]);
@@ -296,8 +349,21 @@ fn note_backend(writer: &mut Writer, target: &RunTarget, places: &Places) -> boo
     local
 }
 
-/// `init` and the selection of the workspace, as Atmos does them; a `local` backend is not reconfigured.
+/// `init` and the selection of the workspace, as Atmos does them.
 pub(super) fn begin(writer: &mut Writer, terraform: &str, target: &RunTarget, places: &Places, local: bool) {
+    initialize(writer, terraform, target, places, local);
+    let Some(workspace) = target.workspace.as_deref().filter(|_| target.backend_type != "http") else {
+        return;
+    };
+    let select = words(&[terraform, "workspace", "select", "-or-create", workspace]);
+    writer.step("workspace", &select);
+    let new = writer.exec(words(&[terraform, "workspace", "new", workspace]), Output::Hidden);
+    let exec = writer.exec(select, Output::Hidden);
+    writer.push(Action::Exec(Exec { otherwise: Some(Box::new(new)), ..exec }));
+}
+
+/// `init`, as Atmos does it; a `local` backend is not reconfigured.
+fn initialize(writer: &mut Writer, terraform: &str, target: &RunTarget, places: &Places, local: bool) {
     let mut init = words(&[terraform, "init"]);
     if target.init_run_reconfigure && !local {
         init.push("-reconfigure".to_owned());
@@ -312,14 +378,6 @@ pub(super) fn begin(writer: &mut Writer, terraform: &str, target: &RunTarget, pl
     if shares {
         writer.push(Action::Unlock);
     }
-    let Some(workspace) = target.workspace.as_deref().filter(|_| target.backend_type != "http") else {
-        return;
-    };
-    let select = words(&[terraform, "workspace", "select", "-or-create", workspace]);
-    writer.step("workspace", &select);
-    let new = writer.exec(words(&[terraform, "workspace", "new", workspace]), Output::Hidden);
-    let exec = writer.exec(select, Output::Hidden);
-    writer.push(Action::Exec(Exec { otherwise: Some(Box::new(new)), ..exec }));
 }
 
 /// The plan, and the look at it.

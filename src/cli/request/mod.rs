@@ -174,7 +174,8 @@ struct New {
     /// Destroys what this component deployed
     #[arg(long, value_name = "COMPONENT", group = "instance", requires = "stack")]
     destroy: Option<String>,
-    /// Asks for another amount of this team's budget: --set amount=4500; or for an exception: --set exception=true
+    /// Asks for another amount of this team's budget: --set amount=4500; for another quota: --set quota.instances=40;
+    /// or for an exception: --set exception=true
     #[arg(long, value_name = "TEAM", conflicts_with_all = ["instance", "stack", "name"])]
     budget: Option<String>,
     /// Runs this workflow: its steps are planned where each is understood, else read as a script

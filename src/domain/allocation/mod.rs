@@ -195,5 +195,15 @@ fn split(rules: &Rules, teams: &TeamNames, items: &[Item<'_>], shared: &[(usize,
     }
 }
 
+/// Makes a short name of a service, for a rule about it.
+#[must_use]
+pub fn word(service: &str) -> String {
+    let letters =
+        service.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' });
+    let word: String = letters.collect();
+    let word = word.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-");
+    if word.is_empty() { "rest".to_owned() } else { word }
+}
+
 #[cfg(test)]
 mod tests;

@@ -71,7 +71,7 @@ pub struct Budget {
     pub stacks: Vec<String>,
     /// Globs of the components that it is for; all where there is none.
     pub components: Vec<String>,
-    /// Tags that a charge must have to count.
+    /// Tags that a charge must have to count, and `vars.tags` of an instance.
     pub tags: BTreeMap<String, String>,
     /// Who answers for it.
     pub owner: Option<String>,
@@ -130,6 +130,9 @@ pub struct Figures {
     pub level: Level,
 }
 
+/// Where the price of an instance comes from whose state nobody has looked at.
+pub const UNREAD: &str = "unread";
+
 /// What an instance costs a month.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InstancePrice {
@@ -144,7 +147,7 @@ pub struct InstancePrice {
     pub monthly: Money,
     /// How many resources it has.
     pub resources: u32,
-    /// Where the figure comes from: `state`, `plan`, or `none` where nothing is live.
+    /// Where the figure comes from: `state`, `plan`, `none` where nothing is live, or `unread` where nobody has looked.
     pub from: String,
     /// As of when.
     #[schema(value_type = Option<String>, format = DateTime)]

@@ -26,7 +26,8 @@ pub enum Level {
 /// What somebody wants to spend: the difference that a request makes, a month.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Claim {
-    /// Who claims: the request, such as `request/12`. A claim of the same name is replaced.
+    /// Who claims: a request and its instance, such as `request/12/cache@dev`, or a run, such as `run/7`. A claim of the
+    /// same name is replaced.
     pub claimant: String,
     /// The team that pays.
     pub team: String,
@@ -40,6 +41,29 @@ pub struct Claim {
     /// where the instance is there already.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub adds: Vec<String>,
+}
+
+impl Claim {
+    /// Names the claimant that a run is, by its number.
+    #[must_use]
+    pub fn of_run(number: u64) -> String {
+        format!("run/{number}")
+    }
+
+    /// Tells whether it saves money and adds nothing: then it promises nothing, because it is not saved yet.
+    #[must_use]
+    pub fn saves(&self) -> bool {
+        let known = self.monthly.unknown.is_empty();
+        self.adds.is_empty() && known && self.monthly.amount.is_some_and(|amount| amount.is_negative())
+    }
+
+    /// Returns the command that shows the claimant.
+    #[must_use]
+    pub fn command(&self) -> String {
+        let (kind, rest) = self.claimant.split_once('/').unwrap_or(("request", &self.claimant));
+        let number = rest.split('/').next().unwrap_or(rest);
+        if kind == "run" { format!("terrace runs show {number}") } else { format!("terrace request show {number}") }
+    }
 }
 
 /// What stands against a budget already, a month.

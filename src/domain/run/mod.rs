@@ -385,6 +385,9 @@ pub struct RunRequest {
     /// Confirms ahead.
     #[serde(default)]
     pub yes: bool,
+    /// For a command: reads the state of the instance for its price; nothing of it stands in the log, or is changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reads_state: bool,
     /// Gives the command a terminal, so that its operator can type into it.
     #[serde(default)]
     pub interactive: bool,
@@ -420,6 +423,7 @@ impl RunRequest {
             args: Vec::new(),
             request: None,
             yes: false,
+            reads_state: false,
             interactive: false,
             no_wait: false,
             driver: None,

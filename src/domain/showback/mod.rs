@@ -219,7 +219,7 @@ pub struct Unallocated {
     /// How much.
     #[serde(flatten)]
     pub amounts: Amounts,
-    /// The edit that fixes it.
+    /// The command that fixes it.
     pub fix: String,
 }
 
@@ -437,23 +437,14 @@ pub fn report<'c>(
     })
 }
 
-/// Returns the edit that would give something to somebody.
+/// Returns the command that would give something to somebody.
 fn fix(why: &str, service: &str) -> String {
-    if why.contains("is no team") {
-        return "in platform/teams.yaml, add the name to `formerly` of the team that took over".to_owned();
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
+    if let Some((name, _)) = why.strip_prefix('\'').and_then(|rest| rest.split_once("' is no team")) {
+        return format!("terrace cost allocate --formerly {} --team TEAM", quoted(name));
     }
-    let quoted = service.replace('\'', "''");
-    let when = if service == NONE { String::new() } else { format!(", when: {{service: '{quoted}'}}") };
-    format!("in platform/allocation.yaml, under rules: - {{name: {}{when}, share: proportional}}", word(service))
-}
-
-/// Makes a short name of a service.
-fn word(service: &str) -> String {
-    let letters =
-        service.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' });
-    let word: String = letters.collect();
-    let word = word.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-");
-    if word.is_empty() { "rest".to_owned() } else { word }
+    let what = if service == NONE { "--rest".to_owned() } else { quoted(service) };
+    format!("terrace cost allocate {what} --share proportional")
 }
 
 /// Adds rates to what teams cost; a rate is rounded to cents, half away from zero.

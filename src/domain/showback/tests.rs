@@ -56,10 +56,7 @@ fn what_nobody_pays_for_comes_first_with_its_fix() {
     let keys: Vec<&str> = report.groups.iter().map(|group| group.key.as_str()).collect();
     assert_eq!(keys, [UNALLOCATED, "orders"]);
     assert_eq!(report.unallocated[0].service, "Support");
-    assert_eq!(
-        report.unallocated[0].fix,
-        "in platform/allocation.yaml, under rules: - {name: support, when: {service: 'Support'}, share: proportional}"
-    );
+    assert_eq!(report.unallocated[0].fix, "terrace cost allocate 'Support' --share proportional");
     let tax = &report.groups[1].kinds["tax"].billed;
     assert_eq!(tax.amount.unwrap().to_string(), "3.01");
     assert_eq!(report.total.billed.amount.unwrap().to_string(), "93.51");

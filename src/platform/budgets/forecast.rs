@@ -38,13 +38,13 @@ pub(super) struct Ahead {
     pub(super) trend: Vec<Exact>,
 }
 
-/// Says whether a row counts for a budget.
-fn counts(scoped: &ScopedBudget, ledger: &Ledger, row: &CostRow) -> bool {
+/// Says whether a row counts for a budget; a closed month has the names that teams had then.
+fn counts(snapshot: &Snapshot, scoped: &ScopedBudget, ledger: &Ledger, row: &CostRow) -> bool {
     let budget = &scoped.budget;
     let tagged = |(tag, value): (&String, &String)| {
         ledger.charges.get(&row.charge).and_then(|charge| charge.tag(tag)) == Some(value)
     };
-    row.team.as_deref() == Some(&*budget.team)
+    row.team.as_deref().is_some_and(|team| snapshot.teams().is_named(&budget.team, team))
         && scoped.holds(row.component.as_deref(), row.stack.as_deref())
         && budget.tags.iter().all(tagged)
 }
@@ -93,7 +93,7 @@ impl BudgetService {
         let mut month = Period::containing(period.first(), PeriodKind::Month, 1);
         while month.first() < period.end() {
             let read = self.month(snapshot, months, month, &scoped.budget.amount.currency).await?;
-            for row in read.ledger.rows.iter().filter(|row| counts(scoped, &read.ledger, row)) {
+            for row in read.ledger.rows.iter().filter(|row| counts(snapshot, scoped, &read.ledger, row)) {
                 spent.billed = spent.billed.checked_add(row.billed).ok_or_else(too_long)?;
                 spent.effective = spent.effective.checked_add(row.effective).ok_or_else(too_long)?;
             }
@@ -125,7 +125,7 @@ impl BudgetService {
             for row in ledger.rows.iter().filter(|row| row.corrects.is_none()) {
                 let share = shares.entry(row.charge).or_default();
                 share.1 += row.effective.approximate();
-                if counts(scoped, ledger, row) {
+                if counts(snapshot, scoped, ledger, row) {
                     share.0 += row.effective.approximate();
                 }
             }

@@ -67,7 +67,7 @@ impl BudgetService {
         let mut months = forecast::Months::default();
         let mut figures = Vec::new();
         for scoped in snapshot.teams().budgets() {
-            let promised = promised(scoped, &priced, &reservations, &[])?;
+            let promised = promised(snapshot, scoped, &priced, &reservations, &[])?;
             figures.push(self.figures_of(snapshot, scoped, &promised, day, &mut months).await?);
         }
         Ok(figures)
@@ -136,13 +136,13 @@ impl BudgetService {
         let scoped = scoped.ok_or_else(|| PlatformError::NotFound { what: format!("budget '{name}'") })?;
         let priced = self.costs.priced(snapshot)?;
         let mut committed: Vec<InstancePrice> =
-            live(scoped, &priced).filter(|price| price.from != "none").cloned().collect();
+            live(snapshot, scoped, &priced).filter(|price| price.from != "none").cloned().collect();
         committed.sort_by(|a, b| match (a.monthly.amount, b.monthly.amount) {
             (Some(a), Some(b)) => b.cmp(&a),
             (a, b) => a.is_some().cmp(&b.is_some()),
         });
         let reserved = self.store.budget_reservations().await?;
-        let reserved = reserved.into_iter().filter(|claim| counts(scoped, claim)).collect();
+        let reserved = reserved.into_iter().filter(|claim| counts(snapshot, scoped, claim)).collect();
         Ok(BudgetParts { committed, reserved })
     }
 
@@ -270,19 +270,38 @@ fn too_long() -> PlatformError {
 }
 
 /// Returns the instances that count for a budget.
-fn live<'a>(scoped: &'a ScopedBudget, priced: &'a [Priced]) -> impl Iterator<Item = &'a InstancePrice> {
+fn live<'a>(
+    snapshot: &'a Snapshot,
+    scoped: &'a ScopedBudget,
+    priced: &'a [Priced],
+) -> impl Iterator<Item = &'a InstancePrice> {
     let own =
         priced.iter().map(|priced| &priced.price).filter(|price| price.team.as_ref() == Some(&scoped.budget.team));
-    own.filter(|price| scoped.holds(Some(&price.component), Some(&price.stack)))
+    own.filter(|price| holds(snapshot, scoped, &price.component, &price.stack))
 }
 
-/// Says whether a claim counts for a budget.
-fn counts(scoped: &ScopedBudget, claim: &Claim) -> bool {
-    claim.team == scoped.budget.team && scoped.holds(Some(&claim.component), Some(&claim.stack))
+/// Says whether a claim counts for a budget; it was made when the team perhaps had another name.
+fn counts(snapshot: &Snapshot, scoped: &ScopedBudget, claim: &Claim) -> bool {
+    snapshot.teams().is_named(&scoped.budget.team, &claim.team)
+        && holds(snapshot, scoped, &claim.component, &claim.stack)
+}
+
+/// Says whether an instance counts for a budget; where the budget names tags, `vars.tags` must have them. What is not
+/// configured (any more) counts: it might have them.
+fn holds(snapshot: &Snapshot, scoped: &ScopedBudget, component: &str, stack: &str) -> bool {
+    let tags = &scoped.budget.tags;
+    let tagged = || {
+        let estate = snapshot.estate();
+        let Ok(id) = estate.find(component, stack, None) else { return true };
+        let own = estate.section(id, "vars").get_mut("tags").map(Value::take).unwrap_or_default();
+        tags.iter().all(|(tag, value)| own.get(tag).and_then(Value::as_str) == Some(value))
+    };
+    scoped.holds(Some(component), Some(stack)) && (tags.is_empty() || tagged())
 }
 
 /// Adds up what stands against a budget, a month; what the claimants themselves have reserved does not count against it.
 fn promised(
+    snapshot: &Snapshot,
     scoped: &ScopedBudget,
     priced: &[Priced],
     reservations: &[Claim],
@@ -290,7 +309,7 @@ fn promised(
 ) -> Result<Promised, PlatformError> {
     let budget = &scoped.budget;
     let mut promised = Promised::default();
-    for price in live(scoped, priced) {
+    for price in live(snapshot, scoped, priced) {
         let other = price.monthly.currency != budget.amount.currency;
         let amount = price.monthly.amount.filter(|amount| !other || amount.is_zero());
         promised.committed = promised.committed.checked_add(amount.unwrap_or_default()).ok_or_else(too_long)?;
@@ -298,7 +317,7 @@ fn promised(
             promised.unknown.push(format!("{}@{}", price.component, price.stack));
         }
     }
-    for claim in others(reservations, claims).filter(|claim| counts(scoped, claim)) {
+    for claim in others(reservations, claims).filter(|claim| counts(snapshot, scoped, claim)) {
         if claim.monthly.currency == budget.amount.currency {
             let amount = claim.monthly.amount.unwrap_or_default();
             promised.reserved = promised.reserved.checked_add(amount).ok_or_else(too_long)?;
@@ -322,9 +341,9 @@ fn verdict(
     let mut judged: Vec<Judged> = Vec::new();
     for scoped in snapshot.teams().budgets() {
         let own: Vec<&Money> =
-            claims.iter().filter(|claim| counts(scoped, claim)).map(|claim| &claim.monthly).collect();
+            claims.iter().filter(|claim| counts(snapshot, scoped, claim)).map(|claim| &claim.monthly).collect();
         if !own.is_empty() {
-            let promised = promised(scoped, priced, reservations, claims)?;
+            let promised = promised(snapshot, scoped, priced, reservations, claims)?;
             let word = judge(&scoped.budget, &promised, &together(&own)?);
             judged.push(match snapshot.limit_lifted(&scoped.budget.team) {
                 Some(why) if word.level > Level::Warn => {
@@ -395,7 +414,8 @@ fn holdings(
 ) -> (BTreeMap<String, u32>, BTreeSet<String>) {
     let mut has: BTreeMap<String, u32> = BTreeMap::new();
     let mut stages: BTreeSet<String> = BTreeSet::new();
-    let new = |claim: &Claim| claim.team == team && claim.adds.iter().any(|kind| kind == "instances");
+    let own = |claim: &Claim| snapshot.teams().is_named(team, &claim.team);
+    let new = |claim: &Claim| own(claim) && claim.adds.iter().any(|kind| kind == "instances");
     let added: Vec<&Claim> = others(reservations, claims).chain(claims).filter(|claim| new(claim)).collect();
     let estate = snapshot.estate();
     let stacks: BTreeMap<String, Option<String>> =
@@ -417,17 +437,17 @@ fn holdings(
     let mut grown = BTreeSet::new();
     let reserved = others(reservations, claims).map(|claim| (claim, false));
     let all = reserved.chain(claims.iter().map(|claim| (claim, true)));
-    for (claim, own) in all.filter(|(claim, _)| claim.team == team) {
+    for (claim, asked) in all.filter(|(claim, _)| own(claim)) {
         for kind in &claim.adds {
             match kind.strip_prefix("stage ") {
                 Some(stage) => {
-                    if stages.insert(stage.to_owned()) && own {
+                    if stages.insert(stage.to_owned()) && asked {
                         grown.insert("stages".to_owned());
                     }
                 }
                 None => {
                     *has.entry(kind.clone()).or_default() += 1;
-                    if own {
+                    if asked {
                         grown.insert(kind.clone());
                     }
                 }

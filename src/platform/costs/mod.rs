@@ -4,6 +4,7 @@
 //! to [`crate::domain::cost`] and [`crate::domain::allocation`], and rows to the store.
 
 mod allocation;
+pub mod amend;
 mod anomaly;
 mod generated;
 mod import;
@@ -12,6 +13,7 @@ mod parse;
 mod states;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
 use tokio::sync::Mutex;
@@ -48,16 +50,16 @@ struct Inner {
 }
 
 impl CostService {
-    /// Returns the service over a store.
+    /// Returns the service over a store, and over the folder of what runs saw of states that lie elsewhere.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>) -> Self {
+    pub fn new(store: Arc<dyn Store>, states: PathBuf) -> Self {
         Self {
             inner: Arc::new(Inner {
                 store,
                 importing: Mutex::new(()),
                 preparing: Mutex::new(()),
                 charges: RwLock::default(),
-                prices: states::Cache::default(),
+                prices: states::Cache::new(states),
             }),
         }
     }

@@ -1,7 +1,8 @@
 //! What live instances cost a month, from the state that Terraform keeps of them.
 //!
-//! Only state that lies in the estate is read (the backend `local`, or none): other backends need credentials, which
-//! the platform does not have. An instance whose state cannot be read has no price, and is counted so.
+//! A state that lies in the estate (the backend `local`, or none) is read where it lies. Other backends need credentials,
+//! which the platform does not have: of them it knows what runs saw ([`crate::platform::runs::states`]). An instance whose
+//! state is not known has no price, and is counted so.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -11,17 +12,18 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use crate::atmos::{InstanceId, RunTarget};
-use crate::domain::budget::{InstancePrice, nothing};
+use crate::domain::budget::{InstancePrice, UNREAD, nothing};
 use crate::domain::estimate::{Estimate, Pricing};
 use crate::domain::id::Digest;
 use crate::domain::money::{Currency, Money};
 use crate::domain::plan::Plan;
 use crate::domain::price::Book;
-use crate::domain::stack::InstanceSummary;
+use crate::domain::stack::{InstanceRef, InstanceSummary};
 use crate::domain::usage::Usage;
 use crate::platform::PlatformError;
 use crate::platform::estate::Snapshot;
 use crate::platform::estimates::{embedded_book, estate_book};
+use crate::platform::runs::states::file as seen_file;
 
 /// A state beyond this is not read.
 const LARGEST: u64 = 256 * 1024 * 1024;
@@ -52,6 +54,8 @@ struct Stamp {
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     known: Mutex<HashMap<PathBuf, (Stamp, Priced)>>,
+    /// The folder of what runs saw of states that lie elsewhere.
+    seen: PathBuf,
     /// Where the states of one revision of the estate lie: to resolve every instance takes longer than to look.
     located: Mutex<Option<(u64, Arc<Vec<Located>>)>>,
 }
@@ -60,12 +64,19 @@ pub(super) struct Cache {
 #[derive(Debug)]
 struct Located {
     instance: InstanceSummary,
-    /// The file, or why there is none to read.
-    state: Result<PathBuf, String>,
+    /// The file.
+    state: PathBuf,
+    /// Why it is not the state itself but what runs saw of it, where it is there.
+    elsewhere: Option<String>,
     region: Option<String>,
 }
 
 impl Cache {
+    /// Returns an empty cache over the folder of what runs saw of states that lie elsewhere.
+    pub(super) fn new(seen: PathBuf) -> Self {
+        Self { seen, ..Self::default() }
+    }
+
     /// Returns every instance of Terraform that is not abstract, with the place of its state.
     fn located(&self, snapshot: &Snapshot) -> Arc<Vec<Located>> {
         if let Ok(known) = self.located.lock()
@@ -76,7 +87,7 @@ impl Cache {
         // By their ids, which stand in the same order: to look each one up by its name grows with the square of them.
         let live = snapshot.estate().ids().zip(snapshot.instances());
         let live = live.filter(|(_, instance)| !instance.is_abstract && instance.component_type == "terraform");
-        let located: Vec<Located> = live.map(|(id, instance)| locate(snapshot, id, instance)).collect();
+        let located: Vec<Located> = live.map(|(id, instance)| locate(snapshot, id, instance, &self.seen)).collect();
         let located = Arc::new(located);
         if let Ok(mut known) = self.located.lock() {
             *known = Some((snapshot.revision(), Arc::clone(&located)));
@@ -85,14 +96,18 @@ impl Cache {
     }
 }
 
-fn locate(snapshot: &Snapshot, id: InstanceId, instance: InstanceSummary) -> Located {
-    match snapshot.estate().run_target(id) {
-        Some(target) => {
-            let region = target.vars.get("region").and_then(Value::as_str).map(str::to_owned);
-            Located { state: state_file(&target), region, instance }
+fn locate(snapshot: &Snapshot, id: InstanceId, instance: InstanceSummary, seen: &Path) -> Located {
+    let target = snapshot.estate().run_target(id);
+    let region = target.as_ref().and_then(|target| target.vars.get("region")?.as_str().map(str::to_owned));
+    let place = target.as_ref().map_or_else(|| Err("what a run of it needs cannot be resolved".to_owned()), state_file);
+    let (state, elsewhere) = match place {
+        Ok(path) => (path, None),
+        Err(why) => {
+            let at = InstanceRef { component: instance.component.clone(), stack: instance.stack.clone() };
+            (seen_file(seen, &at), Some(why))
         }
-        None => Located { state: Err("what a run of it needs cannot be resolved".to_owned()), region: None, instance },
-    }
+    };
+    Located { instance, state, elsewhere, region }
 }
 
 /// Prices every instance of Terraform that is not abstract.
@@ -176,11 +191,12 @@ fn price(located: &Located, (own, embedded, prices): (&Book, &Book, &Digest), ca
         estimate: None,
         resources: Vec::new(),
     };
-    let path = match &located.state {
-        Ok(path) => path,
-        Err(why) => return none(Money::unknown(why.clone(), currency), "state"),
+    let path = &located.state;
+    let about = match (std::fs::metadata(path), &located.elsewhere) {
+        (Ok(about), _) => about,
+        (Err(_), Some(why)) => return none(Money::unknown(why.clone(), currency), UNREAD),
+        (Err(_), None) => return none(nothing(&currency), "none"),
     };
-    let Ok(about) = std::fs::metadata(path) else { return none(nothing(&currency), "none") };
     let region = located.region.clone();
     let stamp =
         Stamp { modified: about.modified().ok(), length: about.len(), prices: prices.clone(), region: region.clone() };
@@ -195,9 +211,8 @@ fn price(located: &Located, (own, embedded, prices): (&Book, &Book, &Digest), ca
         return none(Money::unknown(format!("its state has {} bytes", about.len()), currency), "state");
     }
     let read = std::fs::read(path).map_err(|error| error.to_string());
-    let resources = read.and_then(|bytes| resources(&bytes));
-    let resources = match resources {
-        Ok(resources) => resources,
+    let (from, resources) = match read.and_then(|bytes| resources(&bytes)) {
+        Ok(found) => found,
         Err(why) => return none(Money::unknown(format!("its state cannot be read: {why}"), currency), "state"),
     };
     let document = shown(&resources, region.as_deref());
@@ -206,7 +221,7 @@ fn price(located: &Located, (own, embedded, prices): (&Book, &Book, &Digest), ca
         Err(error) => return none(Money::unknown(error.message, currency), "state"),
     };
     let estimate = Estimate::of(&plan, &Usage::default(), &Pricing::new(own, None, embedded));
-    let mut priced = none(estimate.after.clone(), if resources.is_empty() { "none" } else { "state" });
+    let mut priced = none(estimate.after.clone(), if resources.is_empty() { "none" } else { &from });
     priced.price.resources = u32::try_from(resources.len()).unwrap_or(u32::MAX);
     priced.price.as_of = stamp.modified.and_then(|time| jiff::Timestamp::try_from(time).ok());
     priced.region = region;
@@ -221,7 +236,8 @@ fn price(located: &Located, (own, embedded, prices): (&Book, &Book, &Digest), ca
 /// Returns where the state of an instance lies, or why that is not in the estate.
 fn state_file(target: &RunTarget) -> Result<PathBuf, String> {
     if !matches!(target.backend_type.as_str(), "" | "local") {
-        return Err(format!("its state lies in the backend '{}', which is not read", target.backend_type));
+        let backend = &target.backend_type;
+        return Err(format!("its state lies in the backend '{backend}' and was not read: terrace estimate --all does"));
     }
     let setting = |name: &str| target.backend.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let workspace = target.workspace.as_deref().unwrap_or("default");
@@ -235,9 +251,18 @@ fn state_file(target: &RunTarget) -> Result<PathBuf, String> {
     Ok(target.folder.join(path))
 }
 
-/// Reads the managed resources of a state (format 4): address, type, attributes.
-fn resources(bytes: &[u8]) -> Result<Vec<(String, String, Value)>, String> {
+/// Resources with address, type, attributes.
+type Resources = Vec<(String, String, Value)>;
+
+/// Reads the managed resources of a state (format 4), or of one that was shown; and what was read: a state, or a plan.
+fn resources(bytes: &[u8]) -> Result<(String, Resources), String> {
     let state: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    if let Some(values) = state.get("values") {
+        let mut found = Vec::new();
+        values.get("root_module").into_iter().for_each(|module| of_module(module, &mut found));
+        let from = state.get("from").and_then(Value::as_str).unwrap_or("state");
+        return Ok((from.to_owned(), found));
+    }
     if state.get("version").and_then(Value::as_u64) != Some(4) {
         return Err("it is not of version 4".to_owned());
     }
@@ -260,7 +285,18 @@ fn resources(bytes: &[u8]) -> Result<Vec<(String, String, Value)>, String> {
             found.push((format!("{module}{kind}.{name}{index}"), kind.clone(), attributes));
         }
     }
-    Ok(found)
+    Ok(("state".to_owned(), found))
+}
+
+/// Adds the managed resources of a module, as `terraform show -json` writes it, and of those in it.
+fn of_module(module: &Value, found: &mut Resources) {
+    let list = |name: &str| module.get(name).and_then(Value::as_array).into_iter().flatten();
+    for resource in list("resources").filter(|resource| resource["mode"] == "managed") {
+        if let (Some(address), Some(kind)) = (resource["address"].as_str(), resource["type"].as_str()) {
+            found.push((address.to_owned(), kind.to_owned(), resource["values"].clone()));
+        }
+    }
+    list("child_modules").for_each(|child| of_module(child, found));
 }
 
 /// Takes the values of attributes of any type out of the pairs with their types in which a state keeps them, as
@@ -306,9 +342,16 @@ mod tests {
             {"module": "module.db[0]", "mode": "managed", "type": "aws_db_instance", "name": "it",
              "instances": [{"index_key": "a", "attributes": {"id": "db-1"}}, {"index_key": 1, "attributes": {}}]},
         ]});
-        let found = resources(state.to_string().as_bytes()).expect("resources");
+        let (_, found) = resources(state.to_string().as_bytes()).expect("resources");
         let addresses: Vec<&str> = found.iter().map(|(address, ..)| address.as_str()).collect();
         assert_eq!(addresses, ["module.db[0].aws_db_instance.it[\"a\"]", "module.db[0].aws_db_instance.it[1]"]);
+        let shown = json!({"from": "plan", "values": {"root_module": {"child_modules": [{"resources": [
+            {"address": "module.a.aws_ebs_volume.x", "mode": "managed", "type": "aws_ebs_volume", "values": {"size": 1}},
+            {"address": "module.a.data.aws_ami.x", "mode": "data", "type": "aws_ami", "values": {}}]}]}}});
+        let (from, found) = resources(shown.to_string().as_bytes()).expect("resources");
+        let expected = ("module.a.aws_ebs_volume.x".to_owned(), "aws_ebs_volume".to_owned(), json!({"size": 1}));
+        assert_eq!((from.as_str(), found), ("plan", vec![expected]));
+        assert_eq!(resources(br#"{"values": {}}"#), Ok(("state".to_owned(), Vec::new())));
         let any = json!({"input": {"type": ["object", {"mb": "number"}], "value": {"mb": 256}}, "id": "x"});
         assert_eq!(plain(any), json!({"input": {"mb": 256}, "id": "x"}));
         assert!(resources(b"{}").is_err() && resources(b"x").is_err());

@@ -12,16 +12,19 @@ use serde_json::{Value, json};
 use super::check::about;
 use super::claims::BudgetWords;
 use super::proposal::Proposal;
+use crate::domain::budget::Claim;
 use crate::domain::policy::{ApprovalNeed, Gate, Verdict, Weight};
 use crate::domain::request::{Bar, Check, Electorate, Price, Request, Rules};
 use crate::domain::review::Review;
 use crate::domain::run::{Run, RunKind};
 use crate::domain::stack::InstanceRef;
+use crate::platform::PlatformError;
 use crate::platform::audit::Actor;
 use crate::platform::estate::Snapshot;
 use crate::platform::policies::{Bundle, SelfApproval};
 use crate::platform::reviews::{self, Known};
 use crate::platform::runs::RunError;
+use crate::platform::runs::configuration::Promise;
 
 /// The code of a need that waits for one more word than there is.
 const ONE_MORE: &str = "spacelift-undecided";
@@ -165,21 +168,20 @@ pub(super) fn document(
 
 /// Reviews the plan of a run that no request asked for, and says whether it may be applied.
 pub(super) fn of_run(
-    snapshot: &Snapshot,
+    snapshot: &Arc<Snapshot>,
     run: &Run,
     (plan, known): (PathBuf, Known),
     solo: bool,
-    budgets: impl FnOnce(&Review) -> Result<BudgetWords, crate::platform::PlatformError>,
-) -> Result<(Review, Result<(), RunError>), RunError> {
+    budgets: impl FnOnce(&Review) -> Result<(BudgetWords, Option<Claim>), PlatformError>,
+) -> Result<(Review, Result<Option<Promise>, RunError>), RunError> {
     let bundle = Arc::new(Bundle::load(snapshot.estate().root()));
     let review = reviews::review_run(snapshot, run, plan, known, &bundle)?;
     let (component, stack) = (run.component.clone().unwrap_or_default(), run.stack.clone().unwrap_or_default());
     let verdict = review.verdict.clone();
     let facts = reviews::facts(snapshot.estate(), snapshot.teams(), &component, &stack);
-    let budgets = budgets(&review)?;
-    if let Some(first) = budgets.findings.into_iter().find(|finding| finding.weight == Weight::Deny) {
-        let code = if first.code == "quota-exceeded" { "quota-exceeded" } else { "budget-exceeded" };
-        return Ok((review, Err(RunError::Denied { code, message: first.message, hint: first.fix })));
+    let (mut budgets, claim) = budgets(&review)?;
+    if let Some(denied) = over_budget(&mut budgets) {
+        return Ok((review, Err(denied)));
     }
     if let Some(first) = verdict.denials().next() {
         let more = verdict.denials().count() - 1;
@@ -196,13 +198,39 @@ pub(super) fn of_run(
     if facts.protected {
         reasons.push(format!("{component}@{stack} is in a protected stage"));
     }
-    if reasons.is_empty() || own_word(&bundle, solo) {
-        return Ok((review, Ok(())));
+    let own_word = own_word(&bundle, solo);
+    if reasons.is_empty() || own_word {
+        let promise = claim.map(|claim| Promise { claim, snapshot: Arc::clone(snapshot), own_word });
+        return Ok((review, Ok(promise)));
     }
     let verb = if run.kind == RunKind::Destroy { "destroy" } else { "apply" };
+    Ok((review, Err(somebody_else(&reasons, verb, &component, &stack))))
+}
+
+/// Returns the denial of what does not fit a budget or a quota.
+fn over_budget(words: &mut BudgetWords) -> Option<RunError> {
+    let at = words.findings.iter().position(|finding| finding.weight == Weight::Deny)?;
+    let first = words.findings.swap_remove(at);
+    let code = if first.code == "quota-exceeded" { "quota-exceeded" } else { "budget-exceeded" };
+    Some(RunError::Denied { code, message: first.message, hint: first.fix })
+}
+
+fn somebody_else(reasons: &[String], verb: &str, component: &str, stack: &str) -> RunError {
     let message = format!("somebody else must agree: {}", reasons.join("; "));
     let hint = Some(format!("terrace request new --{verb} {component} -s {stack}"));
-    Ok((review, Err(RunError::Denied { code: "approval-needed", message, hint })))
+    RunError::Denied { code: "approval-needed", message, hint }
+}
+
+/// Refuses what does not fit any more now that others have reserved what they promise.
+pub(super) fn of_promise(promise: &Promise, mut words: BudgetWords) -> Result<(), RunError> {
+    if let Some(denied) = over_budget(&mut words) {
+        return Err(denied);
+    }
+    if words.needs.is_empty() || promise.own_word {
+        return Ok(());
+    }
+    let reasons: Vec<String> = words.needs.into_iter().map(|need| need.message).collect();
+    Err(somebody_else(&reasons, "apply", &promise.claim.component, &promise.claim.stack))
 }
 
 /// Tells whether policy lets a person's own word be enough.

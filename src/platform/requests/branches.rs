@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::{approval, claims, unbound};
 use crate::atmos::driver::commands::OwnCommands;
@@ -19,9 +20,9 @@ use crate::platform::estate::EstateService;
 use crate::platform::policies::Bundle;
 use crate::platform::reviews::{self, Known};
 use crate::platform::runs::RunError;
-use crate::platform::runs::configuration::{Configuration, Configurations, UnboundRun};
+use crate::platform::runs::configuration::{Configuration, Configurations, Promise, UnboundRun};
 use crate::platform::sharing::Sharing;
-use crate::platform::store::Store;
+use crate::platform::store::{Store, Tx};
 
 /// The estate as it is checked out, and as the branches of requests have it.
 #[derive(Debug, Clone)]
@@ -66,10 +67,10 @@ impl Configurations for Branches {
         EstateService::current(&self.estate).await.map_or(true, |snapshot| snapshot.has_gates())
     }
 
-    async fn may_apply(&self, _: &Actor, run: &Run, plan: &Path) -> Result<(), RunError> {
+    async fn may_apply(&self, _: &Actor, run: &Run, plan: &Path) -> Result<Option<Promise>, RunError> {
         let snapshot = EstateService::current(&self.estate).await?;
         if !snapshot.has_gates() {
-            return Ok(());
+            return Ok(None);
         }
         let (about, plan, solo) = (run.clone(), plan.to_owned(), self.sharing.is_solo());
         let (budgets, reserved) = (self.budgets.clone(), self.store.budget_reservations().await?);
@@ -81,6 +82,12 @@ impl Configurations for Branches {
         let (review, answer) = judging.await.map_err(|error| PlatformError::Interrupted(error.to_string()))??;
         reviews::keep(&self.store, run.id, &review).await?;
         answer
+    }
+
+    async fn reserve(&self, tx: &mut dyn Tx, promise: &Promise) -> Result<(), RunError> {
+        let snapshot = &promise.snapshot;
+        let verdict = self.budgets.reserve(tx, snapshot, &promise.claim, Timestamp::now()).await?;
+        approval::of_promise(promise, claims::words(snapshot, &verdict))
     }
 
     async fn may_run(&self, actor: &Actor, run: &UnboundRun) -> Result<(), RunError> {

@@ -81,7 +81,10 @@ pub(crate) fn words(snapshot: &Snapshot, verdict: &Verdict) -> BudgetWords {
         let place: Option<Source> = snapshot.teams().place(team).cloned();
         let (code, fix) = match budget {
             Some(_) => ("budget-exceeded", format!("terrace request new --budget {team} --set amount=…")),
-            None => ("quota-exceeded", format!("ask for less, or raise the quota in {}", teams::FILE)),
+            None => (
+                "quota-exceeded",
+                format!("ask for less, or for more: terrace request new --budget {team} --set quota.…"),
+            ),
         };
         let finding = |code: &str, weight, message| Finding {
             code: code.to_owned(),
@@ -115,7 +118,7 @@ pub(crate) fn words(snapshot: &Snapshot, verdict: &Verdict) -> BudgetWords {
     found
 }
 
-/// Asks budgets and quotas about the plan of a run that no request asked for; what it adds is new where nothing of its
+/// Asks budgets and quotas about the plan of a run that no request asked for, and returns what it would reserve; what it adds is new where nothing of its
 /// instance is live.
 pub(super) fn of_run(
     budgets: &BudgetService,
@@ -123,7 +126,7 @@ pub(super) fn of_run(
     run: &Run,
     review: &Review,
     reserved: &[Claim],
-) -> Result<BudgetWords, PlatformError> {
+) -> Result<(BudgetWords, Option<Claim>), PlatformError> {
     let at = InstanceRef {
         component: run.component.clone().unwrap_or_default(),
         stack: run.stack.clone().unwrap_or_default(),
@@ -133,10 +136,11 @@ pub(super) fn of_run(
         _ if budgets.is_live(snapshot, &at)? => InstanceAction::Change,
         _ => InstanceAction::Create,
     };
-    let claimant = format!("run/{}", run.id);
+    let claimant = Claim::of_run(run.number);
     let claim = claim(snapshot, snapshot.estate(), claimant, (&at, action), &review.estimate.delta);
-    let Some(claim) = claim else { return Ok(BudgetWords::default()) };
-    Ok(words(snapshot, &budgets.judge(snapshot, reserved, &[claim])?))
+    let Some(claim) = claim else { return Ok((BudgetWords::default(), None)) };
+    let words = words(snapshot, &budgets.judge(snapshot, reserved, std::slice::from_ref(&claim))?);
+    Ok((words, Some(claim).filter(|claim| !claim.saves())))
 }
 
 impl RequestService {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::RequestService;
 use super::approval::need;
 use super::error::RequestError;
-use crate::domain::budget::{Claim, Level};
+use crate::domain::budget::Level;
 use crate::domain::policy::{Finding, Outcome, Verdict, Weight};
 use crate::domain::request::{Check, Request, RequestState, Step};
 use crate::platform::estate::Snapshot;
@@ -19,15 +19,6 @@ pub(super) fn may_approve(step: &Step) -> bool {
 /// Tells whether budgets are promised to a request in this state.
 fn is_promised(state: RequestState) -> bool {
     matches!(state, RequestState::Approved | RequestState::Executing)
-}
-
-/// Returns what of a check is promised. What saves promises nothing: it is not saved yet.
-fn promised(check: &Check) -> impl Iterator<Item = &Claim> {
-    let saves = |claim: &&Claim| {
-        let known = claim.monthly.unknown.is_empty();
-        claim.adds.is_empty() && known && claim.monthly.amount.is_some_and(|amount| amount.is_negative())
-    };
-    check.claims.iter().filter(move |claim| !saves(claim))
 }
 
 impl RequestService {
@@ -51,7 +42,7 @@ impl RequestService {
             _ => before.check.as_ref(),
         };
         let (mut level, mut said) = (Level::Ok, Vec::new());
-        for claim in check.into_iter().flat_map(promised) {
+        for claim in check.into_iter().flat_map(|check| &check.claims).filter(|claim| !claim.saves()) {
             let verdict = self.inner.budgets.reserve(tx, snapshot, claim, now).await?;
             level = level.max(verdict.level);
             let grave = verdict.judged.into_iter().filter(|word| word.level >= Level::Approve);

@@ -13,9 +13,10 @@ use super::error::RunError;
 use super::executor::AGAIN;
 use super::folder::RunFolder;
 use super::hand;
-use super::journal::{self, Note};
+use super::journal::{self, Note, Outcome};
 use super::mask;
 use super::service::{RunService, save};
+use super::states;
 use super::takeover::{self, Telling};
 use crate::domain::id::{RunId, RunRef};
 use crate::domain::run::lock::LockKey;
@@ -84,8 +85,18 @@ impl RunService {
         let folder = self.inner.folder(id);
         let known = self.inner.store.run(&RunRef::Id(id)).await?;
         let new = journal::read(&folder.journal(), usize::try_from(known.taken).unwrap_or(usize::MAX));
-        if new.is_ok_and(|new| new.iter().any(|entry| matches!(entry.note, Note::Planned { .. }))) {
+        let new = new.unwrap_or_default();
+        let ended = new.iter().find_map(|entry| match entry.note {
+            Note::Ended { outcome, .. } => Some(outcome),
+            _ => None,
+        });
+        let shown = |note: &Note| matches!(note, Note::Planned { .. });
+        if new.iter().any(|entry| shown(&entry.note)) || (ended.is_some() && known.request.reads_state) {
             mask_plan(&folder).await;
+        }
+        if let Some(outcome) = ended.filter(|_| copy::is_remote(&known.locks)) {
+            let began = new.iter().any(|entry| matches!(entry.note, Note::Applying { .. }));
+            self.keep_state(&known, &folder, outcome, began || known.run.state == RunState::Applying).await;
         }
         // What a request applies was looked at before people agreed to it.
         let agreed = known.request.request.as_ref().is_some_and(|mark| mark.applies.is_some());
@@ -151,6 +162,19 @@ impl RunService {
             self.clean_up(kept.run).await?;
         }
         Ok(())
+    }
+
+    /// Keeps what a run saw of a state that lies elsewhere; without it the instance has no price, and nothing else fails.
+    async fn keep_state(&self, known: &KeptRun, folder: &RunFolder, outcome: Outcome, began: bool) {
+        // Only what reads a state, or plans, has seen one.
+        if !(known.run.kind.plans() || known.request.reads_state) {
+            return;
+        }
+        let (states, run, place) = (self.inner.settings.states.clone(), known.run.clone(), folder.clone());
+        let kept = blocking(move || states::keep(&states, &run, &place, outcome, began)).await;
+        if let Err(error) = kept.and_then(|kept| kept.map_err(RunError::io("cannot keep the state"))) {
+            tracing::warn!(run = %known.run.id, %error, "what a run saw of a state is not kept");
+        }
     }
 
     /// Removes what nobody needs of a run that has ended, and says where a state lies that could not be sent.

@@ -9,10 +9,13 @@ use async_trait::async_trait;
 use super::error::RunError;
 use crate::atmos::driver::commands::OwnCommands;
 use crate::atmos::{AtmosError, Estate, RunTarget};
+use crate::domain::budget::Claim;
 use crate::domain::run::since::Leaf;
 use crate::domain::run::{Run, RunKind};
 use crate::domain::stack::{Dependency, Diagnostic, ExplainedValue, InstanceRef, InstanceSummary, Severity};
 use crate::platform::audit::Actor;
+use crate::platform::estate::Snapshot;
+use crate::platform::store::Tx;
 
 /// One resolved configuration.
 pub trait Configuration: Send + Sync {
@@ -62,6 +65,16 @@ pub struct UnboundRun {
     pub request: Option<String>,
 }
 
+/// What a run that may apply promises of its team's budgets.
+#[derive(Debug, Clone)]
+pub struct Promise {
+    pub(in crate::platform) claim: Claim,
+    /// The estate that it was judged by.
+    pub(in crate::platform) snapshot: Arc<Snapshot>,
+    /// Whether the person's own word is enough where an approval is needed.
+    pub(in crate::platform) own_word: bool,
+}
+
 /// Where the current configuration comes from.
 #[async_trait]
 pub trait Configurations: Send + Sync {
@@ -76,9 +89,16 @@ pub trait Configurations: Send + Sync {
         false
     }
 
-    /// Says whether a person may let a run apply its plan, which lies there as JSON.
-    async fn may_apply(&self, actor: &Actor, run: &Run, plan: &Path) -> Result<(), RunError> {
+    /// Says whether a person may let a run apply its plan, which lies there as JSON, and what it then promises.
+    async fn may_apply(&self, actor: &Actor, run: &Run, plan: &Path) -> Result<Option<Promise>, RunError> {
         let _ = (actor, run, plan);
+        Ok(None)
+    }
+
+    /// Reserves what a run promises, in the transaction of the yes to its plan: of two that fit each by itself but not
+    /// together, the second is refused.
+    async fn reserve(&self, tx: &mut dyn Tx, promise: &Promise) -> Result<(), RunError> {
+        let _ = (tx, promise);
         Ok(())
     }
 

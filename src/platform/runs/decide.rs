@@ -22,15 +22,22 @@ impl RunService {
     pub async fn confirm(&self, actor: &Actor, which: &RunRef, digest: Option<&Digest>) -> Result<Run, RunError> {
         let before = self.inner.store.run(which).await?.run;
         let id = before.id;
-        if matches!(before.state, RunState::AwaitingConfirmation | RunState::Checking) {
-            self.check_gate(actor, &before).await?;
-        }
+        let promise = match before.state {
+            RunState::AwaitingConfirmation | RunState::Checking => self.check_gate(actor, &before).await?,
+            _ => None,
+        };
         let mut tx = self.inner.store.begin().await?;
         let mut kept = tx.run(id).await?;
         let read = kept.run.version;
         let digest = digest.or(kept.run.plan_digest.as_ref()).cloned().ok_or(Refusal::NotConfirmed)?;
         let transition = kept.run.facts().after(&Happening::Confirmed { digest: digest.clone() })?;
         if kept.run.confirmed_by.is_none() {
+            if let Some(promise) = &promise
+                && let Err(error) = self.inner.configurations.reserve(tx.as_mut(), promise).await
+            {
+                drop(tx);
+                return Err(self.refuse(id, error).await?);
+            }
             kept.run.state = transition.to;
             kept.run.confirmed_by = Some(actor.name.clone());
             kept.run.expires_at = None;

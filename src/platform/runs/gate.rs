@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::configuration::UnboundRun;
+use super::configuration::{Promise, UnboundRun};
 use super::error::RunError;
 use super::service::{RunService, save};
 use super::takeover::Telling;
@@ -96,12 +96,19 @@ impl RunService {
     }
 
     /// Refuses where policy or approvals stand against a run's plan; the run is then denied, and lets go of its locks.
-    pub(super) async fn check_gate(&self, actor: &Actor, run: &Run) -> Result<(), RunError> {
-        let asked = self.inner.configurations.may_apply(actor, run, &self.plan_json(run.id)).await;
-        let Err(error) = asked else { return Ok(()) };
-        if matches!(error, RunError::Denied { .. }) {
-            self.end_before(run.id, Ending::Denied, &error.to_string()).await?;
+    /// Returns what it promises of its team's budgets.
+    pub(super) async fn check_gate(&self, actor: &Actor, run: &Run) -> Result<Option<Promise>, RunError> {
+        match self.inner.configurations.may_apply(actor, run, &self.plan_json(run.id)).await {
+            Ok(promise) => Ok(promise),
+            Err(error) => Err(self.refuse(run.id, error).await?),
         }
-        Err(error)
+    }
+
+    /// Ends a run that was denied; returns the denial.
+    pub(super) async fn refuse(&self, id: RunId, error: RunError) -> Result<RunError, RunError> {
+        if matches!(error, RunError::Denied { .. }) {
+            self.end_before(id, Ending::Denied, &error.to_string()).await?;
+        }
+        Ok(error)
     }
 }

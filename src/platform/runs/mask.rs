@@ -62,7 +62,8 @@ fn plan(plan: &mut Value) {
     for (_, changed) in plan.get_mut("output_changes").and_then(Value::as_object_mut).into_iter().flatten() {
         change(changed);
     }
-    for values in ["/planned_values", "/prior_state/values"] {
+    // A state that was shown has its values at the top.
+    for values in ["/planned_values", "/prior_state/values", "/values"] {
         plan.pointer_mut(values).into_iter().for_each(state);
     }
 }
@@ -146,6 +147,7 @@ mod tests {
             "planned_values": {"outputs": {"secret": {"sensitive": true, "value": "hunter2"}, "plain": {"value": 1}},
                 "root_module": {"child_modules": [{"resources": [
                     {"values": {"token": "hunter2", "size": 3}, "sensitive_values": {"token": true}}]}]}},
+            "values": {"outputs": {"secret": {"sensitive": true, "value": "hunter2"}}},
             "prior_state": {"values": {"root_module": {"resources": [
                 {"values": {"all": "hunter2"}, "sensitive_values": true}]}}}});
         plan(&mut value);

@@ -28,6 +28,7 @@ pub mod scanners;
 pub mod service;
 mod set;
 mod since;
+pub mod states;
 pub mod supervisor;
 mod takeover;
 mod unlock;

@@ -19,8 +19,9 @@ use super::protocol::{Patience, Progress};
 use super::scanners::Scanner;
 use super::takeover::Telling;
 use super::vault::Vault;
+use crate::domain::budget::Claim;
 use crate::domain::id::{RunId, RunRef};
-use crate::domain::run::Run;
+use crate::domain::run::{Run, RunState};
 use crate::platform::store::{KeptRun, RunCount, RunQuery, Store, Tx};
 
 /// How runs are run.
@@ -48,6 +49,8 @@ pub struct RunSettings {
     pub copies: bool,
     /// The key that plans are encrypted with while they wait for approvals; it is made where it is not there.
     pub plans_key: PathBuf,
+    /// The folder of what runs saw of states that lie elsewhere.
+    pub states: PathBuf,
 }
 
 impl RunSettings {
@@ -56,6 +59,7 @@ impl RunSettings {
     pub fn new(folder: PathBuf, program: PathBuf, cache: PathBuf) -> Self {
         Self {
             plans_key: folder.with_file_name("plans.key"),
+            states: folder.with_file_name("states"),
             folder,
             program,
             cache,
@@ -123,6 +127,10 @@ impl Inner {
 /// Writes a run that changed, with what is to be told of it.
 pub(super) async fn save(mut tx: Box<dyn Tx>, kept: &KeptRun, read: u64, telling: Telling) -> Result<(), RunError> {
     tx.save_run(kept, read).await?;
+    // What it promised of a budget is live now, or will not be; of what is unknown nobody knows.
+    if kept.run.state.is_end() && kept.run.state != RunState::Unknown {
+        tx.remove_budget_reservation(&Claim::of_run(kept.run.number)).await?;
+    }
     match telling.into_change() {
         Some(change) => tx.commit(change).await.map(drop)?,
         None => tx.commit_bookkeeping().await?,

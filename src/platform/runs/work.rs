@@ -95,6 +95,7 @@ impl Ground<'_> {
         let mut work = match request.kind {
             RunKind::Plan | RunKind::Apply | RunKind::Destroy | RunKind::Drift => self.instance(request)?,
             RunKind::Workflow => self.workflow(request)?,
+            RunKind::Command if request.reads_state => self.instance(request)?,
             RunKind::Command => self.command(request)?,
         };
         // What was approved was scanned when it was planned.

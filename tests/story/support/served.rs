@@ -68,6 +68,14 @@ impl Served {
         self.paths.folder()
     }
 
+    /// Runs a command on the estate, as a person of this home would; returns its standard output.
+    pub(crate) async fn terrace(&self, arguments: &[&str]) -> String {
+        let mut command = tokio::process::Command::from(program(self.temp.path()));
+        let done = command.arg("-C").arg(self.root()).args(arguments).output().await.expect("ran");
+        assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    }
+
     /// Kills the platform process and starts the next one.
     pub(crate) fn kill_and_serve_again(&mut self) {
         self.process.kill().expect("killed");
