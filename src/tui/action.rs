@@ -195,7 +195,7 @@ actions! {
     ShowFiles       "show-files"       "Show the lines that it would change"                    [Form] Screen enabled::in_form;
     PlanNow         "plan-now"         "Plan what is filled in, for its price and verdict"      [Form] Reads enabled::in_form;
     // Budgets.
-    Unallocated     "unallocated"      "What nobody pays for, why, and the edit that fixes it"  [Budgets] Screen enabled::has_budgets;
+    Unallocated     "unallocated"      "What nobody pays for, why, and the command that changes it"  [Budgets] Screen enabled::has_budgets;
     Savings         "savings"          "What could be saved"                                    [Budgets] Screen enabled::has_budgets;
     Accept          "accept"           "Say that a suggestion will be done"                     [Budgets] Changes enabled::on_recommendation;
     Dismiss         "dismiss"          "Say why a suggestion will not be done"                  [Budgets] Changes enabled::on_recommendation;

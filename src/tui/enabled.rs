@@ -346,7 +346,7 @@ impl App {
                 let command = row.and_then(|row| row.copy).filter(|copy| copy.starts_with("terrace "));
                 command.unwrap_or_else(|| format!("terrace request show {}", request.number))
             }),
-            View::Budgets => super::panes::budgets::row(self, self.budgets.cursor.at).copy,
+            View::Budgets => super::panes::budgets::row(self, self.budgets.cursor.at, 80).copy,
             View::Events => {
                 let at = *self.events.shown.get(self.events.cursor.at)?;
                 let live = self.events.tab == super::panes::events::Tab::Live;

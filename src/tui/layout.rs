@@ -42,8 +42,12 @@ pub fn panes(app: &App) -> Option<Panes> {
         let above = above.clamp(5, body.height.saturating_sub(6).max(5));
         (Rect { height: above, ..body }, Rect { y: body.y + above, height: body.height - above, ..body })
     } else {
-        // A request's page has two columns: the list beside it takes less.
-        let part = if app.view == View::Requests { 2 } else { 3 };
+        // A request's page has two columns: the list beside it takes less. A budget's row has many figures.
+        let part = match app.view {
+            View::Requests => 2,
+            View::Budgets => 4,
+            _ => 3,
+        };
         let left = (u32::from(width) * u32::from(app.split) * part / 300) as u16;
         let left = left.clamp(24, width - 40);
         (Rect { width: left, ..body }, Rect { x: left, width: width - left, ..body })

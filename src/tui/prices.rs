@@ -51,8 +51,7 @@ impl Prices {
     pub fn sum<'i>(&self, instances: impl IntoIterator<Item = &'i InstanceRef>) -> Sum {
         let live: Vec<&InstancePrice> =
             instances.into_iter().filter_map(|one| self.get(&one.component, &one.stack)).collect();
-        let unknown = |price: &&&InstancePrice| price.monthly.amount.is_none() || !price.monthly.unknown.is_empty();
-        let unpriced = live.iter().filter(unknown).count();
+        let unpriced = live.iter().filter(|price| !price.monthly.is_known()).count();
         let known: Vec<Exact> = live.iter().filter_map(|price| price.monthly.amount).collect();
         let first = live.first().map(|price| price.monthly.currency.clone());
         let mixed = live.iter().any(|price| Some(&price.monthly.currency) != first.as_ref());

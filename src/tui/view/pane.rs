@@ -34,8 +34,7 @@ pub fn list(app: &App, frame: &mut Frame<'_>, area: Rect) {
             (title, &app.requests.filter, app.requests.list.at, app.requests.list.trouble.as_ref())
         }
         View::Budgets => {
-            let month = app.budgets.list.value.as_ref().map_or("", |card| &card.report.period);
-            let title = Top::Title(format!("Budgets {month}").trim_end().to_owned());
+            let title = Top::Title(budgets::title(app));
             (title, &app.budgets.filter, app.budgets.list.at, app.budgets.list.trouble.as_ref())
         }
         View::Events => {
@@ -87,7 +86,8 @@ pub fn list(app: &App, frame: &mut Frame<'_>, area: Rect) {
         }
         View::Budgets => {
             let cursor = Some(app.budgets.cursor);
-            list::draw(frame, inner, len, cursor, focused, theme, |i| budgets::row(app, i));
+            let room = inner.width.saturating_sub(1);
+            list::draw(frame, inner, len, cursor, focused, theme, |i| budgets::row(app, i, room));
         }
         View::Events => {
             let cursor = Some(app.events.cursor);

@@ -9,11 +9,14 @@ use crate::tui::app::App;
 use crate::tui::message::{BudgetCard, Level, Look};
 use crate::tui::theme::Meaning;
 use crate::tui::widgets::list::{Piece, Row, piece};
+use crate::tui::widgets::text;
 
 use super::{Item, is_open, long};
 
 /// How many headings stand above the rows of a level.
 pub(super) const HEADINGS: usize = 2;
+/// What stands before a text below an amount.
+const BELOW: &str = "    ";
 /// By what a bill is opened, outermost first; below the last stand its lines.
 const WAY: [&str; 5] = ["team", "stack", "component", "resource", "charge"];
 
@@ -54,9 +57,27 @@ pub(super) fn entries(app: &App) -> Vec<Entry> {
     }
     match item {
         Item::Budget(at) => card.budgets.get(at).map(|figures| budget(figures, card)).unwrap_or_default(),
-        Item::Unallocated => unallocated(card),
-        Item::Savings => savings(app, card),
+        Item::Unallocated => unallocated(card, room(app)),
+        Item::Savings => savings(app, card, room(app)),
     }
+}
+
+/// Returns how many columns the text of a row has that stands below an amount.
+fn room(app: &App) -> usize {
+    let pane = crate::tui::layout::panes(app).map_or(80, |panes| panes.detail.width);
+    usize::from(pane).saturating_sub(3 + BELOW.len()).max(20)
+}
+
+/// Makes rows of a text that explains the row above it; each copies the same.
+fn below(words: &str, room: usize, copy: Option<&str>) -> impl Iterator<Item = Row> {
+    let lines = text::wrap(words, room);
+    lines.into_iter().map(move |line| {
+        let row = Row::text(format!("{BELOW}{line}"), Meaning::Dim);
+        match copy {
+            Some(copy) => row.copied(copy),
+            None => row,
+        }
+    })
 }
 
 fn fact(name: &str, value: String) -> Row {
@@ -143,17 +164,17 @@ fn change(days: &[Exact]) -> Option<i64> {
     i64::try_from(share.rounded(0).mantissa()).ok()
 }
 
-fn unallocated(card: &BudgetCard) -> Vec<Entry> {
+fn unallocated(card: &BudgetCard, room: usize) -> Vec<Entry> {
     let mut found = Vec::new();
     for entry in &card.report.unallocated {
         let only = vec![("team", crate::domain::showback::UNALLOCATED.to_owned()), ("service", entry.service.clone())];
         let look = Look::Bill { period: card.report.period.clone(), only, by: "resource" };
         found.push(Entry {
-            row: amount_row(&long(&entry.amounts.billed), format!("{}: {}", entry.service, entry.why)),
+            row: amount_row(&long(&entry.amounts.billed), entry.service.clone()),
             then: Then::Look(entry.service.clone(), look),
         });
-        let fix = Row::text(format!("{:16}{}", "", entry.fix), Meaning::Dim);
-        found.push(Entry::still(fix.copied(entry.fix.clone())));
+        found.extend(below(&entry.why, room, None).map(Entry::still));
+        found.extend(below(&entry.fix, room, Some(&entry.fix)).map(Entry::still));
     }
     if found.is_empty() {
         found.push(Entry::still(Row::text("Everything billed belongs to somebody.", Meaning::Dim)));
@@ -161,10 +182,10 @@ fn unallocated(card: &BudgetCard) -> Vec<Entry> {
     found
 }
 
-fn savings(app: &App, card: &BudgetCard) -> Vec<Entry> {
+fn savings(app: &App, card: &BudgetCard, room: usize) -> Vec<Entry> {
     let (open, decided): (Vec<_>, Vec<_>) =
         card.recommendations.iter().enumerate().partition(|(_, one)| is_open(app, one));
-    let mut found: Vec<Entry> = open.into_iter().flat_map(|(at, one)| suggestion(at, one)).collect();
+    let mut found: Vec<Entry> = open.into_iter().flat_map(|(at, one)| suggestion(at, one, room)).collect();
     if found.is_empty() {
         found.push(Entry::still(Row::text("Nothing to save by what is live and known.", Meaning::Dim)));
     }
@@ -196,7 +217,7 @@ fn savings(app: &App, card: &BudgetCard) -> Vec<Entry> {
     found
 }
 
-fn suggestion(at: usize, one: &Recommendation) -> Vec<Entry> {
+fn suggestion(at: usize, one: &Recommendation, room: usize) -> Vec<Entry> {
     let confidence = match one.confidence {
         Confidence::Low => "unsure",
         Confidence::Medium => "likely",
@@ -214,13 +235,9 @@ fn suggestion(at: usize, one: &Recommendation) -> Vec<Entry> {
     let row = row
         .right(vec![piece(format!("{confidence}, {effort}"), Meaning::Dim)])
         .copied(format!("terrace recommend accept {}", one.id));
-    let place = format!("{:16}{} in {} · {}", "", one.component, one.stack, one.evidence.join(", "));
-    let edit = Row::text(format!("{:16}{}", "", one.edit), Meaning::Dim).copied(one.edit.clone());
-    vec![
-        Entry { row, then: Then::Suggestion(at) },
-        Entry { row: Row::text(place, Meaning::Dim), then: Then::Suggestion(at) },
-        Entry { row: edit, then: Then::Suggestion(at) },
-    ]
+    let place = format!("{} in {} · {}", one.component, one.stack, one.evidence.join(", "));
+    let rows = [row].into_iter().chain(below(&place, room, None)).chain(below(&one.edit, room, Some(&one.edit)));
+    rows.map(|row| Entry { row, then: Then::Suggestion(at) }).collect()
 }
 
 /// Returns the rows of the level that one went down to.
@@ -274,9 +291,7 @@ fn promised(parts: &BudgetParts, found: &mut Vec<Entry>) {
         let name = format!("{} in {} · reserved by {}", claim.component, claim.stack, claim.claimant);
         let row =
             Row::of(vec![piece(format!("{:>14}  ", long(&claim.monthly)), Meaning::Value), piece(name, Meaning::Text)]);
-        found.push(Entry::still(
-            row.copied(format!("terrace request show {}", claim.claimant.rsplit('/').next().unwrap_or_default())),
-        ));
+        found.push(Entry::still(row.copied(claim.command())));
     }
     for price in &parts.committed {
         let name = format!("{} in {}", price.component, price.stack);
@@ -318,8 +333,8 @@ fn instance(estimate: &Estimate, found: &mut Vec<Entry>) {
 
 fn bill(report: &Report, look: &Look, found: &mut Vec<Entry>) {
     let Look::Bill { period, only, by } = look else { return };
-    let total =
-        format!("{} by {by}: {} billed, {} effective", report.period, report.total.billed, report.total.effective);
+    let total = &report.total;
+    let total = format!("by {by}: {} billed, {} effective", total.billed, long(&total.effective));
     found.push(Entry::still(heading(total)));
     let filters: String = only.iter().map(|(name, value)| format!(" --only '{name}={value}'")).collect();
     let command = format!("terrace budget report --period {period}{filters} --by {by}");

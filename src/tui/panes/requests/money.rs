@@ -1,7 +1,10 @@
 //! Money on the screen: what something adds a month, and what that leaves of a budget.
 
+use jiff::civil::Date;
+
 use crate::domain::budget::{Figures, Level, level};
 use crate::domain::money::{Exact, Money, grouped};
+use crate::domain::period::PeriodKind;
 use crate::domain::request::Price;
 use crate::tui::app::App;
 use crate::tui::theme::Meaning;
@@ -77,10 +80,22 @@ pub fn price(price: Option<&Price>, unknown: &[String], columns: usize) -> Vec<R
 pub fn budgets(app: &App, team: &str, added: Option<&Money>, columns: usize) -> Vec<Row> {
     let Some(card) = &app.budgets.list.value else { return Vec::new() };
     let own = card.budgets.iter().filter(|figures| figures.budget.team == team);
-    own.flat_map(|figures| budget(figures, added, columns)).collect()
+    let today = app.now.to_zoned(app.zone.clone()).date();
+    own.flat_map(|figures| budget(figures, added, today, columns)).collect()
 }
 
-fn budget(figures: &Figures, added: Option<&Money>, columns: usize) -> Vec<Row> {
+/// Returns where the month would end with so much more a month from today on; `None` where that is not known.
+fn month_end(figures: &Figures, added: &Money, today: Date) -> Option<[Exact; 2]> {
+    let (end, more) = (figures.forecast.amount?, added.amount?);
+    if figures.budget.period != PeriodKind::Month || added.currency != figures.forecast.currency || more.is_zero() {
+        return None;
+    }
+    let (past, days) = (i128::from(today.day()) - 1, i128::from(today.days_in_month()));
+    let rest = more.share(&[Exact::new(days - past, 0)?, Exact::new(past, 0)?]).first().copied()?;
+    Some([end, end.checked_add(rest)?])
+}
+
+fn budget(figures: &Figures, added: Option<&Money>, today: Date, columns: usize) -> Vec<Row> {
     let whole = &figures.budget.amount;
     let promised = Exact::sum([figures.committed.amount, figures.reserved.amount].into_iter().flatten());
     let promised = promised.unwrap_or_default();
@@ -115,6 +130,12 @@ fn budget(figures: &Figures, added: Option<&Money>, columns: usize) -> Vec<Row> 
         piece(format!("  after this {least}{} ", plain(after, whole)), Meaning::Text),
         piece(format!("{sign}{}{words}", over.unwrap_or_default()), meaning),
     ]));
+    if let Some([end, with]) = month_end(figures, added, today) {
+        let past = whole.amount.is_some_and(|whole| with > whole);
+        let meaning = if past { Meaning::Warning } else { Meaning::Text };
+        let (end, with) = (plain(end, whole), plain(with, whole));
+        rows.push(Row::text(format!("  the month ends at {end}, with this {with}"), meaning));
+    }
     rows
 }
 
@@ -142,6 +163,32 @@ pub fn short(money: &Money) -> String {
 mod tests {
     use super::*;
     use crate::domain::money::Currency;
+
+    #[test]
+    fn the_month_ends_with_what_comes_from_today_on() {
+        let money = |amount: &str| serde_json::json!({"amount": amount, "currency": "USD"});
+        let mut figures: Figures = serde_json::from_value(serde_json::json!({
+            "budget": {"name": "orders", "team": "orders", "amount": money("4000.00"), "period": "month", "fiscal_start": 1,
+                "thresholds": {}, "stacks": [], "components": [], "tags": {}, "owner": null},
+            "period": "2026-11", "committed": money("0.00"), "reserved": money("0.00"), "actual": money("2600.00"),
+            "billed": money("2600.00"), "forecast": money("3900.00"), "unpriced": 0, "promised_percent": "0.0",
+            "level": "ok"}))
+        .unwrap();
+        let added = Money::known("300".parse().unwrap(), Currency::usd());
+        let rows = |figures: &Figures, day| {
+            let rows = budget(figures, Some(&added), Date::constant(2026, 11, day), 60);
+            rows.iter().map(Row::plain).collect::<Vec<_>>().join("\n")
+        };
+        // ten of thirty days are left
+        assert!(
+            rows(&figures, 21).contains("the month ends at $3,900.00, with this $4,000.00"),
+            "{}",
+            rows(&figures, 21)
+        );
+        assert!(rows(&figures, 1).contains("with this $4,200.00"));
+        figures.forecast = Money::unknown("less than a week of bills", Currency::usd());
+        assert!(!rows(&figures, 21).contains("the month ends"), "a forecast that is not known says nothing");
+    }
 
     #[test]
     fn amounts_say_what_they_are_and_never_hide_what_is_unknown() {
