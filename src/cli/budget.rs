@@ -255,6 +255,7 @@ fn amount(money: &Money) -> String {
 fn write_report(out: &mut dyn Write, paint: Paint, report: &Report) -> io::Result<()> {
     let closed = if report.closed { ", closed" } else { "" };
     writeln!(out, "{}{closed}, {}", paint.bold(format!("Costs of {}", report.period)), report.currency)?;
+    writeln!(out, "{}", paint.dim(&report.basis))?;
     for entry in &report.unallocated {
         let (billed, service) = (amount(&entry.amounts.billed), plain(&entry.service));
         writeln!(out, "{} {billed} of {service}: {}", paint.warning("unallocated"), plain(&entry.why))?;

@@ -163,7 +163,7 @@ async fn a_quota_refuses_what_is_one_too_many_and_what_has_expired_is_asked_to_g
     assert_eq!(ask(&served, change).await.state, RequestState::Fulfilled);
     // A larger quota is asked for, agreed to and merged; then it fits.
     for (quota, said) in [
-        (json!({"team": "orders", "quota.cahces": 9}), "there is no quota 'cahces'"),
+        (json!({"team": "orders", "quota.ferries": 9}), "there is no quota 'ferries'"),
         (json!({"team": "orders", "quota.instances": "many"}), "is no quota of instances"),
         (json!({"team": "orders", "quota.stages": 9, "amount": 5}), "either a quota or 'amount'"),
     ] {

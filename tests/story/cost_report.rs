@@ -79,6 +79,12 @@ fn every_format_carries_the_same_figures() {
     let of =
         |format: &str| bills.0.terrace(&["budget", "report", "--period", "2024-10", "--format", format]).succeeds().out;
     assert!(of("text").contains("charged to orders:"), "{}", of("text"));
+    // each names what its figures are
+    assert!(["text", "json", "html"].iter().all(|format| of(format).contains("BilledCost")));
+    assert!(["text", "json", "html"].iter().all(|format| of(format).contains("EffectiveCost")));
+    assert!(of("csv").starts_with("team,stage,service,kind,billed_cost,effective_cost,currency\n"));
+    let page = of("html");
+    assert!(page.contains("<svg") && !page.contains("<script") && !page.contains("src=") && !page.contains("http"));
     assert!(of("html").starts_with("<!doctype html>") && of("html").contains("10.506000400010000000000000000001 USD"));
     let csv = of("csv");
     let sum = csv.lines().skip(1).map(|line| {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::files;
+use super::read;
 use super::script::{Accept, Action, Exec, Output, Script, StepTitle};
 use super::tools::Tools;
 use crate::atmos::{AtmosError, RunTarget};
@@ -151,7 +152,7 @@ pub fn script(
 ) -> Result<Script, AtmosError> {
     check(driver, tools, target, asked.kind)?;
     if asked.kind == RunKind::Command {
-        return read_state(driver, tools, target, places, asked);
+        return read::state(driver, tools, target, places, asked);
     }
     Ok(match driver {
         DriverKind::Atmos => by_atmos(tools, target, places, asked),
@@ -196,16 +197,16 @@ impl Writer {
     }
 }
 
-fn words(items: &[&str]) -> Vec<String> {
+pub(super) fn words(items: &[&str]) -> Vec<String> {
     items.iter().map(|item| (*item).to_owned()).collect()
 }
 
-fn path(path: &Path) -> String {
+pub(super) fn path(path: &Path) -> String {
     path.display().to_string()
 }
 
 /// The program that Atmos would run: the component's `command`, else whatever is installed.
-fn program(tools: &Tools, target: &RunTarget) -> String {
+pub(super) fn program(tools: &Tools, target: &RunTarget) -> String {
     let installed =
         tools.terraform.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     match (target.command.as_str(), installed) {
@@ -249,48 +250,9 @@ fn plan_flags(kind: RunKind) -> &'static [&'static str] {
     }
 }
 
-/// Reads the state of an instance into the place of the plan's JSON, and nothing into the log: it holds secrets.
-///
-/// A workspace that is not there is not made: then nothing of the instance is live.
-fn read_state(
-    driver: DriverKind,
-    tools: &Tools,
-    target: &RunTarget,
-    places: &Places,
-    asked: &Asked<'_>,
-) -> Result<Script, AtmosError> {
-    if tools.terraform.is_none() && !target.command.contains('/') {
-        return Err(AtmosError::new("terraform-missing", "neither terraform nor tofu is installed")
-            .hint("put one of them on your PATH"));
-    }
-    let terraform = program(tools, target);
-    let (mut writer, local) = prepared(target, places, asked);
-    if driver == DriverKind::Atmos {
-        // What only Atmos can evaluate of the backend, it writes before it initializes.
-        let atmos = tools.atmos.as_deref().map_or_else(|| "atmos".to_owned(), path);
-        let init = words(&[&atmos, "terraform", "init", &target.component, "-s", &target.stack]);
-        writer.step("init", &init);
-        let exec = Exec { folder: places.root.clone(), ..writer.exec(init, Output::Log) };
-        writer.push(Action::Exec(Exec { env: environment(target, places, true), ..exec }));
-    } else {
-        initialize(&mut writer, &terraform, target, places, local);
-    }
-    if let Some(workspace) = target.workspace.as_deref().filter(|_| target.backend_type != "http") {
-        let select = words(&[&terraform, "workspace", "select", workspace]);
-        writer.step("workspace", &select);
-        let exec = writer.exec(select, Output::Hidden);
-        writer.push(Action::Exec(exec));
-    }
-    let show = words(&[&terraform, "show", "-json"]);
-    writer.step("show", &show);
-    let exec = writer.exec(show, Output::File(places.plan_json.clone()));
-    writer.push(Action::Exec(exec));
-    Ok(writer.script)
-}
-
 /// Begins the script of a driver that is no Atmos: the folders and the files that Atmos would write. Says whether its
 /// backend is a `local` one.
-fn prepared(target: &RunTarget, places: &Places, asked: &Asked<'_>) -> (Writer, bool) {
+pub(super) fn prepared(target: &RunTarget, places: &Places, asked: &Asked<'_>) -> (Writer, bool) {
     let mut writer = Writer::new(target.folder.clone(), environment(target, places, false));
     for folder in [&places.data, &places.cache] {
         writer.push(Action::Folder { path: folder.clone() });
@@ -363,7 +325,7 @@ pub(super) fn begin(writer: &mut Writer, terraform: &str, target: &RunTarget, pl
 }
 
 /// `init`, as Atmos does it; a `local` backend is not reconfigured.
-fn initialize(writer: &mut Writer, terraform: &str, target: &RunTarget, places: &Places, local: bool) {
+pub(super) fn initialize(writer: &mut Writer, terraform: &str, target: &RunTarget, places: &Places, local: bool) {
     let mut init = words(&[terraform, "init"]);
     if target.init_run_reconfigure && !local {
         init.push("-reconfigure".to_owned());

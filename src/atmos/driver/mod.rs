@@ -10,6 +10,7 @@ pub mod files;
 pub mod instance;
 pub mod planfile;
 pub mod providers;
+mod read;
 pub mod retry;
 pub mod script;
 pub mod tools;

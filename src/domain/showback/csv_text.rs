@@ -3,14 +3,14 @@
 use super::{Group, NONE, Report};
 use crate::domain::money::{Exact, Money};
 
-/// Writes a report as CSV: the columns of `by`, then `kind`, `billed`, `effective`, `currency`.
+/// Writes a report as CSV: the columns of `by`, then `kind`, `billed_cost`, `effective_cost`, `currency`.
 ///
 /// Each leaf has a row for its usage and one for each other kind; both columns add up to the report's total.
 #[must_use]
 pub fn csv(report: &Report) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let mut header: Vec<String> = report.by.clone();
-    header.extend(["kind", "billed", "effective", "currency"].map(str::to_owned));
+    header.extend(["kind", "billed_cost", "effective_cost", "currency"].map(str::to_owned));
     let mut rows = vec![header];
     if report.by.is_empty() {
         for (kind, amounts) in &report.kinds {

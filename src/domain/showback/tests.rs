@@ -79,7 +79,7 @@ fn csv_adds_up_and_holds_no_formula() {
     let text = csv(&made(&rows, &[Dimension::Team, Dimension::Service], &[]));
     assert_eq!(
         text,
-        "team,service,kind,billed,effective,currency\n\
+        "team,service,kind,billed_cost,effective_cost,currency\n\
          unallocated,Tax,tax,0.30,0.30,USD\n\
          orders,'=Storage<b>,usage,2.20,2.20,USD\n\
          orders,Compute,usage,1.10,1.10,USD\n"

@@ -17,7 +17,7 @@ use super::{Item, is_open};
 /// The fewest and the most cells of a bar.
 const BAR: (usize, usize) = (6, 24);
 /// The fewest and the most columns of a name.
-const NAME: (usize, usize) = (8, 20);
+const NAME: (usize, usize) = (11, 20);
 
 /// How wide the parts of a row are: the same for all, so that they stand below each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
