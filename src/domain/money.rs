@@ -401,12 +401,6 @@ pub struct Money {
 }
 
 impl Money {
-    /// Tells whether nothing of it is unknown.
-    #[must_use]
-    pub fn is_known(&self) -> bool {
-        self.amount.is_some() && self.unknown.is_empty()
-    }
-
     /// Makes a known amount.
     #[must_use]
     pub fn known(amount: Exact, currency: Currency) -> Self {

@@ -200,7 +200,7 @@ impl BudgetService {
             |scoped: &&ScopedBudget| scoped.budget.team == team && scoped.holds(Some(&at.component), Some(&at.stack));
         let Some(scoped) = snapshot.teams().budgets().iter().find(holds) else { return Ok(None) };
         let budget = &scoped.budget;
-        let promised = promised(scoped, &self.costs.priced(snapshot)?, reservations, &[])?;
+        let promised = promised(snapshot, scoped, &self.costs.priced(snapshot)?, reservations, &[])?;
         let money = |amount: Exact| Money::known(amount, budget.amount.currency.clone());
         let part = |percent: Exact| monthly(budget.amount.amount?, percent, budget.period.months()).map(money);
         Ok(Some(serde_json::json!({
