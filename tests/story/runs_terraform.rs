@@ -326,13 +326,15 @@ async fn a_declared_local_backend_with_state_needs_no_migration() {
 const ATMOS: &str = r#"#!/bin/sh
 echo "$@" >> "$(dirname "$0")/calls"
 [ "$1" = version ] && { echo "atmos 1.226.0"; exit 0; }
-shift; verb=$1; component=$2; stack=$4; shift 4
+shift; [ "$1" = state ] && shift
+verb=$1; component=$2; stack=$4; shift 4
 cd components/terraform/network || exit 1
 terraform init -no-color >/dev/null || exit 1
 terraform workspace select -or-create "$stack-$component" >/dev/null || exit 1
 case $verb in
 plan) exec terraform plan -no-color -var "name=$component-$stack" "$@" ;;
 apply) exec terraform apply -no-color "$2" ;;
+pull) echo "Switched to workspace \"$stack-$component\"."; exec terraform state pull ;;
 esac
 "#;
 
@@ -361,6 +363,61 @@ async fn the_atmos_driver_plans_into_a_file_and_applies_that_file() {
         format!("terraform plan net -s dev -out={0}\nterraform apply net -s dev --planfile {0}\n", plan.display());
     assert!(calls.ends_with(&expected), "{calls}");
     assert!(run.stood_on.tools.contains(&"atmos 1.226.0".to_owned()), "{:?}", run.stood_on.tools);
+}
+
+/// 4: where gates are in force the state is compared with the plan's before it is applied, by whichever driver.
+#[tokio::test(flavor = "multi_thread")]
+async fn item_4_a_state_that_moved_on_is_noticed_by_both_drivers_before_anything_is_applied() {
+    if no_terraform() {
+        return;
+    }
+    let world = World::new();
+    let atmos = world.temp.path().join("bin/atmos");
+    std::fs::create_dir_all(atmos.parent().expect("a parent")).expect("made");
+    crate::support::host::program(&atmos, ATMOS);
+    let platform = crate::support::platform::start_gated(world.temp.path()).await;
+    let folder = world.root().join("components/terraform/network");
+    let elsewhere = |arguments: &[&str]| {
+        let mut terraform = std::process::Command::new("terraform");
+        terraform.args(arguments).current_dir(&folder).env("TF_DATA_DIR", world.temp.path().join("elsewhere"));
+        let output = terraform.output().expect("ran");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    for by_atmos in [true, false] {
+        let mut asked = request(RunKind::Apply, "net", "dev");
+        if by_atmos {
+            asked.driver = None;
+            asked.env.insert("ATMOS_BIN".to_owned(), atmos.display().to_string());
+        }
+        let plan = |asked: &terrace::domain::run::RunRequest| {
+            let asked = asked.clone();
+            async { platform.until(&platform.create(asked).await, RunState::AwaitingConfirmation).await }
+        };
+        let run = plan(&asked).await;
+        platform.runs.confirm(&alice(), &RunRef::Id(run.id), run.plan_digest.as_ref()).await.expect("confirmed");
+        let run = platform.end(&run).await;
+        assert_eq!(run.state, RunState::Succeeded, "{run:#?}\n{}", String::from_utf8_lossy(&world.log(&run)));
+        // Somebody changes it from elsewhere, so that there is something to plan, and once more while it waits for a yes.
+        elsewhere(&["init", "-no-color"]);
+        elsewhere(&["workspace", "select", "dev-net"]);
+        let change = |name: &str| elsewhere(&["apply", "-auto-approve", "-no-color", "-var", &format!("name={name}")]);
+        change("other");
+        let run = plan(&asked).await;
+        change("another");
+        platform.runs.confirm(&alice(), &RunRef::Id(run.id), run.plan_digest.as_ref()).await.expect("confirmed");
+        let run = platform.end(&run).await;
+        assert_eq!(run.state, RunState::Stale, "{run:#?}\n{}", String::from_utf8_lossy(&world.log(&run)));
+        assert!(run.reason.as_deref().is_some_and(|why| why.contains("serial")), "{run:#?}");
+        assert!(
+            !run.commands
+                .iter()
+                .any(|command| command.step == "apply" && command.argv.iter().any(|word| word.contains("tfplan"))),
+            "nothing was applied: {run:#?}"
+        );
+    }
+    let calls = std::fs::read_to_string(atmos.with_file_name("calls")).expect("calls");
+    assert_eq!(calls.matches("terraform state pull net -s dev --skip-init\n").count(), 2, "{calls}");
+    assert_eq!(calls.matches("terraform apply ").count(), 1, "{calls}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -47,6 +47,8 @@ pub struct Asked<'a> {
     pub yes: bool,
     /// The digest of a plan that was made before and approved: it lies in its place, and is applied as it is.
     pub approved: Option<&'a Digest>,
+    /// Whether gates are in force: a yes may then take its time.
+    pub gates: bool,
     /// For how many seconds it waits for a yes.
     pub seconds: u64,
     /// Whether Git tracks a file; such a file is as before when the run lets go of the folder.
@@ -278,12 +280,8 @@ fn by_terraform(tools: &Tools, target: &RunTarget, places: &Places, asked: &Aske
         writer.push(Action::Confirm { ahead: asked.yes, seconds: asked.seconds });
         // Others may have used the folder while a person thought.
         writer.script.actions.extend(files::prepare(target, asked.tracked, true));
-        if asked.approved.is_some() {
-            // It was made long ago: that it would be stale is known before anything begins.
-            let pull = writer.exec(words(&[&terraform, "state", "pull"]), Output::File(places.state.clone()));
-            writer.push(Action::Exec(pull));
-            writer.push(Action::SameState { plan: places.plan.clone(), state: places.state.clone() });
-        }
+        let pull = writer.exec(words(&[&terraform, "state", "pull"]), Output::File(places.state.clone()));
+        compare_state(&mut writer, pull, places, asked);
         let apply = words(&[&terraform, "apply", &path(&places.plan)]);
         writer.step("apply", &apply);
         let exec = writer.exec(apply, Output::Log);
@@ -292,6 +290,14 @@ fn by_terraform(tools: &Tools, target: &RunTarget, places: &Places, asked: &Aske
         writer.push(Action::Remove { path: target.folder.join(&target.varfile) });
     }
     writer.script
+}
+
+/// Compares the state with the plan's where the plan may be old: that it is stale is known before anything begins.
+fn compare_state(writer: &mut Writer, pull: Exec, places: &Places, asked: &Asked<'_>) {
+    if asked.approved.is_some() || asked.gates {
+        writer.push(Action::Exec(pull));
+        writer.push(Action::SameState { plan: places.plan.clone(), state: places.state.clone() });
+    }
 }
 
 /// Reads what its owner needs after the apply of an approved plan; where that fails, the apply succeeded all the same.
@@ -402,6 +408,22 @@ fn by_atmos(tools: &Tools, target: &RunTarget, places: &Places, asked: &Asked<'_
     if asked.kind.applies() {
         writer.push(Action::Confirm { ahead: asked.yes, seconds: asked.seconds });
         writer.script.actions.extend(files::prepare(target, asked.tracked, false));
+        if asked.approved.is_some() {
+            // Nothing was initialised in this run's data folder.
+            let init = instance("init");
+            writer.step("init", &init);
+            let exec = writer.exec(init, Output::Log);
+            writer.push(Action::Exec(exec));
+        }
+        let mut pull = words(&[&atmos, "terraform", "state", "pull", &target.component, "-s", &target.stack]);
+        pull.push("--skip-init".to_owned());
+        let mut pull = writer.exec(pull, Output::File(places.state.clone()));
+        pull.otherwise = direct.then(|| {
+            let own = words(&[&program(tools, target), "state", "pull"]);
+            let own = writer.exec(own, Output::File(places.state.clone()));
+            Box::new(Exec { folder: target.folder.clone(), env: environment(target, places, false), ..own })
+        });
+        compare_state(&mut writer, pull, places, asked);
         let mut apply = instance("apply");
         apply.extend(["--planfile".to_owned(), path(&places.plan)]);
         writer.step("apply", &apply);

@@ -94,8 +94,14 @@ pub fn same_state(plan: &Path, pulled: &Path) -> Result<Option<String>, PlanFile
         zip::ZipArchive::new(File::open(plan)?).map_err(|error| PlanFileError::NotAPlan(error.to_string()))?;
     let entry = zip.by_name("tfstate").map_err(|error| PlanFileError::NotAPlan(error.to_string()))?;
     let was: Standing = serde_json::from_reader(entry.take(LARGEST))?;
-    let now = std::fs::read(pulled)?;
-    let now: Standing = if now.trim_ascii().is_empty() { Standing::default() } else { serde_json::from_slice(&now)? };
+    let said = std::fs::read(pulled)?;
+    let text = said.trim_ascii();
+    // A driver may say something of its own before it, and after it. Without any state there is none: that fits only a plan
+    // that was made from none, which Terraform compares once more.
+    let begins = if text.starts_with(b"{") { Some(0) } else { memchr::memmem::find(text, b"\n{").map(|at| at + 1) };
+    let text = begins.map_or(&b""[..], |at| &text[at..]);
+    let now = serde_json::Deserializer::from_slice(text).into_iter::<Standing>().next();
+    let now = now.transpose()?.unwrap_or_default();
     let written = |state: &Standing| state.serial > 0;
     Ok(match (was, now) {
         (was, now) if was == now => None,
@@ -261,6 +267,11 @@ mod tests {
             format!("{{\"version\": 4, \"lineage\": \"{lineage}\", \"serial\": {serial}}}")
         };
         assert_eq!(compare(&at("a", 3), &at("a", 3)).expect("read"), None);
+        let around = |state: &str| format!("Switched to workspace.\n{state}\n\nThat was it.\n");
+        assert_eq!(compare(&at("a", 3), &around(&at("a", 3))).expect("read"), None);
+        assert!(compare(&at("a", 3), &around(&at("a", 4))).expect("read").is_some());
+        assert!(compare(&at("a", 3), "No state file was found!").expect("read").is_some());
+        assert_eq!(compare(&at("", 0), "Switched to workspace.\n").expect("read"), None);
         assert_eq!(compare(&at("", 0), "\n").expect("read"), None);
         assert_eq!(compare(&at("", 0), &at("a", 0)).expect("read"), None);
         let moved = |was: &str, now: &str| compare(was, now).expect("read").expect("it moved on");
@@ -268,7 +279,7 @@ mod tests {
         assert!(moved(&at("a", 3), &at("b", 3)).contains("another one"));
         assert!(moved(&at("a", 3), "").contains("another one"), "it is gone");
         assert!(moved(&at("", 0), &at("a", 1)).contains("another one"), "somebody was faster");
-        assert!(compare(&at("a", 3), "no state").is_err());
+        assert!(compare(&at("a", 3), "{no state").is_err());
     }
 
     #[test]

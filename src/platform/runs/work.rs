@@ -141,6 +141,7 @@ impl Ground<'_> {
             args: &request.args,
             yes: request.yes,
             approved: self.approved,
+            gates: self.gates,
             seconds: self.seconds,
             tracked: &|path| tracked.contains(path),
         };

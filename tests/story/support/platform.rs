@@ -112,12 +112,17 @@ impl Configuration for Fixed {
     }
 }
 
-struct Always(Arc<Fixed>);
+/// Always that configuration; with gates in force, or without.
+struct Always(Arc<Fixed>, bool);
 
 #[async_trait]
 impl Configurations for Always {
     async fn current(&self) -> Result<Arc<dyn Configuration>, RunError> {
         Ok(Arc::clone(&self.0) as _)
+    }
+
+    async fn has_gates(&self) -> bool {
+        self.1
     }
 
     async fn at(&self, root: &Path) -> Result<Arc<dyn Configuration>, RunError> {
@@ -207,11 +212,20 @@ pub(crate) async fn start_patient(base: &Path, seconds: u64) -> Platform {
     start_as(base, |settings| settings.confirmation_seconds = seconds).await
 }
 
+/// The same, with gates in force that let everything pass.
+pub(crate) async fn start_gated(base: &Path) -> Platform {
+    start_with_gates(base, true, |_| {}).await
+}
+
 async fn start_as(base: &Path, set: impl FnOnce(&mut RunSettings)) -> Platform {
+    start_with_gates(base, false, set).await
+}
+
+async fn start_with_gates(base: &Path, gates: bool, set: impl FnOnce(&mut RunSettings)) -> Platform {
     let state = base.join("state");
     let place = postgres::place(base, state.join("terrace.db"));
     let store = place.open(&state.join("platform.key"), "/terrace/estates/test").await.expect("store");
-    let configurations = Arc::new(Always(Arc::new(Fixed { root: base.join("estate") })));
+    let configurations = Arc::new(Always(Arc::new(Fixed { root: base.join("estate") }), gates));
     let mut settings = RunSettings::new(state.join("runs"), env!("CARGO_BIN_EXE_terrace").into(), base.join("cache"));
     set(&mut settings);
     settings.patience = Patience { interrupt: 60_000, terminate: 500, linger: 500 };
