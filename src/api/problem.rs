@@ -18,6 +18,9 @@ use crate::platform::runs::RunError;
 /// The media type of a problem document.
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
+/// After how many seconds what is not there now may be asked for again.
+const RETRY_AFTER: &str = "5";
+
 /// What went wrong, for programs (`code`) and people (`title`, `detail`, `hint`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, thiserror::Error)]
 #[error("{detail}")]
@@ -91,6 +94,9 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status_code(), Json(&self)).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER));
+        }
         // The server writes the body again with the instance in it.
         response.extensions_mut().insert(self);
         response

@@ -122,6 +122,52 @@ async fn a_platform_outlives_its_database() {
     served.end().await;
 }
 
+/// A server that hangs, its connections open and nothing answered, is not waited for: whoever asks is told, and everything
+/// goes on when it does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_hangs_is_not_waited_for() {
+    let Some(server) = Postgres::begin() else {
+        Postgres::shared();
+        return;
+    };
+    let folder = tempfile::tempdir().expect("folder");
+    postgres::given(folder.path(), &server);
+    let place = postgres::place(folder.path(), folder.path().join("terrace.db"));
+    let store = place.open(&folder.path().join("platform.key"), "/terrace/estates/test").await.expect("opened");
+    commit(&*store, 1).await.expect("committed");
+    let home = Home::with_database(&server);
+    let served = home.serve().await;
+    served.client.requests(None, 1).await.expect("it answers");
+    // In the middle of a transaction, before one, and while others only read.
+    let tx = store.begin().await.expect("begun");
+    server.hang();
+    let (in_the_middle, before_one, refused) =
+        tokio::join!(tx.commit(change(100)), commit(&*store, 101), served.client.requests(None, 1));
+    for error in [in_the_middle.expect_err("it hangs"), before_one.expect_err("it hangs")] {
+        assert!(matches!(error, PlatformError::DatabaseAway { .. }), "{error:?}");
+    }
+    let refused = refused.expect_err("it hangs");
+    assert_eq!(refused.code(), Some("database-away"), "{refused}");
+    let (asked, mut answer) = (home.paths().socket().to_owned(), String::new());
+    let read = tokio::task::spawn_blocking(move || {
+        use std::io::{Read as _, Write as _};
+        let mut stream = std::os::unix::net::UnixStream::connect(asked).expect("connected");
+        let get = "GET /api/v1/requests HTTP/1.1\r\nHost: terrace\r\nConnection: close\r\n\r\n";
+        stream.write_all(get.as_bytes()).expect("asked");
+        stream.read_to_string(&mut answer).expect("answered");
+        answer
+    });
+    let answer = read.await.expect("read").to_lowercase();
+    let has = |part: &str| assert!(answer.contains(part), "{part}: {answer}");
+    ["http/1.1 503", "retry-after: 5", "application/problem+json", "database-away"].into_iter().for_each(has);
+    server.wake();
+    until("it works again", || async { commit(&*store, 2).await.ok() }).await;
+    until("it answers again", || async { served.client.requests(None, 1).await.ok() }).await;
+    let found = verify::of_store(&*store, Vec::new(), Some(&store.public_key())).await.expect("read");
+    assert!(found.verified && found.records == 2, "what was given up was undone: {found:?}");
+    served.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_platforms_on_one_database_one_writes() {
     let Some(server) = Postgres::shared() else { return };

@@ -50,6 +50,7 @@ use super::audit::AuditDraft;
 use super::events::{Bell, EventDraft};
 use crate::domain::audit::AuditRecord;
 use crate::domain::event::Event;
+use crate::domain::id::Digest;
 use postgres::PostgresStore;
 use sqlite::SqliteStore;
 
@@ -96,6 +97,22 @@ impl Change {
     #[must_use]
     pub fn and_observed(mut self, event: EventDraft) -> Self {
         self.events.push(event);
+        self
+    }
+
+    /// Gives the records about an object the digest before each: of the object as it was, then after the record before.
+    pub(in crate::platform) fn begin_from(&mut self, object: &str, before: Option<Digest>) {
+        let mut before = before;
+        for record in self.audit.iter_mut().filter(|record| record.object == object) {
+            record.before = std::mem::replace(&mut before, record.after.clone());
+        }
+    }
+
+    /// Tells of another change in the same transaction.
+    #[must_use]
+    pub fn join(mut self, other: Change) -> Self {
+        self.events.extend(other.events);
+        self.audit.extend(other.audit);
         self
     }
 

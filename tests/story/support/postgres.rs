@@ -20,12 +20,15 @@ begin() {
         -c shared_buffers=16MB -c max_wal_size=256MB >>"$folder/log" 2>&1 &
     server=$!
 }
+children() { cat "/proc/$server/task/$server/children" 2>/dev/null || pgrep -P "$server"; }
 begin
 echo "$folder"
 while read -r word; do
     case $word in
         kill) kill -QUIT "$server"; wait "$server" ;;
         begin) begin ;;
+        hang) kill -STOP "$server"; kill -STOP $(children) ;;
+        wake) kill -CONT $(children) "$server" ;;
     esac
     echo "$word"
 done
@@ -101,6 +104,16 @@ impl Postgres {
     /// Starts it again over the same data.
     pub(crate) fn begin_again(&self) {
         self.tell("begin");
+    }
+
+    /// Stops the server where it stands: its connections stay open, and nothing answers.
+    pub(crate) fn hang(&self) {
+        self.tell("hang");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn wake(&self) {
+        self.tell("wake");
     }
 
     fn url(&self, database: &str) -> String {

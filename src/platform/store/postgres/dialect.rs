@@ -1,10 +1,13 @@
 //! What PostgreSQL does in its own way.
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use sqlx::PgPool;
+use sqlx::{ConnectOptions as _, Connection as _, PgPool};
 
+use super::Server;
 use super::lease::Lease;
 use crate::platform::PlatformError;
 
@@ -16,6 +19,8 @@ pub(in crate::platform::store) type Db = sqlx::Postgres;
 pub struct Place {
     /// Its URL without anything secret.
     pub(super) name: String,
+    /// How it is asked whether it answers at all.
+    pub(super) server: Server,
     /// Who may write to it.
     pub(super) lease: Arc<Lease>,
 }
@@ -32,6 +37,39 @@ pub(in crate::platform::store) async fn has_table(pool: &PgPool, name: &str) -> 
 pub(in crate::platform::store) async fn check(place: &Place, pool: &PgPool) -> Result<(), PlatformError> {
     let epoch = super::lease::epoch(pool).await.map_err(|e| explain(place, e))?;
     place.lease.refuse_other(&place.name, epoch)
+}
+
+/// After how long without an answer the server is asked whether it answers at all.
+const SILENCE: Duration = Duration::from_secs(8);
+/// How long it may take to say so.
+const PROBE: Duration = Duration::from_secs(4);
+/// After how long one answer is not waited for any more, whatever else the server answers.
+const LONGEST: Duration = Duration::from_secs(120);
+
+/// Waits for an answer. A statement may take its time; where the server does not answer others either, it hangs, and whoever
+/// waits is told so.
+pub(in crate::platform::store) async fn watch<T>(
+    place: &Place,
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    let mut answer = pin!(answer);
+    // Most rows are there already: no timer is begun for them.
+    if let std::task::Poll::Ready(answer) = futures::poll!(&mut answer) {
+        return answer;
+    }
+    let begun = tokio::time::Instant::now();
+    while begun.elapsed() < LONGEST {
+        if let Ok(answer) = tokio::time::timeout(SILENCE, &mut answer).await {
+            return answer;
+        }
+        let probe = async { place.server.options().connect().await?.close().await };
+        tokio::select! {
+            biased;
+            answer = &mut answer => return answer,
+            alive = tokio::time::timeout(PROBE, probe) => if !matches!(alive, Ok(Ok(()))) { break },
+        }
+    }
+    Err(sqlx::Error::PoolTimedOut)
 }
 
 /// Says what an error of sqlx means for a person.

@@ -32,7 +32,7 @@ pub(super) async fn epoch<'c>(by: impl Executor<'c, Database = Postgres>) -> Res
 pub(super) async fn lock(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query(PATIENCE).execute(&mut *connection).await?;
     sqlx::query("select pg_advisory_lock($1)").bind(LOCK).execute(&mut *connection).await?;
-    sqlx::query("set lock_timeout = 0").execute(&mut *connection).await.map(drop)
+    sqlx::query("reset lock_timeout").execute(&mut *connection).await.map(drop)
 }
 
 impl Lease {

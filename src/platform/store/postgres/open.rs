@@ -41,6 +41,8 @@ impl PostgresStore {
             other => other,
         })?;
         refuse_newer(name, &mut connection).await?;
+        // Nobody else works on it now, and a table may be large.
+        sqlx::query("set statement_timeout = 0").execute(&mut connection).await.map_err(|e| said(name, e))?;
         MIGRATIONS.run(&mut connection).await.map_err(|error| explain_migration(name, error))?;
         let lease = Arc::new(Lease::default());
         lease.begin(&mut connection, name, source).await?;
@@ -60,7 +62,7 @@ impl PostgresStore {
             .max_connections(READERS)
             .acquire_timeout(PATIENCE)
             .connect_lazy_with(server.options().options([("default_transaction_read_only", "on")]));
-        let place = Place { name: name.to_owned(), lease };
+        let place = Place { name: name.to_owned(), server: server.clone(), lease };
         Self::over(place, source, PlatformKey::load_or_create(key)?, (writer, reader)).await
     }
 
@@ -75,7 +77,7 @@ impl PostgresStore {
             .max_connections(READERS)
             .acquire_timeout(PATIENCE)
             .connect_lazy_with(server.options().options([("default_transaction_read_only", "on")]));
-        let place = Place { name: server.name().to_owned(), lease: Arc::default() };
+        let place = Place { name: server.name().to_owned(), server: server.clone(), lease: Arc::default() };
         Ok(Self::reading(place, PlatformKey::load(key)?, &pool))
     }
 }
@@ -88,7 +90,8 @@ async fn connect(server: &Server) -> Result<PgConnection, PlatformError> {
         .unwrap_or(Err(sqlx::Error::PoolTimedOut))
         .map_err(|e| said(name, e))?;
     let sql = "select cast(current_setting('server_version_num') as integer), current_setting('server_version')";
-    let version = sqlx::query_as(sql).fetch_one(&mut connection).await;
+    let version = tokio::time::timeout(PATIENCE, sqlx::query_as(sql).fetch_one(&mut connection)).await;
+    let version = version.unwrap_or(Err(sqlx::Error::PoolTimedOut));
     let (number, version): (i32, String) = version.map_err(|e| said(name, e))?;
     if number < OLDEST {
         return Err(PlatformError::Unusable {

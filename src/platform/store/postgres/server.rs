@@ -52,9 +52,12 @@ impl Server {
 
     /// Returns how connections are made.
     pub(super) fn options(&self) -> PgConnectOptions {
-        // Its name in the server's lists, a commit that is on the disk, and a dead peer noticed within half a minute.
+        // Its name in the server's lists, a commit that is on the disk, a dead peer noticed within half a minute, and nobody
+        // waited for whose lock does not go: somebody may hold one who works on the database by hand.
         let session = [
             ("synchronous_commit", "on"),
+            ("lock_timeout", "10s"),
+            ("statement_timeout", "120s"),
             ("tcp_keepalives_idle", "10"),
             ("tcp_keepalives_interval", "5"),
             ("tcp_keepalives_count", "3"),

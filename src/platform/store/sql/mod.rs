@@ -18,6 +18,7 @@ mod record;
 mod request;
 mod run;
 mod token;
+mod watched;
 
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ use crate::platform::audit::key::PlatformKey;
 use crate::platform::crash;
 use crate::platform::events::Bell;
 use crate::platform::store::{Change, Committed, Store, Tx};
+use watched::Watched;
 
 type Row = <Db as sqlx::Database>::Row;
 type Connection = <Db as sqlx::Database>::Connection;
@@ -85,8 +87,8 @@ impl SqlStore {
     }
 
     /// Returns the connections for reading.
-    fn reader(&self) -> &Pool<Db> {
-        &self.reader
+    fn reader(&self) -> Watched<&Pool<Db>> {
+        Watched { by: &self.reader, shared: Arc::clone(&self.shared) }
     }
 
     /// Says what an error of sqlx means.
@@ -140,9 +142,9 @@ pub(super) struct SqlTx {
 
 impl SqlTx {
     /// Returns the connection under the write lock.
-    fn connection(&mut self) -> &mut Connection {
+    fn connection(&mut self) -> Watched<&mut Connection> {
         crash::point();
-        &mut self.connection
+        Watched { by: &mut self.connection, shared: Arc::clone(&self.shared) }
     }
 
     /// Says what an error of sqlx means.

@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
-use sqlx::{QueryBuilder, Row as _};
+use sqlx::{Executor, QueryBuilder, Row as _};
 use ulid::Ulid;
 
-use super::{Connection, Db, Row, SqlStore, SqlTx, dialect, whole};
+use super::{Db, Row, SqlStore, SqlTx, dialect, whole};
 use crate::domain::audit::{AuditRecord, Checkpoint, chain};
 use crate::domain::event::Event;
 use crate::domain::id::Digest;
@@ -214,12 +214,11 @@ impl RecordReads for SqlStore {
     }
 
     async fn audit_lines(&self, after: u64, limit: u32) -> Result<Vec<AuditLine>, PlatformError> {
-        let mut connection = self.reader().acquire().await.map_err(|e| self.error(e))?;
-        lines(&mut connection, after, limit).await.map_err(|e| self.error(e))
+        lines(self.reader(), after, limit).await.map_err(|e| self.error(e))
     }
 
     async fn audit_head(&self) -> Result<Option<Checkpoint>, PlatformError> {
-        let there = dialect::has_table(self.reader(), "audit_head").await.map_err(|e| self.error(e))?;
+        let there = dialect::has_table(&self.reader, "audit_head").await.map_err(|e| self.error(e))?;
         if !there {
             return Ok(None);
         }
@@ -232,17 +231,20 @@ impl RecordReads for SqlStore {
     }
 
     async fn remembered(&self, key: &KeyFingerprint) -> Result<Option<Remembered>, PlatformError> {
-        let mut connection = self.reader().acquire().await.map_err(|e| self.error(e))?;
-        let row = find_key(&mut connection, key).await.map_err(|e| self.error(e))?;
+        let row = find_key(self.reader(), key).await.map_err(|e| self.error(e))?;
         as_remembered(key, row)
     }
 }
 
 /// Reads audit records as they were stored.
-async fn lines(connection: &mut Connection, after: u64, limit: u32) -> Result<Vec<AuditLine>, sqlx::Error> {
+async fn lines<'c>(
+    by: impl Executor<'c, Database = Db>,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<AuditLine>, sqlx::Error> {
     let sql = "select sequence, time, actor, action, object, record from audit where sequence > $1 \
                order by sequence limit $2";
-    let rows = sqlx::query(sql).bind(whole(after)).bind(i64::from(limit)).fetch_all(connection).await?;
+    let rows = sqlx::query(sql).bind(whole(after)).bind(i64::from(limit)).fetch_all(by).await?;
     let line = |row: &Row| AuditLine {
         sequence: u64::try_from(row.get::<i64, _>(0)).unwrap_or_default(),
         columns: [row.get(1), row.get(2), row.get(3), row.get(4)],
@@ -263,11 +265,11 @@ fn page(sql: &mut QueryBuilder<Db>, order: Order, after: Option<u64>, limit: u32
     sql.push(direction).push_bind(i64::from(limit));
 }
 
-async fn find_key(connection: &mut Connection, key: &KeyFingerprint) -> Result<Option<Row>, sqlx::Error> {
+async fn find_key<'c>(by: impl Executor<'c, Database = Db>, key: &KeyFingerprint) -> Result<Option<Row>, sqlx::Error> {
     sqlx::query("select fingerprint, status, answer from idempotency_keys where actor = $1 and key = $2")
         .bind(&key.actor)
         .bind(&key.key)
-        .fetch_optional(connection)
+        .fetch_optional(by)
         .await
 }
 

@@ -1,10 +1,10 @@
 //! Tokens in SQL.
 
 use async_trait::async_trait;
-use sqlx::Row as _;
+use sqlx::{Executor, Row as _};
 use ulid::Ulid;
 
-use super::{Connection, Row, SqlStore, SqlTx};
+use super::{Db, Row, SqlStore, SqlTx};
 use crate::domain::id::Digest;
 use crate::domain::token::Token;
 use crate::platform::PlatformError;
@@ -13,8 +13,7 @@ use crate::platform::store::{KeptToken, TokenReads, TokenWrites};
 #[async_trait]
 impl TokenReads for SqlStore {
     async fn token(&self, id: Ulid) -> Result<Option<KeptToken>, PlatformError> {
-        let mut connection = self.reader().acquire().await.map_err(|e| self.error(e))?;
-        find(&mut connection, id).await.map_err(|e| self.error(e))?.map(|row| as_token(&row)).transpose()
+        find(self.reader(), id).await.map_err(|e| self.error(e))?.map(|row| as_token(&row)).transpose()
     }
 
     async fn tokens(&self) -> Result<Vec<Token>, PlatformError> {
@@ -57,11 +56,8 @@ fn document(token: &Token) -> Result<String, PlatformError> {
     serde_json::to_string(token).map_err(|e| PlatformError::Canonical(e.to_string()))
 }
 
-async fn find(connection: &mut Connection, id: Ulid) -> Result<Option<Row>, sqlx::Error> {
-    sqlx::query("select id, hash, document from tokens where id = $1")
-        .bind(id.to_string())
-        .fetch_optional(connection)
-        .await
+async fn find<'c>(by: impl Executor<'c, Database = Db>, id: Ulid) -> Result<Option<Row>, sqlx::Error> {
+    sqlx::query("select id, hash, document from tokens where id = $1").bind(id.to_string()).fetch_optional(by).await
 }
 
 fn as_token(row: &Row) -> Result<KeptToken, PlatformError> {

@@ -31,6 +31,14 @@ pub(in crate::platform::store) async fn check(path: &Path, pool: &SqlitePool) ->
     Err(PlatformError::CorruptDatabase { path: path.to_owned(), message: answer })
 }
 
+/// Waits for an answer: that of a file comes.
+pub(in crate::platform::store) async fn watch<T>(
+    _: &Path,
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    answer.await
+}
+
 /// Says what an error of sqlx means for a person. Result codes: <https://sqlite.org/rescode.html>.
 pub(in crate::platform::store) fn explain(path: &Path, error: sqlx::Error) -> PlatformError {
     const BUSY: i32 = 5;
