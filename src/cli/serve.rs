@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -43,12 +43,13 @@ pub(crate) struct Serve {
     shared: bool,
     #[command(flatten)]
     shares: Shares,
-    /// Writes a systemd user unit for this estate and says how to switch it on
+    /// Writes a systemd user unit for this estate and says how to switch it on; where a database is named, it stands in a
+    /// file beside it that only this user can read
     #[arg(long, conflicts_with = "local")]
     install: bool,
     /// A PostgreSQL database in the place of the file in the state folder; a password is safer in the environment
     /// (TERRACE_DATABASE, PGPASSWORD) or in ~/.pgpass than here, where every process list shows it
-    #[arg(long, value_name = "URL", env = "TERRACE_DATABASE", hide_env_values = true, conflicts_with = "install")]
+    #[arg(long, value_name = "URL", env = "TERRACE_DATABASE", hide_env_values = true)]
     database: Option<String>,
     /// Ends after so many idle seconds; 0 never ends
     #[arg(long, value_name = "SECONDS", default_value_t = IDLE_SECONDS, hide_default_value = true)]
@@ -104,7 +105,7 @@ impl Shares {
 impl Serve {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
         if self.install {
-            return install(context);
+            return install(context, self.database.as_deref());
         }
         if self.background {
             super::runtime()?
@@ -246,8 +247,8 @@ fn cache() -> PathBuf {
     folders.map_or_else(std::env::temp_dir, |folders| folders.cache_dir().to_owned()).join("providers")
 }
 
-/// Writes a systemd user unit that serves this estate.
-fn install(context: &Context) -> Outcome {
+/// Writes a systemd user unit that serves this estate, and a file with the URL of its database, which may hold a password.
+fn install(context: &Context, database: Option<&str>) -> Outcome {
     let root = context.root()?;
     let identity = Identity::of(&root).map_err(Failure::from)?;
     let folders =
@@ -256,8 +257,22 @@ fn install(context: &Context) -> Outcome {
     let name = format!("terrace-{}.service", identity.key);
     let path = folder.join(&name);
     let program = std::env::current_exe()?;
-    let unit = unit(&identity.name, &program.display().to_string(), &identity.root.display().to_string());
     std::fs::create_dir_all(&folder)?;
+    let secrets = folder.join(format!("terrace-{}.env", identity.key));
+    match database {
+        Some(url) => {
+            // What cannot be used is said now, and not at the next login.
+            url.parse::<crate::platform::store::Server>().map_err(Failure::from)?;
+            write_secret(&secrets, &format!("TERRACE_DATABASE={}\n", quoted(url)))?;
+            eprintln!("wrote {} (mode 0600): where its database is", secrets.display());
+        }
+        None => match std::fs::remove_file(&secrets) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        },
+    }
+    let (program, root) = (program.display().to_string(), identity.root.display().to_string());
+    let unit = unit(&identity.name, &program, &root, database.map(|_| secrets.as_path()));
     if std::fs::read_to_string(&path).is_ok_and(|there| there != unit) {
         std::fs::rename(&path, path.with_extension("service.old"))?;
     }
@@ -273,17 +288,45 @@ fn install(context: &Context) -> Outcome {
 /// Returns the text of a systemd user unit.
 ///
 /// `KillMode=process`: stopping the platform leaves the supervisors of runs alone.
-fn unit(name: &str, program: &str, root: &str) -> String {
+fn unit(name: &str, program: &str, root: &str, secrets: Option<&Path>) -> String {
     let quote = |text: &str| {
         format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%").replace('$', "$$"))
     };
+    // Its path is not quoted there, and specifiers are expanded in it.
+    let secrets = secrets.map(|path| format!("EnvironmentFile={}\n", path.display().to_string().replace('%', "%%")));
     let name: String = name.chars().map(|c| if c.is_control() || c == '%' { ' ' } else { c }).collect();
     format!(
-        "[Unit]\nDescription=Terrace for {name}\n\n[Service]\nExecStart={} -C {} serve --local --idle 0\n\
+        "[Unit]\nDescription=Terrace for {name}\n\n[Service]\nExecStart={} -C {} serve --local --idle 0\n{}\
          KillMode=process\nRestart=on-failure\n\n[Install]\nWantedBy=default.target\n",
         quote(program),
         quote(root),
+        secrets.unwrap_or_default(),
     )
+}
+
+/// Writes a file that only its owner can read, whole, also where one lies there that others can.
+fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let beside = path.with_extension("new");
+    match std::fs::remove_file(&beside) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = std::fs::File::options().create_new(true).write(true).mode(0o600).open(&beside)?;
+    file.write_all(text.as_bytes())?;
+    std::fs::rename(&beside, path)
+}
+
+/// Quotes a value as systemd reads it in an environment file.
+fn quoted(value: &str) -> String {
+    let mut text = String::from("\"");
+    for c in value.chars() {
+        if matches!(c, '\\' | '"' | '`' | '$') {
+            text.push('\\');
+        }
+        text.push(c);
+    }
+    text + "\""
 }
 
 #[cfg(test)]
@@ -292,7 +335,9 @@ mod tests {
 
     #[test]
     fn a_unit_quotes_what_systemd_would_read() {
-        let unit = unit("100% é", "/opt/a b/terrace", "/srv/50%/$x\"y");
+        let unit = unit("100% é", "/opt/a b/terrace", "/srv/50%/$x\"y", Some(Path::new("/home/a/50%/terrace.env")));
+        assert!(unit.contains("\nEnvironmentFile=/home/a/50%%/terrace.env\n"), "{unit}");
+        assert_eq!(quoted(r#"postgres://a:p"$\x@h/d"#), r#""postgres://a:p\"\$\\x@h/d""#);
         assert!(
             unit.contains("ExecStart=\"/opt/a b/terrace\" -C \"/srv/50%%/$$x\\\"y\" serve --local --idle 0\n"),
             "{unit}"

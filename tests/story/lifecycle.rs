@@ -1,6 +1,7 @@
 //! The platform process: started, raced for, left behind, stopped, replaced, refused.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use rustix::process::{Pid, Signal};
 use serde_json::{Value, json};
 use terrace::domain::run::RunRequest;
 
-use crate::support::home::{Home, end, kill, until};
+use crate::support::home::{Answer, Home, end, kill, until};
 use crate::support::host::{DEADLINE, eventually};
 
 fn status(home: &Home) -> Value {
@@ -243,4 +244,21 @@ fn a_unit_for_systemd_is_written_and_an_other_one_is_kept() {
     fs::write(&unit, "mine").expect("written");
     home.terrace(&["serve", "--install"]).succeeds();
     assert_eq!(fs::read_to_string(unit.with_extension("service.old")).expect("kept"), "mine");
+
+    // Where its database is stands in a file that nobody else reads, and neither in the unit nor on the screen.
+    let url = "postgres://ann:hush@db.example.com/shop";
+    let written = Answer::of(home.command(&["serve", "--install"]).env("TERRACE_DATABASE", url).output().expect("ran"));
+    let written = written.succeeds();
+    let text = fs::read_to_string(&unit).expect("text");
+    let secrets = unit.with_extension("env");
+    assert!(text.contains(&format!("EnvironmentFile={}\n", secrets.display())), "{text}");
+    assert!(!text.contains("hush") && !written.err.contains("hush") && !written.out.contains("hush"), "{written:?}");
+    assert_eq!(fs::read_to_string(&secrets).expect("text"), format!("TERRACE_DATABASE=\"{url}\"\n"));
+    assert_eq!(fs::metadata(&secrets).expect("there").permissions().mode() & 0o777, 0o600);
+    let refused = home.command(&["serve", "--install"]).env("TERRACE_DATABASE", "mysql://ann:hush@db/shop").output();
+    let refused = Answer::of(refused.expect("ran"));
+    assert!(refused.exit != 0 && !refused.err.contains("hush"), "{refused:?}");
+    // Without a database nothing secret is left behind.
+    home.terrace(&["serve", "--install"]).succeeds();
+    assert!(!secrets.exists() && !fs::read_to_string(&unit).expect("text").contains("EnvironmentFile"));
 }

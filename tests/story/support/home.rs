@@ -197,7 +197,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn of(output: Output) -> Self {
+    pub(crate) fn of(output: Output) -> Self {
         let exit = output.status.code().or(output.status.signal().map(|signal| 128 + signal)).unwrap_or(-1);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Self { exit, out: text(&output.stdout), err: text(&output.stderr) }
