@@ -78,18 +78,20 @@ async fn an_event_arrives_signed_and_leads_to_the_screen() {
     let ground = Ground::new(&[
         ("all", "/all", ", events: [dev.terrace.run.]"),
         ("chat", "/chat", ", events: [dev.terrace.run.], format: slack"),
+        ("mail", "/mail", ", events: [dev.terrace.run.], format: mail, to: ann@example.com"),
     ])
     .await;
     ground.answers("/all", ResponseTemplate::new(204), 9).await;
     ground.answers("/chat", ResponseTemplate::new(200), 9).await;
+    ground.answers("/mail", ResponseTemplate::new(200), 9).await;
     let served = ground.serve().await;
     happen(&served, "thing", "1").await;
     happen(&served, "run", "7").await;
-    for name in ["all", "chat"] {
+    for name in ["all", "chat", "mail"] {
         delivery(&served, "it arrives", |d| d.webhook == name && d.state == DeliveryState::Delivered).await;
     }
     let requests = ground.target.received_requests().await.expect("recorded");
-    assert_eq!(requests.len(), 2, "only what was asked for");
+    assert_eq!(requests.len(), 3, "only what was asked for");
     for request in requests {
         let header = |name: &str| request.headers[name].to_str().expect("text").to_owned();
         let (id, time) = (header("webhook-id"), header("webhook-timestamp"));
@@ -101,6 +103,14 @@ async fn an_event_arrives_signed_and_leads_to_the_screen() {
         let signature = header("webhook-signature");
         let tag = base64::engine::general_purpose::STANDARD.decode(&signature[3..]).expect("base64");
         ring::hmac::verify(&key, format!("{id}.{time}.{body}").as_bytes(), &tag).expect("signed by the secret");
+        if request.url.path() == "/mail" {
+            assert_eq!(header("content-type"), "message/rfc822");
+            let (head, text) = body.split_once("\r\n\r\n").expect("a head and a body");
+            assert!(head.contains("To: ann@example.com\r\nSubject: [terrace] run changed"), "{head}");
+            let text = base64::engine::general_purpose::STANDARD.decode(text.replace("\r\n", "")).expect("base64");
+            assert!(String::from_utf8_lossy(&text).contains("terrace open run/7"));
+            continue;
+        }
         let body: Value = serde_json::from_str(body).expect("JSON");
         if request.url.path() == "/all" {
             assert!(header("content-type").starts_with("application/cloudevents+json"));

@@ -44,6 +44,8 @@ pub enum Format {
     Slack,
     /// A message for an incoming webhook of Microsoft Teams.
     Teams,
+    /// A mail (RFC 5322), for a gateway that sends what it is given.
+    Mail,
 }
 
 /// A webhook, as `platform/terrace.yaml` names it.
@@ -64,6 +66,10 @@ pub struct Webhook {
     /// In which form.
     #[serde(default)]
     pub format: Format,
+    /// To whom a mail goes: addresses, as they stand in its `To`.
+    pub to: Option<String>,
+    /// Whom a mail is from; `terrace@localhost` unless given.
+    pub from: Option<String>,
 }
 
 impl Webhook {
@@ -84,6 +90,13 @@ impl Webhook {
             "https" => {}
             "http" if loopback => {}
             _ => return Err(format!("webhook '{name}': '{url}' is neither https nor http on loopback")),
+        }
+        let line = |text: &Option<String>| text.as_ref().is_none_or(|text| !text.contains(char::is_control));
+        match (self.format, &self.to) {
+            (Format::Mail, Some(to)) if to.contains('@') && line(&self.to) && line(&self.from) => {}
+            (Format::Mail, _) => return Err(format!("webhook '{name}': a mail needs `to`, one line of addresses")),
+            (_, None) if self.from.is_none() => {}
+            _ => return Err(format!("webhook '{name}': only a mail has `to` and `from`")),
         }
         // Whoever wrote the file does not make the platform call out: whoever runs it gives the secret.
         match (&self.secret_env, &self.secret_file) {
@@ -245,7 +258,7 @@ impl Dispatcher {
         };
         let events = self.store.events(&query).await.map_err(|e| e.to_string())?;
         let event = events.first().ok_or_else(|| format!("there is no event {sequence}"))?;
-        let (media_type, body) = sign::body(webhook.format, event);
+        let (media_type, body) = sign::body(webhook, event);
         let now = jiff::Timestamp::now();
         let mut request = http.post(&webhook.url).header("content-type", media_type);
         request = request.header("webhook-id", &event.id).header("webhook-timestamp", now.as_second().to_string());
@@ -340,6 +353,8 @@ mod tests {
             secret_file: None,
             events: Vec::new(),
             format: Format::Cloudevents,
+            to: None,
+            from: None,
         };
         for url in ["https://example.com/x", "http://127.0.0.1:1/", "http://localhost/", "http://[::1]:8/"] {
             assert_eq!(webhook(url).check(), Ok(()), "{url}");
@@ -347,6 +362,19 @@ mod tests {
         for url in ["http://example.com/", "http://169.254.169.254/", "ftp://x/", "x", "file:///etc/passwd"] {
             assert!(webhook(url).check().is_err(), "{url}");
         }
+        let mail = |to: Option<&str>, from: Option<&str>| Webhook {
+            format: Format::Mail,
+            to: to.map(str::to_owned),
+            from: from.map(str::to_owned),
+            ..webhook("https://example.com/")
+        };
+        assert_eq!(mail(Some("ann@example.com, bo@example.com"), None).check(), Ok(()));
+        for (to, from) in
+            [(None, None), (Some("ann"), None), (Some("a@b\r\nBcc: c@d"), None), (Some("a@b"), Some("x\ny"))]
+        {
+            assert!(mail(to, from).check().is_err(), "{to:?} {from:?}");
+        }
+        assert!(Webhook { to: Some("a@b".to_owned()), ..webhook("https://example.com/") }.check().is_err());
         for secret in [None, Some("HOME".to_owned())] {
             assert!(Webhook { secret_env: secret, ..webhook("https://example.com/") }.check().is_err());
         }

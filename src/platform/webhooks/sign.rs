@@ -6,33 +6,70 @@ use jiff::Timestamp;
 use ring::hmac;
 use serde_json::json;
 
-use super::Format;
+use super::{Format, Webhook};
 use crate::domain::event::Event;
 
 /// Returns media type and body.
-pub(super) fn body(format: Format, event: &Event) -> (&'static str, String) {
-    match format {
+pub(super) fn body(webhook: &Webhook, event: &Event) -> (&'static str, String) {
+    match webhook.format {
         Format::Cloudevents => {
             ("application/cloudevents+json; charset=utf-8", serde_json::to_string(event).unwrap_or_default())
         }
         // Both take a text; what stands in backticks is shown as code.
         Format::Slack | Format::Teams => ("application/json", json!({"text": text(event)}).to_string()),
+        Format::Mail => ("message/rfc822", mail(webhook, event)),
     }
+}
+
+/// Returns the event as a mail (RFC 5322): what happened in its subject, the command that leads to it on a line of its own.
+fn mail(webhook: &Webhook, event: &Event) -> String {
+    let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_string(&event.time).unwrap_or_default();
+    let (from, to) =
+        (webhook.from.as_deref().unwrap_or("terrace@localhost"), webhook.to.as_deref().unwrap_or_default());
+    let subject: String = headline(event).chars().filter(|c| c.is_ascii() && !c.is_ascii_control()).collect();
+    let head = [
+        format!("From: {from}"),
+        format!("To: {to}"),
+        format!("Subject: [terrace] {subject}"),
+        format!("Date: {date}"),
+        format!("Message-ID: <{}@terrace>", event.id),
+        "Auto-Submitted: auto-generated".to_owned(),
+        "MIME-Version: 1.0".to_owned(),
+        "Content-Type: text/plain; charset=utf-8".to_owned(),
+        "Content-Transfer-Encoding: base64".to_owned(),
+    ];
+    let told = facts(event).map(|told| format!("{told}\r\n\r\n")).unwrap_or_default();
+    let text = STANDARD.encode(format!("{}\r\n\r\n{told}    {}\r\n", headline(event), event.command));
+    let lines: Vec<&str> = text.as_bytes().chunks(76).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+    format!("{}\r\n\r\n{}\r\n", head.join("\r\n"), lines.join("\r\n"))
 }
 
 /// Returns the event as a person reads it, with the command that leads to it.
 fn text(event: &Event) -> String {
+    let told = facts(event).map(|told| format!(": {told}")).unwrap_or_default();
+    // Backticks of others would end the code.
+    format!("{}{}\n`{}`", headline(event), told.replace('`', "'"), event.command.replace('`', "'"))
+}
+
+/// Returns what happened to what: `request approved #7`.
+fn headline(event: &Event) -> String {
     let what = event.event_type.strip_prefix("dev.terrace.").unwrap_or(&event.event_type).replace('.', " ");
-    let fact = |name: &str| match &event.data[name] {
+    let number = fact(event, "number").map(|number| format!(" #{number}")).unwrap_or_default();
+    format!("{what}{number}")
+}
+
+/// Returns what is known of it beyond that; none where nothing is.
+fn facts(event: &Event) -> Option<String> {
+    let told: Vec<String> = ["title", "command", "reason"].iter().filter_map(|name| fact(event, name)).collect();
+    (!told.is_empty()).then(|| told.join(", "))
+}
+
+fn fact(event: &Event, name: &str) -> Option<String> {
+    match &event.data[name] {
         serde_json::Value::String(text) => Some(text.clone()),
         serde_json::Value::Number(number) => Some(number.to_string()),
         _ => None,
-    };
-    let number = fact("number").map(|number| format!(" #{number}")).unwrap_or_default();
-    let about = ["command", "reason"].iter().filter_map(|name| fact(name)).collect::<Vec<_>>().join(", ");
-    let about = if about.is_empty() { String::new() } else { format!(": {about}") };
-    // Backticks of others would end the code.
-    format!("{what}{number}{}\n`{}`", about.replace('`', "'"), event.command.replace('`', "'"))
+    }
 }
 
 /// Returns the bytes of a secret: base64 behind `whsec_`, else the text itself.
@@ -79,7 +116,27 @@ mod tests {
             data: json!({"number": 7, "command": "terrace apply `x` -s dev"}),
         };
         assert_eq!(text(&event), "run failed #7: terrace apply 'x' -s dev\n`terrace open run/1`");
-        let (_, body) = body(Format::Cloudevents, &event);
-        assert!(body.contains(r#""command":"terrace open run/1""#) && body.contains(r#""specversion":"1.0""#));
+        let webhook = |format| Webhook {
+            name: "x".to_owned(),
+            url: "https://example.com".to_owned(),
+            secret_env: None,
+            secret_file: None,
+            events: Vec::new(),
+            format,
+            to: Some("ann@example.com".to_owned()),
+            from: None,
+        };
+        let (_, sent) = body(&webhook(Format::Cloudevents), &event);
+        assert!(sent.contains(r#""command":"terrace open run/1""#) && sent.contains(r#""specversion":"1.0""#));
+        let (media_type, sent) = body(&webhook(Format::Mail), &event);
+        assert_eq!(media_type, "message/rfc822");
+        let (head, text) = sent.split_once("\r\n\r\n").expect("a head and a body");
+        for line in ["From: terrace@localhost", "To: ann@example.com", "Subject: [terrace] run failed #7"] {
+            assert!(head.split("\r\n").any(|one| one == line), "{line}: {head}");
+        }
+        assert!(head.contains("Date: Thu, 1 Jan 1970 00:00:00 ") && head.contains("Message-ID: <1@terrace>"), "{head}");
+        let text = STANDARD.decode(text.replace("\r\n", "")).expect("base64");
+        let text = String::from_utf8(text).expect("text");
+        assert_eq!(text, "run failed #7\r\n\r\nterrace apply `x` -s dev\r\n\r\n    terrace open run/1\r\n");
     }
 }
