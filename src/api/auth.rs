@@ -81,14 +81,15 @@ async fn identify(parts: &Parts, state: &AppState) -> Result<Actor, Problem> {
     }
     if let Some(secret) = bearer(parts)? {
         let token = platform.token(secret).await.map_err(unaccepted)?;
-        let caller = actor(token.name, token.role, token.teams, format!("token:{}@{peer}", token.id));
+        let caller =
+            actor(platform.person(&token.name).await, token.role, token.teams, format!("token:{}@{peer}", token.id));
         platform.signed_in(&caller, &format!("token {}", token.id)).await?;
         return Ok(caller);
     }
     match peer {
         Peer::InProcess => Ok(actor(platform.owner().to_owned(), Role::Admin, Vec::new(), peer.to_string())),
         Peer::Process { uid, .. } if uid == me => {
-            Ok(actor(platform.owner().to_owned(), Role::Admin, Vec::new(), peer.to_string()))
+            Ok(actor(platform.person(platform.owner()).await, Role::Admin, Vec::new(), peer.to_string()))
         }
         Peer::Process { uid, .. } => match platform.user(uid).await? {
             Caller::Known { name, role } => {

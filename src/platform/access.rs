@@ -9,6 +9,7 @@ use serde_json::json;
 use super::audit::{Actor, AuditDraft};
 use super::events::EventDraft;
 use super::store::Change;
+use super::teams::{self, Teams};
 use super::tokens::{self, Unaccepted};
 use super::{Platform, PlatformError, user};
 use crate::domain::team::Role;
@@ -86,10 +87,25 @@ impl Platform {
         let name = tokio::task::spawn_blocking(move || user::name_of(uid)).await;
         let name = name.map_err(|e| PlatformError::Interrupted(e.to_string()))?;
         let snapshot = self.estate().current().await?;
+        let name = snapshot.teams().person(&name).to_owned();
         Ok(match snapshot.teams().role(&name) {
             Some(role) => Caller::Known { name, role },
             None => Caller::Unknown { name },
         })
+    }
+
+    /// Returns who the holder of a token, or the owner of the platform, is by the teams as they were read last.
+    pub async fn person(&self, name: &str) -> String {
+        if let Some(snapshot) = self.estate().last() {
+            return snapshot.teams().person(name).to_owned();
+        }
+        // The estate is being loaded, or cannot be: the file says it all the same.
+        let (path, name) = (self.estate().root().join(teams::FILE), name.to_owned());
+        let reading = tokio::task::spawn_blocking(move || {
+            let teams = std::fs::read(path).ok().and_then(|text| Teams::parse(&text).ok()).unwrap_or_default();
+            teams.person(&name).to_owned()
+        });
+        reading.await.unwrap_or_else(|_| "unknown".to_owned())
     }
 
     /// Records that somebody came in, once a session.
@@ -136,6 +152,35 @@ impl Platform {
             }
         }
         self.told("refused", actor, detail).await
+    }
+
+    /// Trusts the estate with these needs, and records who did.
+    ///
+    /// # Errors
+    ///
+    /// Where that cannot be recorded or remembered.
+    pub async fn trust(&self, actor: &Actor, needs: Vec<String>) -> Result<(), PlatformError> {
+        self.trust_told("trusted", actor, json!({"needs": needs})).await?;
+        self.estate().trust(needs).await.map(drop)
+    }
+
+    /// Forgets that the estate is trusted, and records who did.
+    ///
+    /// # Errors
+    ///
+    /// As [`Platform::trust`].
+    pub async fn distrust(&self, actor: &Actor) -> Result<(), PlatformError> {
+        self.trust_told("distrusted", actor, json!({})).await?;
+        self.estate().distrust().map(drop)
+    }
+
+    async fn trust_told(&self, verb: &str, actor: &Actor, detail: serde_json::Value) -> Result<(), PlatformError> {
+        // A command that runs without the platform process keeps no record: the file says when it was.
+        let Ok(store) = self.store("audit records") else { return Ok(()) };
+        let event = EventDraft::about("estate", verb, &self.identity().key, detail.clone());
+        let record =
+            AuditDraft::new(actor.clone(), format!("estate.{verb}"), format!("estate/{}", self.identity().key), detail);
+        store.begin().await?.commit(Change::new(self.clock().now(), event, record)).await.map(drop)
     }
 
     async fn told(&self, verb: &str, actor: &Actor, detail: serde_json::Value) -> Result<(), PlatformError> {

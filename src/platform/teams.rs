@@ -26,6 +26,21 @@ struct TeamsFile {
     /// Who has which role besides what teams give; `*` is everybody on the machine.
     #[serde(default)]
     roles: BTreeMap<Role, Vec<String>>,
+    /// People who go by more than one name.
+    #[serde(default)]
+    people: BTreeMap<String, PersonEntry>,
+}
+
+/// What else a person is called.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PersonEntry {
+    /// Users of the machine, and names of tokens.
+    #[serde(default)]
+    users: Vec<String>,
+    /// Names and addresses of their commits.
+    #[serde(default)]
+    git: Vec<String>,
 }
 
 /// A team as the file writes it. A misspelt key is an error here, where on the wire a new key is none.
@@ -66,6 +81,10 @@ pub struct Teams {
     stacks: Vec<GlobSet>,
     places: Vec<Source>,
     roles: BTreeMap<Role, Vec<String>>,
+    /// The person by each user that is theirs.
+    users: BTreeMap<String, String>,
+    /// The person by each name of commits, in small letters.
+    authors: BTreeMap<String, String>,
     budgets: Vec<ScopedBudget>,
     quotas: BTreeMap<String, Quota>,
     recommendations_off: BTreeMap<String, Vec<String>>,
@@ -80,6 +99,20 @@ impl Teams {
     pub fn parse(bytes: &[u8]) -> Result<Self, Box<Diagnostic>> {
         let file: TeamsFile = parse_yaml(FILE, bytes)?;
         let mut read = Self { roles: file.roles, ..Self::default() };
+        for (person, also) in &file.people {
+            for user in &also.users {
+                let taken = (user != person && file.people.contains_key(user)).then_some(user);
+                if let Some(other) = taken.or(read.users.get(user)) {
+                    return Err(problem(bytes, user, format!("'{user}' is both {other} and {person}")));
+                }
+                read.users.insert(user.clone(), person.clone());
+            }
+            for name in &also.git {
+                if let Some(other) = read.authors.insert(name.to_lowercase(), person.clone()) {
+                    return Err(problem(bytes, name, format!("'{name}' is both {other} and {person}")));
+                }
+            }
+        }
         for mut entry in file.teams {
             let (budgets, quota) = (std::mem::take(&mut entry.budgets), entry.quota.take());
             let off = std::mem::take(&mut entry.recommendations_off);
@@ -99,6 +132,18 @@ impl Teams {
             read.teams.push(team);
         }
         Ok(read)
+    }
+
+    /// Returns who a user of the machine, or the name of a token, is: the person that `people` gives it to, else itself.
+    #[must_use]
+    pub fn person<'a>(&'a self, user: &'a str) -> &'a str {
+        self.users.get(user).map_or(user, String::as_str)
+    }
+
+    /// Returns whom a name or an address of a commit belongs to, as `people` says it; small and capital letters are one.
+    #[must_use]
+    pub fn author(&self, said: &str) -> Option<&str> {
+        self.authors.get(&said.to_lowercase()).map(String::as_str)
     }
 
     /// Returns the role of a user of the machine: the highest that `roles` or a team gives; none where nothing does.
@@ -269,6 +314,23 @@ teams:
         assert_eq!(role("eve"), Some(Role::Viewer));
         assert_eq!(Teams::parse(TEXT.as_bytes()).expect("teams").role("eve"), None);
         assert!(Teams::parse(b"roles: {owner: [eve]}\n").is_err());
+    }
+
+    #[test]
+    fn a_person_goes_by_the_names_that_people_gives() {
+        let text = "people:\n  mara: {users: [ml, u1001], git: [Mara Lind, M.Lind@example.com]}\n  bo: {git: [bo@example.com]}\n";
+        let teams = Teams::parse(text.as_bytes()).expect("teams");
+        assert_eq!((teams.person("ml"), teams.person("u1001"), teams.person("bo")), ("mara", "mara", "bo"));
+        assert_eq!((teams.author("mara lind"), teams.author("m.lind@EXAMPLE.com")), (Some("mara"), Some("mara")));
+        assert_eq!((teams.author("bo@example.com"), teams.author("eve@example.com")), (Some("bo"), None));
+        for two in [
+            "people: {mara: {users: [x]}, bo: {users: [x]}}\n",
+            "people: {mara: {users: [bo]}, bo: {git: [b]}}\n",
+            "people: {mara: {git: [a@b]}, bo: {git: [A@b]}}\n",
+        ] {
+            assert!(Teams::parse(two.as_bytes()).expect_err("two").message.contains("is both"), "{two}");
+        }
+        assert!(Teams::parse(b"people: {mara: {email: [a]}}\n").is_err(), "a misspelt key");
     }
 
     #[test]

@@ -226,7 +226,8 @@ async fn a_token_ends_by_time_by_word_and_at_the_border_whatever_the_clock_does(
     served.end().await;
     for name in ["terrace.db", "terrace.db-wal"] {
         let bytes = std::fs::read(home.paths().folder().join(name)).unwrap_or_default();
-        let secret = third.rsplit('_').next().expect("a part").as_bytes();
+        // It may hold underlines of its own.
+        let secret = third.splitn(4, '_').nth(3).expect("a part").as_bytes();
         assert!(!bytes.windows(secret.len()).any(|window| window == secret), "{name} holds the secret");
     }
 }
@@ -275,8 +276,13 @@ impl Drop for Shared {
 
 /// Asks over a socket as another user of this machine.
 fn as_user(uid: u32, socket: &Path, request: &str) -> std::io::Result<String> {
+    as_user_with(uid, socket, request, "")
+}
+
+/// The same, with a body; the request may bring further headers.
+fn as_user_with(uid: u32, socket: &Path, request: &str, body: &str) -> std::io::Result<String> {
     use std::io::{Read as _, Write as _};
-    let (socket, request) = (socket.to_owned(), request.to_owned());
+    let (socket, request, body) = (socket.to_owned(), request.to_owned(), body.to_owned());
     let attempt = move || {
         let user = rustix::process::Uid::from_raw(uid);
         let group = rustix::process::Gid::from_raw(65534);
@@ -284,8 +290,8 @@ fn as_user(uid: u32, socket: &Path, request: &str) -> std::io::Result<String> {
         rustix::thread::set_thread_res_gid(group, group, group).expect("another group");
         rustix::thread::set_thread_res_uid(user, user, user).expect("somebody else");
         let mut stream = std::os::unix::net::UnixStream::connect(socket)?;
-        stream
-            .write_all(format!("{request}\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").as_bytes())?;
+        let head = format!("{request}\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+        stream.write_all(format!("{head}{body}").as_bytes())?;
         let mut text = String::new();
         stream.read_to_string(&mut text).map(|_| text)
     };
@@ -300,11 +306,20 @@ fn users_of_the_machine_share_a_platform_and_none_reads_what_it_keeps() {
         return;
     }
     let home = Home::new();
-    // Users of the machine that every Linux has.
+    // Users of the machine that every Linux has; one of them goes by another name here.
     home.write(
         "platform/teams.yaml",
-        "roles: {viewer: [daemon]}\nteams:\n  - {name: data, members: [bin], approvers: [sys]}\n",
+        "people: {ana: {users: [bin]}}\nroles: {viewer: [daemon]}\nteams:\n  - name: data\n    members: [ana]\n    \
+         approvers: [sys]\n    budgets: [{amount: 100}]\n",
     );
+    let git = |arguments: &[&str]| {
+        let mut git = Command::new("git");
+        git.arg("-C").arg(home.root()).args(["-c", "user.name=Olga", "-c", "user.email=olga@example.com"]);
+        assert!(git.args(arguments).output().expect("git").status.success(), "{arguments:?}");
+    };
+    git(&["init", "-q"]);
+    git(&["add", "-A"]);
+    git(&["commit", "-qm", "Begin"]);
     let socket = home.path("shared.sock");
     std::fs::set_permissions(home.path(""), std::fs::Permissions::from_mode(0o755)).expect("chmod");
     let mut command = home.command(&["serve", "--shared", "--group", "65534", "--socket"]);
@@ -323,9 +338,36 @@ fn users_of_the_machine_share_a_platform_and_none_reads_what_it_keeps() {
         assert_eq!(code(uid, "POST /api/v1/runs HTTP/1.1"), ask, "{uid}");
         assert_eq!(code(uid, "POST /api/v1/platform/stop HTTP/1.1"), decide, "{uid}");
     }
+    // One asks, another agrees; none does so as somebody else, whatever they say.
+    let asked = json!({"wish": {"kind": "budget", "inputs": {"team": "data", "amount": 120}, "reason": "more data"}});
+    let typed = "\r\nContent-Type: application/json";
+    let post = |uid, path: &str, more: &str, body: &Value| {
+        let head = format!("POST /api/v1/requests{path} HTTP/1.1{typed}{more}");
+        let answer = as_user_with(uid, &socket, &head, &body.to_string()).expect("an answer");
+        let status = answer.split(' ').nth(1).expect("a status").parse::<u16>().expect("a number");
+        (status, answer)
+    };
+    let (status, answer) = post(bin, "", "", &asked);
+    assert_eq!(status, 201, "{answer}");
+    let waits = || as_user(sys, &socket, "GET /api/v1/requests/1 HTTP/1.1").expect("an answer");
+    eventually("it waits", || waits().contains("\"state\":\"pending_approval\"").then_some(()));
+    let own = post(bin, "/1/approve", "", &json!({}));
+    assert!(own.0 == 403 && own.1.contains("role-missing"), "{own:?}");
+    for pretending in ["\r\nX-Forwarded-User: sys", "\r\nX-Remote-User: sys", "\r\nAuthorization: Bearer sys"] {
+        let refused = post(bin, "/1/approve", pretending, &json!({}));
+        assert!(matches!(refused.0, 401 | 403), "{refused:?}");
+    }
+    assert_eq!(post(games, "/1/approve", "", &json!({})).0, 403);
+    assert!(waits().contains("\"requester\":\"ana\""), "{}", waits());
+    let agreed = post(sys, "/1/approve", "", &json!({}));
+    assert_eq!(agreed.0, 200, "{agreed:?}");
+    eventually("it is done", || waits().contains("\"state\":\"fulfilled\"").then_some(()));
+    assert!(waits().contains("\"self_attested\":false"), "{}", waits());
     // None of them gets at what it keeps.
     let kept = home.paths();
-    for path in [kept.database(), kept.key(), kept.checkpoints(), kept.runs(), kept.socket()] {
+    let plans = kept.runs().with_file_name("plans.key");
+    assert!(plans.exists() && kept.runs().exists(), "there is a key of plans");
+    for path in [kept.database(), kept.key(), plans, kept.checkpoints(), kept.runs(), kept.socket()] {
         let read = std::thread::spawn(move || {
             let user = rustix::process::Uid::from_raw(2);
             rustix::thread::set_thread_res_uid(user, user, user).expect("somebody else");
@@ -343,7 +385,7 @@ fn users_of_the_machine_share_a_platform_and_none_reads_what_it_keeps() {
     let signed_in = |name: &str| {
         records.iter().filter(|r| r["action"] == json!("access.signed_in") && r["actor"] == json!(name)).count()
     };
-    assert_eq!((signed_in("daemon"), signed_in("bin"), signed_in("games")), (1, 1, 0));
+    assert_eq!((signed_in("daemon"), signed_in("ana"), signed_in("bin"), signed_in("games")), (1, 1, 0, 0));
     assert!(records.iter().any(|r| r["action"] == json!("access.refused") && r["actor"] == json!("uid:5")));
     assert!(records.iter().all(|r| r["self_attested"].is_null()), "the machine vouches for them");
     kill(i32::try_from(process.0.id()).expect("a number"), rustix::process::Signal::TERM);

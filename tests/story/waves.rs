@@ -232,7 +232,12 @@ async fn item_3_one_operator_brings_back_what_was_there_and_owes_a_second_look()
     assert_eq!(done.state, RequestState::Fulfilled, "{done:#?}");
     assert!(done.decisions[0].restores && !done.decisions[0].self_attested);
     assert_eq!(done.review.as_ref().map(|review| review.cause), Some(ReviewCause::Restored));
-    jonas.review_request(3, None).await.expect("looked");
+    // She was a part of it: somebody else looks. Where policy lets one's own word count, she may, and the record says so.
+    assert_eq!(code(&ida.review_request(3, None).await.expect_err("her own")), "own-review");
+    settings(&served.root(), "restore: true, self_approval: solo");
+    let looked = ida.review_request(3, None).await.expect("looked").review.and_then(|review| review.done);
+    assert!(looked.is_some_and(|done| done.self_attested && done.actor == "ida"));
+    assert_eq!(code(&jonas.review_request(3, None).await.expect_err("once")), "no-review");
 }
 
 /// 1: what no plan binds is denied in a protected stage, or waits with its script in the place of a plan.

@@ -37,18 +37,18 @@ async fn show(_: Viewer, State(state): State<AppState>) -> Result<Json<Trust>, P
 #[utoipa::path(post, path = "/trust", tag = "estate", operation_id = "grant_trust", request_body = TrustRequest,
     responses((status = 200, description = "Trust", body = Trust)))]
 async fn grant(
-    _: Admin,
+    Admin(actor): Admin,
     State(state): State<AppState>,
     Json(request): Json<TrustRequest>,
 ) -> Result<Json<Trust>, Problem> {
-    state.platform.estate().trust(request.needs).await?;
+    state.platform.trust(&actor, request.needs).await?;
     card(&state).await
 }
 
 /// Forgets that the estate is trusted.
 #[utoipa::path(delete, path = "/trust", tag = "estate", operation_id = "revoke_trust",
     responses((status = 200, description = "Trust", body = Trust)))]
-async fn revoke(_: Admin, State(state): State<AppState>) -> Result<Json<Trust>, Problem> {
-    state.platform.estate().distrust()?;
+async fn revoke(Admin(actor): Admin, State(state): State<AppState>) -> Result<Json<Trust>, Problem> {
+    state.platform.distrust(&actor).await?;
     card(&state).await
 }

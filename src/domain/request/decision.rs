@@ -86,6 +86,9 @@ pub struct Reviewed {
     pub actor: String,
     /// What they have to say.
     pub comment: Option<String>,
+    /// Whether they were a part of it themself, because nobody else is there.
+    #[serde(default)]
+    pub self_attested: bool,
     /// When.
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,

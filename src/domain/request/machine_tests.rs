@@ -235,7 +235,7 @@ fn a_second_look_is_owed_once_also_after_the_end() {
     let done = [word, Step::Execute, Step::Fulfill { merged: None }];
     let request = go(pending().into_iter().chain(done)).unwrap();
     assert!(request.review.as_ref().is_some_and(|review| review.is_overdue(at(100)) && !review.is_overdue(at(99))));
-    let looked = Step::Review(Reviewed { actor: "bob".into(), comment: None, at: at(101) });
+    let looked = Step::Review(Reviewed { actor: "bob".into(), comment: None, self_attested: false, at: at(101) });
     let request = request.after(looked.clone(), at(101)).unwrap();
     assert!(request.review.as_ref().is_some_and(|review| !review.is_overdue(at(200))));
     assert!(request.after(looked, at(102)).is_err(), "once");

@@ -22,7 +22,7 @@ use crate::platform::PlatformError;
 use crate::platform::audit::{Actor, AuditDraft};
 use crate::platform::estate::Snapshot;
 use crate::platform::events::EventDraft;
-use crate::platform::policies::Bundle;
+use crate::platform::policies::{Bundle, SelfApproval};
 use crate::platform::store::Change;
 
 /// Within how many hours a second look is due.
@@ -220,8 +220,11 @@ impl RequestService {
         let glass = request.glass.iter().map(|glass| &glass.actor);
         let spoke: BTreeSet<&String> =
             request.decisions.iter().map(|word| &word.actor).chain(glass).chain([&request.requester]).collect();
-        // Alone on a machine one can only look at it again oneself, and the record says so.
-        let alone = self.inner.sharing.is_solo() && spoke.iter().all(|name| **name == actor.name);
+        // Alone on a machine one can only look at it again oneself: where policy lets one's own word count, and the record says
+        // so.
+        let snapshot = self.inner.estate.current().await?;
+        let own_word = load(&snapshot).await?.config().settings.self_approval != SelfApproval::Never;
+        let alone = own_word && self.inner.sharing.is_solo() && spoke.iter().all(|name| **name == actor.name);
         let spoke = spoke.contains(&actor.name);
         if spoke && !alone {
             let error = RequestError::Denied {
@@ -232,7 +235,7 @@ impl RequestService {
             return Err(self.refused(actor, number, "review", error).await);
         }
         let comment = comment.map(|comment| comment.trim().to_owned()).filter(|comment| !comment.is_empty());
-        let reviewed = Reviewed { actor: actor.name.clone(), comment, at: self.now() };
+        let reviewed = Reviewed { actor: actor.name.clone(), comment, self_attested: spoke, at: self.now() };
         let detail = json!({"comment": reviewed.comment, "self_attested": spoke});
         self.step_at(actor, &request, Step::Review(reviewed), detail).await
     }

@@ -157,16 +157,17 @@ impl Repository {
         Author { name, email }
     }
 
-    /// Returns the names that the author of the last commit goes by: name, address, and what stands before its `@`.
+    /// Returns the names that whoever wrote the last commit goes by: name, address, and what stands before its `@`. Those who
+    /// wrote it together are all named, and of a merge those who wrote what it brought.
     pub(super) fn authors(&self) -> Vec<String> {
-        let said = self.ask(&["log", "-1", "--format=%an%n%ae", "HEAD"]).unwrap_or_default();
-        let mut names: Vec<String> = said.lines().map(str::to_owned).filter(|line| !line.is_empty()).collect();
-        if let Some(local) = names.last().and_then(|mail| mail.split('@').next()).map(str::to_owned) {
-            names.push(local);
-        }
-        names.sort();
-        names.dedup();
-        names
+        let format = "--format=%an%n%ae%n%(trailers:key=Co-authored-by,valueonly)";
+        let range =
+            if self.ask(&["rev-parse", "--verify", "--quiet", "HEAD^"]).is_ok() { "HEAD^..HEAD" } else { "HEAD" };
+        let said = self.ask(&["log", format, range]).unwrap_or_default();
+        // A co-author is written `Name <address>`.
+        let words = said.lines().flat_map(|line| line.split(['<', '>'])).map(str::trim).filter(|word| !word.is_empty());
+        let both = words.flat_map(|word| [Some(word), word.split_once('@').map(|(local, _)| local)]);
+        both.flatten().map(str::to_owned).collect::<std::collections::BTreeSet<_>>().into_iter().collect()
     }
 
     /// Returns the commit that is checked out, and the digest of whatever differs from it.

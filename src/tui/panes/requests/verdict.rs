@@ -126,7 +126,8 @@ fn second_look(app: &App, review: &SecondReview) -> Row {
     match &review.done {
         Some(done) => {
             let word = done.comment.as_ref().map(|comment| format!(": {comment}")).unwrap_or_default();
-            Row::text(format!("  ✓ {} took the second look{word}", done.actor), Meaning::Done)
+            let own = if done.self_attested { " themself (self-attested)" } else { "" };
+            Row::text(format!("  ✓ {} took the second look{own}{word}", done.actor), Meaning::Done)
         }
         None if review.is_overdue(app.now) => {
             let late = age::short(age::seconds(review.due_at, app.now));
