@@ -400,8 +400,9 @@ fn chance() -> f64 {
 
 /// Writes a file whole, by renaming, so that nobody reads half of it.
 fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".terrace-{}", std::process::id()));
+    // Git ignores it where it ignores the file, and Terraform reads nothing whose name begins with a dot.
+    let mut name = std::ffi::OsString::from(format!(".terrace-{}.", std::process::id()));
+    name.push(path.file_name().unwrap_or_default());
     let beside = path.with_file_name(name);
     let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(mode).open(&beside)?;
     file.write_all(bytes)
