@@ -6,6 +6,7 @@ use crate::atmos::driver::commands::{self, OwnCommands, Way};
 use crate::atmos::driver::quote;
 use crate::atmos::{LoadOptions, config};
 use crate::domain::run::{RunKind, RunRequest};
+use crate::domain::stack::InstanceRef;
 
 /// Runs any Atmos command, and follows the log; asks first where it may change something
 ///
@@ -33,6 +34,9 @@ impl Atmos {
         let words = own.expand(&self.args);
         let row = commands::find(&words);
         let typed = format!("atmos {}", quote(&self.args));
+        if let Some((kind, at)) = commands::planned(&words) {
+            return self.by_plan(context, &typed, kind, at);
+        }
         let interactive = row.is_some_and(|row| row.way == Way::Terminal);
         let refused = match row {
             Some(row) => matches!(row.way, Way::Refused(_)),
@@ -65,6 +69,20 @@ impl Atmos {
             let request = RunRequest { args: self.args, yes: asks, interactive, ..RunRequest::new(RunKind::Command) };
             run::start(context, &self.options, request).await
         })
+    }
+}
+
+impl Atmos {
+    /// Applies (or destroys) one instance as `terrace apply` does: `-auto-approve` agrees to nothing that nobody has seen.
+    fn by_plan(self, context: &Context, typed: &str, kind: RunKind, at: InstanceRef) -> Outcome {
+        let instead = quote(&["terrace", kind.name(), &at.component, "-s", &at.stack].map(str::to_owned));
+        eprintln!("`{}` is `{}` here: its plan is shown before anything is applied", plain(typed), plain(&instead));
+        if !self.options.detach() {
+            ask::need_an_answer(self.yes, &format!("`{}`", plain(&instead)))?;
+        }
+        let request =
+            RunRequest { component: Some(at.component), stack: Some(at.stack), yes: self.yes, ..RunRequest::new(kind) };
+        super::wait(run::start(context, &self.options, request))
     }
 }
 

@@ -46,7 +46,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::atmos::LoadOptions;
 use budgets::BudgetService;
@@ -150,8 +150,15 @@ impl Platform {
         let sharing = Sharing::default();
         let costs = CostService::new(Arc::clone(&store), paths.states());
         let budgets = BudgetService::new(Arc::clone(&store), costs.clone());
-        let branches =
-            Branches::new(estate.clone(), paths.requests(), Arc::clone(&store), sharing.clone(), budgets.clone());
+        let asking = Arc::new(Notify::new());
+        let branches = Branches::new(
+            estate.clone(),
+            paths.requests(),
+            Arc::clone(&store),
+            sharing.clone(),
+            budgets.clone(),
+            Arc::clone(&asking),
+        );
         let runs = RunService::start(Arc::clone(&store), Arc::new(branches), how).await;
         let runs = runs.map_err(|error| match error {
             RunError::Platform(error) => error,
@@ -169,6 +176,7 @@ impl Platform {
             folder: paths.requests(),
             owner: user::name(),
             sharing: sharing.clone(),
+            asking,
         };
         let (requests, sweeping) = RequestService::start(services);
         let mut platform = Self { sharing, clock, ..Self::new(identity, estate.clone(), None) };

@@ -69,7 +69,11 @@ fn a_slow_workflow_is_left_watched_and_canceled() {
 #[test]
 fn atmos_commands_say_what_they_need() {
     let (home, demo) = Home::with_demo();
-    home.at(&demo, &["atmos", "terraform", "apply", "network", "-s", "plat-ue2-dev"]).exits(2).says("terrace apply");
+    // What one instance's plan shows becomes just that; what asks for more is refused.
+    let apply = ["atmos", "terraform", "deploy", "network", "-s", "plat-ue2-dev", "-auto-approve"];
+    home.at(&demo, &apply).exits(2).says("is `terrace apply network -s plat-ue2-dev` here").says("--yes");
+    let more = ["atmos", "terraform", "apply", "network", "-s", "plat-ue2-dev", "--", "-target=x"];
+    home.at(&demo, &more).exits(2).says("terrace apply");
     home.at(&demo, &["atmos", "auth", "login"]).exits(2).says("terminal");
     home.at(&demo, &["atmos", "vendor", "pull"]).exits(2).says("--yes").says("nothing was changed");
     // Atmos is missing here, and nobody else can do this.

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use terrace::domain::request::RequestState;
+use terrace::domain::run::RunState;
 
 use crate::home::{Home, terraform};
 use crate::pty::until;
@@ -92,4 +93,52 @@ fn an_approver_decides_within_five_keys_and_sees_what_for() {
     page.wait_for("✓ fulfilled");
     page.keys("q");
     assert_eq!(page.end(), 0);
+}
+
+#[test]
+fn an_approver_decides_on_a_plain_apply_within_five_keys_and_exactly_that_is_applied() {
+    if !terraform() {
+        return;
+    }
+    let home = Home::with_demo();
+    let demo = home.demo_text();
+    for arguments in [&["rm", "-q", "platform/policies.yaml"][..], &["commit", "-qm", "Ask somebody else"]] {
+        let mut git = std::process::Command::new("git");
+        git.arg("-C").arg(home.demo()).args(["-c", "user.name=Aiko", "-c", "user.email=aiko@example.com"]);
+        assert!(git.args(arguments).status().unwrap().success());
+    }
+    // Whoever applies is told that others have to agree, and how to go on.
+    let asked = home.terrace(&["-C", &demo, "apply", "network", "-s", "plat-ue2-prod", "--yes"]);
+    let said = String::from_utf8_lossy(&asked.stderr);
+    assert_eq!(asked.status.code(), Some(3), "{said}");
+    for part in
+        ["waits for approval as request #1", "protected stage", "terrace request show 1", "terrace runs watch 1"]
+    {
+        assert!(said.contains(part), "no {part}: {said}");
+    }
+    until("it waits for somebody", || home.request(1).state == RequestState::PendingApproval);
+    let token = home.succeeds(&["-C", &demo, "token", "create", "mara", "--role", "approver"]);
+    let mut terminal = home.open_with(&["-C", &demo], (120, 40), &[("TERRACE_TOKEN", token.trim())]);
+    terminal.wait_for("1 request waits for you");
+    let keys = ["4", "A", "y"];
+    assert!(keys.len() <= 5);
+    terminal.keys(keys[0]);
+    terminal.wait_for("A approve");
+    // Plan, price, verdict and who has to agree, on one screen.
+    let screen = terminal.wait_for("after this");
+    for said in ["+7 ~0 -0", "terraform_data.network", "Price", "a month", "Policy  ✓", "Approval", "may: mara"] {
+        assert!(screen.contains(said), "no {said}\n{screen}");
+    }
+    terminal.keys(keys[1]);
+    let question = terminal.wait_for("agree to exactly this");
+    for said in ["network@plat-ue2-prod", "Plan: +7 ~0 -0", "$ terrace request approve 1", "bound to"] {
+        assert!(question.contains(said), "no {said}\n{question}");
+    }
+    terminal.keys(keys[2]);
+    terminal.wait_for("✓ fulfilled");
+    let (request, run) = (home.request(1), home.run(1));
+    assert_eq!((request.decisions[0].actor.as_str(), request.runs.as_slice()), ("mara", &[run.id][..]));
+    assert_eq!((run.state, run.confirmed_by.as_deref()), (RunState::Succeeded, Some("mara")));
+    terminal.keys("q");
+    assert_eq!(terminal.end(), 0);
 }

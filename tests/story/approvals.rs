@@ -324,19 +324,71 @@ async fn item_3_alone_the_record_says_self_attested() {
 }
 
 /// A request waits for people as long as is configured, and no longer.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_request_expires_when_its_time_is_over() {
+/// An estate whose teams are one approver, with a clock that a story moves by hours.
+fn timed(more: &str) -> (Home, Clock, Arc<AtomicI64>) {
     let home = Home::new();
     let template = include_str!("../../assets/demo/7-paths/platform/golden-paths/new-team/template.yaml");
     home.write("platform/golden-paths/new-team/template.yaml", template);
     home.write("platform/teams.yaml", "teams:\n  - {name: platform, members: [mara], approvers: [mara]}\n");
-    home.write("platform/terrace.yaml", "approval_hours: 2\n");
+    home.write("platform/terrace.yaml", more);
     git(&home.root(), &["init", "-q", "-b", "main"]);
     git(&home.root(), &["add", "-A"]);
     git(&home.root(), &["commit", "-qm", "Begin"]);
     let hours = Arc::new(AtomicI64::new(0));
     let ahead = Arc::clone(&hours);
     let clock = Clock::of(move || Timestamp::now() + SignedDuration::from_hours(ahead.load(Ordering::Relaxed)));
+    (home, clock, hours)
+}
+
+/// A second look that nobody took within 24 hours stands in everybody's inbox.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_look_that_is_overdue_is_shown_to_everyone() {
+    let (home, clock, hours) = timed("approval_hours: 100\n");
+    let served = home.serve_by(clock).await;
+    let mut people = Vec::new();
+    for (name, role) in
+        [("mara", Role::Approver), ("ida", Role::Operator), ("vic", Role::Viewer), ("dan", Role::Developer)]
+    {
+        let token = TokenRequest { name: name.to_owned(), role, teams: Vec::new(), days: None };
+        let secret = served.client.create_token(&token).await.expect("made").secret;
+        people.push(home.client().with_token(Some(secret)));
+    }
+    let number = people[3].new_request(&asked(team("fares"))).await.expect("asked").number;
+    let state = |state: RequestState| {
+        let client = served.client.clone();
+        async move {
+            until("its state", || async {
+                let request = client.show_request(number).await.expect("there");
+                (request.state == state).then_some(request)
+            })
+            .await
+        }
+    };
+    let waits = state(RequestState::PendingApproval).await;
+    people[1].break_glass(number, "the site is down").await.expect("broken");
+    yes(&people[0], &waits).await.expect("agreed");
+    state(RequestState::Fulfilled).await;
+    let causes = |client: Client| async move {
+        client.inbox().await.expect("an inbox").iter().map(|item| item.cause).collect::<Vec<_>>()
+    };
+    hours.store(23, Ordering::Relaxed);
+    assert_eq!(causes(people[2].clone()).await, [], "it is not overdue");
+    assert_eq!(causes(people[0].clone()).await, [InboxCause::ReviewDue]);
+    hours.store(25, Ordering::Relaxed);
+    for client in people.iter().chain([&served.client]) {
+        assert_eq!(causes(client.clone()).await, [InboxCause::ReviewOverdue]);
+    }
+    // A clock that is put back changes nothing that is written.
+    hours.store(-5, Ordering::Relaxed);
+    served.client.review_request(number, None).await.expect("looked");
+    hours.store(25, Ordering::Relaxed);
+    assert_eq!(causes(people[2].clone()).await, []);
+    served.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_expires_when_its_time_is_over() {
+    let (home, clock, hours) = timed("approval_hours: 2\n");
     let served = home.serve_by(clock).await;
     let token = TokenRequest { name: "mara".to_owned(), role: Role::Approver, teams: Vec::new(), days: None };
     let secret = served.client.create_token(&token).await.expect("made").secret;

@@ -5,6 +5,7 @@ mod api_contract;
 mod api_runs;
 mod api_stream;
 mod approvals;
+mod asking;
 mod audit;
 mod cost_budget;
 mod cost_gate;

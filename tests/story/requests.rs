@@ -432,16 +432,17 @@ async fn where_gates_are_in_force_a_yes_is_not_enough() {
     let run = end(apply("session-cache", "plat-ue2-dev", true)).await;
     assert_eq!(run.state, terrace::domain::run::RunState::Denied, "{run:#?}");
     assert!(run.reason.as_deref().is_some_and(|why| why.contains("caches are not made any more")), "{:?}", run.reason);
-    let run = end(apply("network", "plat-ue2-prod", true)).await;
-    assert_eq!(run.state, terrace::domain::run::RunState::Denied, "{run:#?}");
+    let run = served.client.start_run(&apply("network", "plat-ue2-prod", true), None).await.expect("accepted");
+    let run = served.until(&run, terrace::domain::run::RunState::AwaitingApproval).await;
     assert!(run.reason.as_deref().is_some_and(|why| why.contains("protected stage")), "{:?}", run.reason);
     // Also one who confirms by hand.
     let run = served.client.start_run(&apply("network", "plat-ew1-prod", false), None).await.expect("accepted");
     let run = served.until(&run, terrace::domain::run::RunState::AwaitingConfirmation).await;
     let which = terrace::domain::id::RunRef::Id(run.id);
-    let denied = served.client.confirm(which, run.plan_digest.clone()).await.expect_err("it is protected");
-    assert_eq!(code(&denied), "approval-needed", "{denied}");
-    assert_eq!(served.end(&run).await.state, terrace::domain::run::RunState::Denied);
+    let waits = served.client.confirm(which, run.plan_digest.clone()).await.expect("others are asked");
+    assert_eq!(waits.state, terrace::domain::run::RunState::AwaitingApproval, "{waits:#?}");
+    let again = served.client.confirm(which, run.plan_digest.clone()).await.expect_err("it is theirs to say");
+    assert_eq!(code(&again), "approval-needed", "{again}");
     let estimate = served.client.run_estimate(which).await.expect("kept with the run");
     assert!(estimate.unknown.is_empty());
 

@@ -28,6 +28,8 @@ pub(crate) enum End {
     Ended(Run),
     /// Its plan is shown, and it waits for a yes.
     Waiting(Run),
+    /// Others have to agree to its plan: a request asks them.
+    Held(Run),
     /// The person left; the run goes on.
     Left(Run),
 }
@@ -98,7 +100,7 @@ impl<'a> Follower<'a> {
         Ok(self.teller)
     }
 
-    /// Follows until the run has ended, or the person leaves, or (where `decide`) it waits for a yes.
+    /// Follows until the run has ended, or the person leaves, or (where `decide`) it waits for a yes, be it others'.
     pub(crate) async fn follow(&mut self, decide: bool) -> color_eyre::Result<End> {
         self.tell()?;
         let mut lost_since: Option<Instant> = None;
@@ -113,6 +115,9 @@ impl<'a> Follower<'a> {
                 }
                 if decide && self.waits() {
                     return Ok(End::Waiting(self.run.clone()));
+                }
+                if decide && self.run.state == RunState::AwaitingApproval && self.run.confirmed_by.is_none() {
+                    return Ok(End::Held(self.run.clone()));
                 }
                 let next = tokio::select! {
                     biased;

@@ -145,7 +145,7 @@ async fn typed_into(context: &Context, client: Client, run: Run) -> Outcome {
     };
     drop(raw);
     match end {
-        End::Left(run) | End::Waiting(run) => {
+        End::Left(run) | End::Waiting(run) | End::Held(run) => {
             follower.finish()?.way_back(&run);
             Ok(Exit::Done)
         }
@@ -156,7 +156,7 @@ async fn typed_into(context: &Context, client: Client, run: Run) -> Outcome {
 /// Follows a run to its end, or leaves it where that was asked for; `yes` where its plan was confirmed ahead.
 ///
 /// A plan that waits is asked about where somebody is there to answer, and else left to wait: that fails where the yes
-/// was given ahead, and does not count.
+/// was given ahead, and does not count. One that others have to agree to is left to them: nobody may apply it yet.
 pub(crate) async fn see_through(context: &Context, client: Client, run: Run, options: &Options, yes: bool) -> Outcome {
     let teller = Teller::new(context);
     teller.began(&run);
@@ -179,6 +179,13 @@ pub(crate) async fn see_through(context: &Context, client: Client, run: Run, opt
                 let why = run.reason.clone().unwrap_or_else(|| "its plan was not confirmed ahead".to_owned());
                 follower.finish()?.way_back(&run);
                 return Err(Failure::failed(format!("#{} waits for a person: {why}", run.number)).into());
+            }
+            End::Held(run) => {
+                follower.finish()?.held(&run);
+                if context.format() != output::Format::Text {
+                    print_run(context, &run)?;
+                }
+                return Ok(Exit::Denied);
             }
             End::Left(run) | End::Waiting(run) => {
                 follower.finish()?.way_back(&run);

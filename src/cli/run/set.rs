@@ -67,6 +67,17 @@ async fn follow(context: &Context, mut client: Client, mut set: RunSet, yes: boo
         if set.runs.iter().all(|run| run.state.is_end()) {
             break;
         }
+        if asks.is_none() && set.runs.iter().filter(|run| !run.state.is_end()).all(|run| is_held(&set, run)) {
+            for run in set.runs.iter().filter(|run| run.state == RunState::AwaitingApproval) {
+                if let Some(teller) = tellers.get(&run.id) {
+                    teller.held(run);
+                }
+            }
+            if context.format() != output::Format::Text {
+                print(context, &set)?;
+            }
+            return Ok(Exit::Denied);
+        }
         if let Some(run) = asks {
             if !decide(context, &client, &run, tellers.get(&run.id)).await? {
                 eprintln!("they go on without you; come back with terrace runs show {}", set.id);
@@ -104,6 +115,17 @@ async fn follow(context: &Context, mut client: Client, mut set: RunSet, yes: boo
         exits if exits.contains(&Exit::Denied) => Exit::Denied,
         _ => Exit::Done,
     })
+}
+
+/// Says whether nothing of a run goes on before others agree: to its plan, or to that of a run that comes first.
+fn is_held(set: &RunSet, run: &Run) -> bool {
+    match run.state {
+        RunState::AwaitingApproval => run.confirmed_by.is_none(),
+        RunState::Queued => {
+            run.after.iter().any(|id| set.runs.iter().any(|before| before.id == *id && is_held(set, before)))
+        }
+        _ => false,
+    }
 }
 
 /// Shows a plan with its log, and asks; false where the person leaves.

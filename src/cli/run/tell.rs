@@ -101,12 +101,27 @@ impl Teller {
         let number = run.number;
         let hint = |text: String| self.paint.hint(text);
         eprintln!("#{number} goes on without you; come back with {}", hint(format!("terrace runs watch {number}")));
-        if run.kind.applies() && run.confirmed_by.is_none() {
+        if run.kind.applies() && run.confirmed_by.is_none() && run.state != RunState::AwaitingApproval {
             let confirm = hint(format!("terrace runs confirm {number}"));
             let cancel = hint(format!("terrace runs cancel {number}"));
             let when = if run.plan_digest.is_some() { "it waits" } else { "once its plan is made it waits" };
             eprintln!("{when} for a yes: {confirm}, or {cancel}");
         }
+    }
+
+    /// Says that others have to agree to a run's plan, why, and where they do.
+    pub(crate) fn held(&self, run: &Run) {
+        let paint = self.paint;
+        let request = run.request.map(|number| format!(" as request #{number}")).unwrap_or_default();
+        eprintln!("#{} {}{request}; nothing was applied", run.number, paint.warning("waits for approval"));
+        if let Some(reason) = &run.reason {
+            eprintln!("  {}", plain(reason));
+        }
+        if let Some(next) = &run.next {
+            eprintln!("{} {}", paint.hint("next:"), plain(next));
+        }
+        let watch = paint.hint(format!("terrace runs watch {}", run.number));
+        eprintln!("once they agree, exactly this plan is applied; {watch} follows it");
     }
 
     /// Says how a run ended, why, and what leads on.

@@ -157,7 +157,7 @@ async fn watch(context: &Context, which: RunRef, raw: bool) -> Outcome {
     let sink = Sink::of_run(context, raw);
     let mut follower = Follower::new(context, client, run, sink, teller).await?;
     match follower.follow(false).await? {
-        End::Left(run) | End::Waiting(run) => {
+        End::Left(run) | End::Waiting(run) | End::Held(run) => {
             follower.finish()?.way_back(&run);
             Ok(Exit::Done)
         }

@@ -332,8 +332,11 @@ impl Request {
         }
     }
 
-    /// What was said counts no more.
+    /// What was said counts no more, and a plan that waits is not applied.
     fn void(&mut self, why: &str) {
+        if let Some(run) = &mut self.asked_by {
+            run.waits = false;
+        }
         for decision in self.decisions.iter_mut().filter(|decision| decision.voided.is_none()) {
             decision.voided = Some(why.to_owned());
         }

@@ -245,6 +245,18 @@ pub struct DeliveredOutput {
     pub read_it: Option<String>,
 }
 
+/// A run that waits in `awaiting_approval` until people have decided on a request for its plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AskingRun {
+    /// The run.
+    pub id: RunId,
+    /// The further arguments of its plan, for one that has to be made again.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// Whether its plan is the one that people decide on; once voided, the request makes plans of its own.
+    pub waits: bool,
+}
+
 /// A request as the platform keeps it and the API shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Request {
@@ -296,6 +308,9 @@ pub struct Request {
     pub merged: Option<String>,
     /// What its owner needs to use it.
     pub outputs: Vec<DeliveredOutput>,
+    /// The run that asked for it, and waits; null where a person asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_by: Option<AskingRun>,
     /// When it was first submitted.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub submitted_at: Option<Timestamp>,
@@ -338,6 +353,7 @@ impl Request {
             runs: Vec::new(),
             merged: None,
             outputs: Vec::new(),
+            asked_by: None,
             submitted_at: None,
             waiting_since: None,
             waited_seconds: 0,
@@ -382,6 +398,12 @@ impl Request {
     #[must_use]
     pub fn broken_glass(&self) -> Option<&BrokenGlass> {
         self.glass.as_ref().filter(|glass| glass.revision == self.revision())
+    }
+
+    /// Returns the run whose very plan people decide on; none where the plans are the request's own.
+    #[must_use]
+    pub fn waiting_run(&self) -> Option<RunId> {
+        self.asked_by.as_ref().filter(|run| run.waits).map(|run| run.id)
     }
 
     /// Returns the instances that it applied and that were not undone since.

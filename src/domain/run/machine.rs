@@ -43,6 +43,8 @@ pub enum Ending {
     NeedsCredentials,
     /// Policy or the rules of approvals stand against its plan.
     Denied,
+    /// An approver refused its plan.
+    Rejected,
 }
 
 impl Ending {
@@ -58,6 +60,7 @@ impl Ending {
             Ending::Stale => RunState::Stale,
             Ending::NeedsCredentials => RunState::NeedsCredentials,
             Ending::Denied => RunState::Denied,
+            Ending::Rejected => RunState::Rejected,
         }
     }
 }
@@ -76,6 +79,13 @@ pub enum Happening {
     CheckBegun,
     /// It could not be looked at: a person says yes, or not.
     CheckGivenUp,
+    /// Others have to agree to its plan: a request asks them.
+    ApprovalAsked,
+    /// Enough people agreed to exactly this plan.
+    Approved {
+        /// The digest that they were shown.
+        digest: Digest,
+    },
     /// A person (or `--yes`, ahead) said yes to exactly this plan.
     Confirmed {
         /// The digest that was shown.
@@ -214,15 +224,14 @@ impl RunState {
     /// Tells which locks a run of this kind holds in this state (5, 6).
     ///
     /// Planning needs the folder's files; what will apply also holds its state from the plan on, so that the plan
-    /// cannot go stale by our own doing. While it waits for a person the folder is free. `unknown` keeps the state.
+    /// cannot go stale by our own doing. While it waits for a person the folder is free. Others may take days to agree, so
+    /// the state is free then too; it is compared with the plan before that is applied (4). `unknown` keeps the state.
     #[must_use]
     pub fn holds(self, kind: RunKind) -> Holds {
         let changes_state = matches!(kind, RunKind::Apply | RunKind::Destroy);
         match self {
             RunState::Planning => Holds { state: changes_state, folder: true },
-            RunState::AwaitingConfirmation | RunState::Checking | RunState::AwaitingApproval => {
-                Holds { state: true, folder: false }
-            }
+            RunState::AwaitingConfirmation | RunState::Checking => Holds { state: true, folder: false },
             RunState::Applying | RunState::Running => Holds { state: true, folder: true },
             RunState::Unknown => Holds { state: true, folder: false },
             _ => Holds::default(),
@@ -305,7 +314,9 @@ impl Facts {
     }
 
     fn target(&self, happening: &Happening) -> Result<RunState, Refusal> {
-        use RunState::{Applying, AwaitingConfirmation, Checking, Planning, Queued, Running, Unknown};
+        use RunState::{
+            Applying, AwaitingApproval, AwaitingConfirmation, Checking, Planning, Queued, Running, Unknown,
+        };
         if let (Happening::Resolved { done }, Unknown) = (happening, self.state) {
             return Ok(if *done { RunState::Succeeded } else { RunState::Failed });
         }
@@ -321,13 +332,21 @@ impl Facts {
             (Happening::Planned { .. }, Planning) => Ok(Planning),
             (Happening::CheckBegun, AwaitingConfirmation) if self.confirmed.is_none() => Ok(Checking),
             (Happening::CheckGivenUp, Checking) => Ok(AwaitingConfirmation),
+            (Happening::ApprovalAsked, AwaitingConfirmation | Checking) if self.confirmed.is_none() => {
+                Ok(AwaitingApproval)
+            }
+            // It stays there until its locks are free again.
+            (Happening::Approved { digest }, AwaitingApproval) => {
+                same(self.plan.as_ref(), digest)?;
+                Ok(AwaitingApproval)
+            }
             (Happening::Confirmed { digest }, AwaitingConfirmation | Checking) => {
                 same(self.plan.as_ref(), digest)?;
                 Ok(AwaitingConfirmation)
             }
             (Happening::Applying { .. }, _) if !self.kind.applies() => Err(Refusal::NeverApplies(self.kind)),
-            // Only from here, and only once: nothing leads back to `awaiting_confirmation` (4).
-            (Happening::Applying { digest }, AwaitingConfirmation) => {
+            // Only from here, and only once: nothing leads back (4).
+            (Happening::Applying { digest }, AwaitingConfirmation | AwaitingApproval) => {
                 let confirmed = self.confirmed.as_ref().ok_or(Refusal::NotConfirmed)?;
                 same(Some(confirmed), digest)?;
                 Ok(Applying)
@@ -341,7 +360,9 @@ impl Facts {
             (Happening::Started, _) => Err(self.not_now("started")),
             (Happening::Planned { .. }, _) => Err(self.not_now("planned")),
             (Happening::CheckBegun | Happening::CheckGivenUp, _) => Err(self.not_now("checked")),
+            (Happening::ApprovalAsked, _) => Err(self.not_now("given to others to agree to")),
             (Happening::Confirmed { .. }, _) => Err(self.not_now("confirmed")),
+            (Happening::Approved { .. }, _) => Err(self.not_now("approved")),
             (Happening::Applying { .. }, _) => Err(self.not_now("applied")),
             (Happening::Resolved { .. }, _) => Err(self.not_now("resolved: only an unknown one can")),
         }
@@ -349,18 +370,19 @@ impl Facts {
 
     /// An ending is believed only where it can be true.
     fn ended(&self, ending: Ending, state: RunState) -> Result<RunState, Refusal> {
-        use RunState::{Applying, AwaitingConfirmation, Checking, Planning, Queued};
+        use RunState::{Applying, AwaitingApproval, AwaitingConfirmation, Checking, Planning, Queued};
         let possible = match ending {
             Ending::Failed | Ending::Canceled => true,
             Ending::Succeeded if self.kind.applies() => state == Applying,
             Ending::Succeeded => !matches!(state, Queued),
             Ending::NoChanges => state == Planning,
-            Ending::Expired => matches!(state, AwaitingConfirmation | Checking | Queued),
-            // Found out right before an apply, or by Terraform while it begins.
-            Ending::Stale => matches!(state, AwaitingConfirmation | Applying),
+            Ending::Expired => matches!(state, AwaitingConfirmation | Checking | AwaitingApproval | Queued),
+            // Found out right before an apply, by Terraform while it begins, or by what an approval was bound to.
+            Ending::Stale => matches!(state, AwaitingConfirmation | AwaitingApproval | Applying),
             // The check comes before everything, and once more right before a plan is applied.
             Ending::NeedsCredentials => state != Applying,
-            Ending::Denied => matches!(state, AwaitingConfirmation | Checking),
+            Ending::Denied => matches!(state, AwaitingConfirmation | Checking | AwaitingApproval),
+            Ending::Rejected => state == AwaitingApproval,
         };
         if possible { Ok(ending.state()) } else { Err(self.not_now("ended like this")) }
     }
@@ -386,6 +408,8 @@ fn verb(happening: &Happening, to: RunState) -> &'static str {
         Happening::Planned { .. } => "planned",
         Happening::CheckBegun => "checking",
         Happening::CheckGivenUp => "check_given_up",
+        Happening::ApprovalAsked => "awaiting_approval",
+        Happening::Approved { .. } => "approved",
         Happening::Confirmed { .. } => "confirmed",
         Happening::Applying { .. } => "applying",
         Happening::CancelAsked if to.is_end() => "canceled",

@@ -15,6 +15,8 @@ enum Act {
     Plan(u8),
     Check(bool),
     Confirm(u8),
+    AskOthers,
+    Approve(u8),
     Apply(u8),
     Cancel,
     End(u8),
@@ -31,9 +33,11 @@ fn act() -> impl Strategy<Value = Act> {
         3 => (0..3u8).prop_map(Act::Plan),
         2 => any::<bool>().prop_map(Act::Check),
         3 => (0..3u8).prop_map(Act::Confirm),
+        2 => Just(Act::AskOthers),
+        2 => (0..3u8).prop_map(Act::Approve),
         3 => (0..3u8).prop_map(Act::Apply),
         1 => Just(Act::Cancel),
-        3 => (0..8u8).prop_map(Act::End),
+        3 => (0..9u8).prop_map(Act::End),
         1 => Just(Act::KillSupervisor),
         1 => Just(Act::KillPlatform),
         1 => any::<bool>().prop_map(Act::Resolve),
@@ -43,7 +47,7 @@ fn act() -> impl Strategy<Value = Act> {
 
 const KINDS: [RunKind; 6] =
     [RunKind::Plan, RunKind::Apply, RunKind::Destroy, RunKind::Workflow, RunKind::Command, RunKind::Drift];
-const ENDINGS: [Ending; 8] = [
+const ENDINGS: [Ending; 9] = [
     Ending::Succeeded,
     Ending::NoChanges,
     Ending::Failed,
@@ -52,6 +56,7 @@ const ENDINGS: [Ending; 8] = [
     Ending::Stale,
     Ending::NeedsCredentials,
     Ending::Denied,
+    Ending::Rejected,
 ];
 
 fn digest(n: u8) -> Digest {
@@ -91,7 +96,9 @@ impl World {
         run.audits += 1;
         match happening {
             Happening::Planned { digest } => run.facts.plan = Some(digest.clone()),
-            Happening::Confirmed { digest } => run.facts.confirmed = Some(digest.clone()),
+            Happening::Confirmed { digest } | Happening::Approved { digest } => {
+                run.facts.confirmed = Some(digest.clone());
+            }
             Happening::Applying { digest } => {
                 // 1: what is applied is what was planned and confirmed.
                 assert_eq!(before.plan.as_ref(), Some(digest));
@@ -168,6 +175,8 @@ proptest! {
                 Act::Check(true) => Happening::CheckBegun,
                 Act::Check(false) => Happening::CheckGivenUp,
                 Act::Confirm(n) => Happening::Confirmed { digest: digest(n) },
+                Act::AskOthers => Happening::ApprovalAsked,
+                Act::Approve(n) => Happening::Approved { digest: digest(n) },
                 Act::Apply(n) => Happening::Applying { digest: digest(n) },
                 Act::Cancel => Happening::CancelAsked,
                 Act::End(n) => Happening::Ended(ENDINGS[usize::from(n)]),
@@ -251,6 +260,37 @@ fn a_yes_that_was_given_ahead_counts_once_the_plan_was_looked_at() {
     assert_eq!(to(&checking, Happening::CheckGivenUp), Ok(RunState::AwaitingConfirmation));
     let confirmed = Facts { state: RunState::AwaitingConfirmation, confirmed: Some(digest(1)), ..checking };
     assert!(to(&confirmed, Happening::CheckBegun).is_err(), "what was confirmed is not looked at again");
+}
+
+#[test]
+fn what_others_have_to_agree_to_is_applied_by_their_word_and_by_no_other() {
+    let waiting = Facts {
+        kind: RunKind::Apply,
+        state: RunState::AwaitingApproval,
+        changes: true,
+        plan: Some(digest(1)),
+        confirmed: None,
+        cancel_asked: false,
+    };
+    let to = |facts: &Facts, happening: Happening| facts.after(&happening).map(|transition| transition.to);
+    for from in [RunState::AwaitingConfirmation, RunState::Checking] {
+        let facts = Facts { state: from, ..waiting.clone() };
+        assert_eq!(to(&facts, Happening::ApprovalAsked), Ok(RunState::AwaitingApproval));
+        assert!(to(&facts, Happening::Approved { digest: digest(1) }).is_err(), "nobody was asked");
+    }
+    assert!(to(&waiting, Happening::Confirmed { digest: digest(1) }).is_err(), "a yes of one's own is not enough");
+    assert!(to(&waiting, Happening::Applying { digest: digest(1) }).is_err(), "nobody agreed");
+    assert!(to(&waiting, Happening::Approved { digest: digest(2) }).is_err(), "another plan");
+    assert_eq!(to(&waiting, Happening::Approved { digest: digest(1) }), Ok(RunState::AwaitingApproval));
+    let agreed = Facts { confirmed: Some(digest(1)), ..waiting.clone() };
+    assert!(to(&agreed, Happening::Applying { digest: digest(2) }).is_err(), "another plan");
+    assert_eq!(to(&agreed, Happening::Applying { digest: digest(1) }), Ok(RunState::Applying));
+    for ending in [Ending::Rejected, Ending::Expired, Ending::Stale, Ending::Canceled, Ending::Denied] {
+        assert_eq!(to(&waiting, Happening::Ended(ending)), Ok(ending.state()));
+    }
+    assert_eq!(to(&waiting, Happening::Lost), Ok(RunState::Failed));
+    let planning = Facts { state: RunState::Planning, ..waiting };
+    assert!(to(&planning, Happening::Ended(Ending::Rejected)).is_err(), "only what was asked about");
 }
 
 #[test]

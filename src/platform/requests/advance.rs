@@ -26,6 +26,9 @@ impl RequestService {
             }
             match self.inner.store.live_requests().await {
                 Ok(live) => {
+                    if let Err(error) = self.settle_all(&live).await {
+                        tracing::warn!(%error, "runs that wait for approvals cannot be looked after now");
+                    }
                     for request in live {
                         let late = request.expires_at.is_some_and(|at| at <= self.now());
                         if late {
@@ -43,7 +46,8 @@ impl RequestService {
                 }
                 Err(error) => tracing::warn!(%error, "requests cannot be looked through now"),
             }
-            tokio::time::sleep(SWEEP).await;
+            // Whether it rang or not, everything is looked at.
+            drop(tokio::time::timeout(SWEEP, self.inner.asking.notified()).await);
         }
     }
 

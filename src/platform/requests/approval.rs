@@ -23,8 +23,8 @@ use crate::platform::audit::Actor;
 use crate::platform::estate::Snapshot;
 use crate::platform::policies::{Bundle, SelfApproval};
 use crate::platform::reviews::{self, Known};
-use crate::platform::runs::RunError;
 use crate::platform::runs::configuration::Promise;
+use crate::platform::runs::{NEEDED, RunError};
 
 /// The code of a need that waits for one more word than there is.
 const ONE_MORE: &str = "spacelift-undecided";
@@ -218,7 +218,7 @@ fn over_budget(words: &mut BudgetWords) -> Option<RunError> {
 fn somebody_else(reasons: &[String], verb: &str, component: &str, stack: &str) -> RunError {
     let message = format!("somebody else must agree: {}", reasons.join("; "));
     let hint = Some(format!("terrace request new --{verb} {component} -s {stack}"));
-    RunError::Denied { code: "approval-needed", message, hint }
+    RunError::Denied { code: NEEDED, message, hint }
 }
 
 /// Refuses what does not fit any more now that others have reserved what they promise.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tokio::sync::Notify;
 
-use super::{approval, claims, unbound};
+use super::{approval, asking, claims, unbound};
 use crate::atmos::driver::commands::OwnCommands;
 use crate::atmos::{AtmosError, Estate, LoadOptions, RunTarget};
 use crate::domain::review::Review;
@@ -22,7 +23,7 @@ use crate::platform::reviews::{self, Known};
 use crate::platform::runs::RunError;
 use crate::platform::runs::configuration::{Configuration, Configurations, Promise, UnboundRun};
 use crate::platform::sharing::Sharing;
-use crate::platform::store::{Store, Tx};
+use crate::platform::store::{Change, KeptRun, Store, Tx};
 
 /// The estate as it is checked out, and as the branches of requests have it.
 #[derive(Debug, Clone)]
@@ -36,6 +37,8 @@ pub struct Branches {
     sharing: Sharing,
     /// What may be spent.
     budgets: BudgetService,
+    /// Rings when a run asks others to agree, or one that had ends.
+    asking: Arc<Notify>,
 }
 
 impl Branches {
@@ -47,8 +50,9 @@ impl Branches {
         store: Arc<dyn Store>,
         sharing: Sharing,
         budgets: BudgetService,
+        asking: Arc<Notify>,
     ) -> Self {
-        Self { estate, folder, store, sharing, budgets }
+        Self { estate, folder, store, sharing, budgets, asking }
     }
 }
 
@@ -88,6 +92,20 @@ impl Configurations for Branches {
         let snapshot = &promise.snapshot;
         let verdict = self.budgets.reserve(tx, snapshot, &promise.claim, Timestamp::now()).await?;
         approval::of_promise(promise, claims::words(snapshot, &verdict))
+    }
+
+    async fn ask_others(
+        &self,
+        tx: &mut dyn Tx,
+        actor: &Actor,
+        kept: &KeptRun,
+        now: Timestamp,
+    ) -> Result<Option<(u64, Change)>, RunError> {
+        Ok(asking::ask(tx, actor, kept, now).await?)
+    }
+
+    fn nudge_requests(&self) {
+        self.asking.notify_one();
     }
 
     async fn may_run(&self, actor: &Actor, run: &UnboundRun) -> Result<(), RunError> {

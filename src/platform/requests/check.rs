@@ -69,7 +69,7 @@ impl RequestService {
         }
         let restores =
             if later.is_empty() && request.applied.is_empty() { self.applied_before(&plans).await? } else { None };
-        let authors = self.authors(commit.as_deref()).await;
+        let authors = self.authors(&snapshot, commit.as_deref()).await;
         let script = self.script(&proposal, &snapshot, &bundle).await?;
         let claims = claims::claims(&snapshot, &proposal.after, request.number, &plans);
         let mut budgets = self.ask_budgets(&snapshot, &claims).await?;
@@ -108,7 +108,7 @@ impl RequestService {
         let reason = request.wish().and_then(|wish| wish.reason.clone()).unwrap_or_default();
         let body = if reason.trim().is_empty() { String::new() } else { format!("{}\n\n", reason.trim()) };
         let message = format!("{}\n\n{body}Terrace-Request: {}\n", request.title, request.number);
-        let owner = self.inner.owner == request.requester;
+        let owner = self.is_owner(&request.requester);
         let committing = tokio::task::spawn_blocking(move || {
             let repository = Repository::new(&root);
             let (_, tip) = repository.main()?;
@@ -133,6 +133,9 @@ impl RequestService {
 
     /// Returns the run that planned an instance for this revision; starts it where there is none.
     async fn plan(&self, request: &Request, todo: &Todo) -> Result<Run, RequestError> {
+        if let Some(run) = self.waiting_plan(request).await? {
+            return Ok(run);
+        }
         let concerned = &todo.concerned;
         let removing = concerned.action == InstanceAction::Remove;
         let mark = RequestMark {
@@ -152,6 +155,7 @@ impl RequestService {
         if removing {
             asked.args = vec!["-destroy".to_owned()];
         }
+        asked.args.extend(request.asked_by.iter().flat_map(|run| run.args.clone()));
         // A check that was broken off goes on with the plan that is being made.
         let alive = self.find_run(&asked, |run| !run.state.is_end()).await?;
         let run = match alive {
@@ -284,14 +288,18 @@ impl RequestService {
         reading.await.map_err(|error| PlatformError::Interrupted(error.to_string()))?
     }
 
-    /// Returns the names of whoever wrote the commit that the plans stand on; a commit of its own is the requester's.
-    async fn authors(&self, own: Option<&str>) -> Vec<String> {
+    /// Returns the names of whoever wrote the commit that the plans stand on, and the people whom `teams.yaml` gives them to; a
+    /// commit of its own is the requester's.
+    async fn authors(&self, snapshot: &Snapshot, own: Option<&str>) -> Vec<String> {
         if own.is_some() {
             return Vec::new();
         }
         let root = self.inner.estate.root().to_owned();
         let asking = tokio::task::spawn_blocking(move || Repository::new(&root).authors());
-        asking.await.unwrap_or_default()
+        let said = asking.await.unwrap_or_default();
+        let people: Vec<String> =
+            said.iter().filter_map(|name| snapshot.teams().author(name)).map(str::to_owned).collect();
+        said.into_iter().chain(people).collect()
     }
 }
 

@@ -231,7 +231,7 @@ impl RequestService {
     }
 
     /// Returns what asks for the apply of an approved plan.
-    fn asked(&self, request: &Request, plan: &CheckedPlan) -> RunRequest {
+    pub(super) fn asked(&self, request: &Request, plan: &CheckedPlan) -> RunRequest {
         let mark = RequestMark {
             number: request.number,
             revision: request.revision(),
@@ -252,16 +252,17 @@ impl RequestService {
     async fn started(&self, request: &Request, check: &Check) -> Result<Vec<Run>, RequestError> {
         let mut found = Vec::new();
         for plan in &check.plans {
-            found.extend(self.find_run(&self.asked(request, plan), |_| true).await?);
+            found.extend(self.carrying(request, plan).await?);
         }
         Ok(found)
     }
 
     /// Applies one approved plan: the run that does is found again, or started once.
     async fn apply(&self, request: &Request, check: &Check, plan: &CheckedPlan) -> Result<Run, RequestError> {
-        let asked = self.asked(request, plan);
-        let run = match self.find_run(&asked, |_| true).await? {
+        let waits = request.waiting_run() == Some(plan.run);
+        let run = match self.carrying(request, plan).await? {
             Some(run) => run,
+            None if waits => self.let_apply(request, plan).await?,
             None => {
                 // Another plan of this wave may have taken its time.
                 if check.plans.len() > 1 && self.inner.runs.sealed_digest(plan.run).ok().as_ref() != Some(&plan.digest)
@@ -269,12 +270,14 @@ impl RequestService {
                     let message = format!("the plan of {} is not the one that was approved", plan.instance);
                     return Err(RequestError::invalid("other-plan", message, None));
                 }
-                let with = RunRequest { env: self.env(request.number), ..asked };
+                let with = RunRequest { env: self.env(request.number), ..self.asked(request, plan) };
                 self.inner.runs.create(&requester(request), with, None).await?
             }
         };
-        // It is used once: the run has its own copy.
-        self.inner.runs.forget_plan(plan.run);
+        if !waits {
+            // It is used once: the run has its own copy.
+            self.inner.runs.forget_plan(plan.run);
+        }
         let noted = self.get(request.number).await?.runs.contains(&run.id);
         if !noted {
             let detail = json!({"run": run.id, "plan": plan.digest});
@@ -330,7 +333,7 @@ impl RequestService {
         let (root, commit) = (self.inner.estate.root().to_owned(), commit.to_owned());
         let message =
             format!("Merge request #{}: {}\n\nTerrace-Request: {}\n", request.number, request.title, request.number);
-        let (name, owner) = (request.requester.clone(), self.inner.owner == request.requester);
+        let (name, owner) = (request.requester.clone(), self.is_owner(&request.requester));
         let merging = tokio::task::spawn_blocking(move || {
             let repository = Repository::new(&root);
             let author = repository.author(&name, owner);

@@ -6,6 +6,7 @@
 
 mod advance;
 mod approval;
+mod asking;
 mod branches;
 mod budget;
 mod check;
@@ -33,6 +34,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use serde_json::json;
+use tokio::sync::Notify;
 
 use super::audit::Actor;
 use super::budgets::BudgetService;
@@ -90,6 +92,8 @@ pub struct Services {
     pub sharing: Sharing,
     /// What tells the time.
     pub clock: Clock,
+    /// Rings when a run asks others to agree to its plan, or one that had ends.
+    pub asking: Arc<Notify>,
 }
 
 struct Inner {
@@ -101,6 +105,7 @@ struct Inner {
     owner: String,
     sharing: Sharing,
     clock: Clock,
+    asking: Arc<Notify>,
     /// The environments that requesters gave, for as long as this process lives.
     envs: Mutex<HashMap<u64, Env>>,
     /// The requests that something is being done for.
@@ -111,7 +116,7 @@ impl RequestService {
     /// Begins, and goes on with what was under way; the task that sweeps ends with the platform.
     #[must_use]
     pub fn start(services: Services) -> (Self, tokio::task::AbortHandle) {
-        let Services { store, runs, estate, budgets, folder, owner, sharing, clock } = services;
+        let Services { store, runs, estate, budgets, folder, owner, sharing, clock, asking } = services;
         let inner = Inner {
             store,
             runs,
@@ -121,6 +126,7 @@ impl RequestService {
             owner,
             sharing,
             clock,
+            asking,
             envs: Mutex::new(HashMap::new()),
             busy: Mutex::new(HashSet::new()),
         };
@@ -250,6 +256,12 @@ impl RequestService {
 
     fn now(&self) -> Timestamp {
         self.inner.clock.now()
+    }
+
+    /// Tells whether a name is that of the person whose platform this is.
+    fn is_owner(&self, name: &str) -> bool {
+        let owner = &self.inner.owner;
+        self.inner.estate.last().map_or(owner == name, |snapshot| snapshot.teams().person(owner) == name)
     }
 
     fn keep_env(&self, number: u64, env: Env) {

@@ -69,10 +69,12 @@ impl RequestService {
         if !waits_with_plans(after.state) {
             self.forget_plans(&before);
         }
+        self.settle(&after).await;
         Ok(after)
     }
 
-    fn patience(&self) -> i64 {
+    /// Returns for how many hours a request waits for people.
+    pub(super) fn patience(&self) -> i64 {
         let snapshot = self.inner.estate.last();
         let hours = snapshot.and_then(|snapshot| snapshot.settings().approval_hours);
         hours.map_or(PATIENCE_HOURS, |hours| i64::from(hours.get()))
@@ -80,7 +82,7 @@ impl RequestService {
 }
 
 /// Says what leads on.
-fn next(request: &Request) -> Option<String> {
+pub(super) fn next(request: &Request) -> Option<String> {
     let number = request.number;
     match request.state {
         RequestState::Draft => Some(format!("terrace request submit {number}")),

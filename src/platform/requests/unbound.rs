@@ -24,8 +24,8 @@ use crate::platform::audit::Actor;
 use crate::platform::estate::Snapshot;
 use crate::platform::policies::{ActorFacts, Bundle, RunInput, SelfApproval, Unbound, document};
 use crate::platform::reviews;
-use crate::platform::runs::RunError;
 use crate::platform::runs::configuration::{Configuration, UnboundRun};
+use crate::platform::runs::{NEEDED, RunError};
 
 /// What a workflow would do.
 #[derive(Debug)]
@@ -117,12 +117,12 @@ fn understood(step: &Step, read: &Workflow, stack: Option<&str>) -> Option<Optio
     if !step.env.is_empty() || !read.env.is_empty() || !words.iter().skip(2).all(|word| plain(word)) {
         return None;
     }
-    match verb.as_str() {
-        "plan" | "validate" => Some(None),
-        "apply" | "deploy" => Some(Some(ConcernedInstance { instance, action: InstanceAction::Change })),
-        "destroy" => Some(Some(ConcernedInstance { instance, action: InstanceAction::Remove })),
-        _ => None,
+    if matches!(verb.as_str(), "plan" | "validate") {
+        return Some(None);
     }
+    let (kind, instance) = commands::planned(&words)?;
+    let action = if kind == RunKind::Destroy { InstanceAction::Remove } else { InstanceAction::Change };
+    Some(Some(ConcernedInstance { instance, action }))
 }
 
 /// Returns the digest that an approval of a script is bound to: the workflow, the commit and whatever differs from it.
@@ -204,5 +204,5 @@ pub(super) fn may_run(
 
 fn needs_word(run: &UnboundRun, why: &str) -> RunError {
     let hint = run.request.clone().map(|request| format!("terrace request new {request}"));
-    RunError::Denied { code: "approval-needed", message: format!("somebody else must agree: {why}"), hint }
+    RunError::Denied { code: NEEDED, message: format!("somebody else must agree: {why}"), hint }
 }

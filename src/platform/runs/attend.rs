@@ -148,12 +148,22 @@ impl RunService {
         let keeps_folder = held.folder
             || state == RunState::Checking
             || (state == RunState::AwaitingConfirmation && (kept.run.confirmed_by.is_some() || kept.request.yes));
-        let free: Vec<LockKey> =
-            kept.locks.iter().filter(|key| if key.is_state() { !held.state } else { !keeps_folder }).cloned().collect();
+        // People agreed, and it may have its locks again: it keeps them until it applies.
+        let goes_on = state == RunState::AwaitingApproval && kept.run.confirmed_by.is_some();
+        let free: Vec<LockKey> = kept
+            .locks
+            .iter()
+            .filter(|_| !goes_on)
+            .filter(|key| if key.is_state() { !held.state } else { !keeps_folder })
+            .cloned()
+            .collect();
         tx.release_locks(id, &free).await?;
         save(tx, &kept, read, telling).await?;
         if state != before {
             self.inner.wake.notify_one();
+        }
+        if state.is_end() && before == RunState::AwaitingApproval {
+            self.inner.configurations.nudge_requests();
         }
         if state == RunState::Checking && before != state {
             tokio::spawn(self.clone().pass_gate(id));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::error::RunError;
 use crate::atmos::driver::commands::OwnCommands;
@@ -15,7 +16,7 @@ use crate::domain::run::{Run, RunKind};
 use crate::domain::stack::{Dependency, Diagnostic, ExplainedValue, InstanceRef, InstanceSummary, Severity};
 use crate::platform::audit::Actor;
 use crate::platform::estate::Snapshot;
-use crate::platform::store::Tx;
+use crate::platform::store::{Change, KeptRun, Tx};
 
 /// One resolved configuration.
 pub trait Configuration: Send + Sync {
@@ -101,6 +102,22 @@ pub trait Configurations: Send + Sync {
         let _ = (tx, promise);
         Ok(())
     }
+
+    /// Writes, in the transaction of the run, the request that asks others to agree to a run's plan; returns its number and
+    /// what is to be told of it. None where others cannot be asked.
+    async fn ask_others(
+        &self,
+        tx: &mut dyn Tx,
+        actor: &Actor,
+        kept: &KeptRun,
+        now: Timestamp,
+    ) -> Result<Option<(u64, Change)>, RunError> {
+        let _ = (tx, actor, kept, now);
+        Ok(None)
+    }
+
+    /// Says that something changed that requests wait for: one was written, or a run ended that one stands on.
+    fn nudge_requests(&self) {}
 
     /// Says whether a person may start something that no plan binds.
     async fn may_run(&self, actor: &Actor, run: &UnboundRun) -> Result<(), RunError> {

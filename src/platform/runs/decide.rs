@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::error::RunError;
+use super::gate::NEEDED;
 use super::protocol::Ask;
 use super::service::{RunService, save};
 use super::takeover::{self, Telling};
@@ -14,16 +15,33 @@ use crate::domain::run::{Run, RunState, TerminalSize};
 use crate::platform::audit::Actor;
 
 impl RunService {
-    /// Says yes to the plan of a run; `digest` is the one that was shown.
+    /// Says yes to the plan of a run; `digest` is the one that was shown. Where others have to agree too, a request asks them,
+    /// and the run waits in `awaiting_approval`.
     ///
     /// # Errors
     ///
-    /// Where it does not wait for a yes, or its plan is another.
+    /// Where it does not wait for a yes, or its plan is another; where policy stands against it.
     pub async fn confirm(&self, actor: &Actor, which: &RunRef, digest: Option<&Digest>) -> Result<Run, RunError> {
         let before = self.inner.store.run(which).await?.run;
         let id = before.id;
+        if before.state == RunState::AwaitingApproval {
+            return Err(RunError::Denied {
+                code: NEEDED,
+                message: format!(
+                    "run #{} waits for others to agree: {}",
+                    before.number,
+                    before.reason.unwrap_or_default()
+                ),
+                hint: before.next,
+            });
+        }
         let promise = match before.state {
-            RunState::AwaitingConfirmation | RunState::Checking => self.check_gate(actor, &before).await?,
+            RunState::AwaitingConfirmation | RunState::Checking => {
+                match self.inner.configurations.may_apply(actor, &before, &self.plan_json(id)).await {
+                    Ok(promise) => promise,
+                    Err(error) => return self.turn_away(actor, id, error).await,
+                }
+            }
             _ => None,
         };
         let mut tx = self.inner.store.begin().await?;
@@ -36,7 +54,7 @@ impl RunService {
                 && let Err(error) = self.inner.configurations.reserve(tx.as_mut(), promise).await
             {
                 drop(tx);
-                return Err(self.refuse(id, error).await?);
+                return self.turn_away(actor, id, error).await;
             }
             kept.run.state = transition.to;
             kept.run.confirmed_by = Some(actor.name.clone());

@@ -61,7 +61,7 @@ impl RunService {
                         changed = true;
                     }
                 },
-                RunState::AwaitingConfirmation if kept.run.confirmed_by.is_some() => {
+                RunState::AwaitingConfirmation | RunState::AwaitingApproval if kept.run.confirmed_by.is_some() => {
                     if let Some(key) = self.let_apply(kept).await? {
                         pass.reserve(&key, kept.run.number);
                     }

@@ -1,23 +1,27 @@
 //! Gates before an apply: where they are in force, a yes alone is not enough.
 //!
-//! Owns when a gate is passed and what a refusal does to a run. Leaves what the gate says to
-//! [`super::configuration::Configurations::may_apply`].
+//! Owns when a gate is passed, what a refusal does to a run, and how a run waits where others have to agree. Leaves what the
+//! gate says to [`super::configuration::Configurations::may_apply`], and asking people to the requests.
 
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::configuration::{Promise, UnboundRun};
+use super::configuration::UnboundRun;
 use super::error::RunError;
+use super::protocol::Ask;
 use super::service::{RunService, save};
 use super::takeover::Telling;
 use super::work::{self, Work};
 use crate::atmos::driver::commands;
-use crate::domain::id::{RunId, RunRef};
+use crate::domain::id::{Digest, RunId, RunRef};
 use crate::domain::run::machine::{Ending, Happening};
 use crate::domain::run::{Run, RunKind, RunRequest, RunState};
 use crate::domain::team::Role;
 use crate::platform::audit::Actor;
 use crate::platform::store::RunQuery;
+
+/// The code of a refusal that others can lift.
+pub(crate) const NEEDED: &str = "approval-needed";
 
 /// How many of the newest runs of an instance are looked through.
 const LOOKED_AT: u32 = 50;
@@ -95,20 +99,94 @@ impl RunService {
         Ok(runs.iter().any(|kept| kept.run.ways.iter().any(|way| way.command == work.command)))
     }
 
-    /// Refuses where policy or approvals stand against a run's plan; the run is then denied, and lets go of its locks.
-    /// Returns what it promises of its team's budgets.
-    pub(super) async fn check_gate(&self, actor: &Actor, run: &Run) -> Result<Option<Promise>, RunError> {
-        match self.inner.configurations.may_apply(actor, run, &self.plan_json(run.id)).await {
-            Ok(promise) => Ok(promise),
-            Err(error) => Err(self.refuse(run.id, error).await?),
+    /// Does what a refusal at the gate comes to: where others can lift it, the run waits for them, and is returned; else it is
+    /// denied, and lets go of its locks.
+    pub(super) async fn turn_away(&self, actor: &Actor, id: RunId, error: RunError) -> Result<Run, RunError> {
+        if let RunError::Denied { code: NEEDED, message, .. } = &error
+            && let Some(run) = self.ask_others(actor, id, message).await?
+        {
+            return Ok(run);
         }
-    }
-
-    /// Ends a run that was denied; returns the denial.
-    pub(super) async fn refuse(&self, id: RunId, error: RunError) -> Result<RunError, RunError> {
         if matches!(error, RunError::Denied { .. }) {
             self.end_before(id, Ending::Denied, &error.to_string()).await?;
         }
-        Ok(error)
+        Err(error)
+    }
+
+    /// Lets a run wait until people have decided on its plan: a request asks them, in the same transaction. Its locks are free
+    /// meanwhile.
+    async fn ask_others(&self, actor: &Actor, id: RunId, why: &str) -> Result<Option<Run>, RunError> {
+        let mut tx = self.inner.store.begin().await?;
+        let mut kept = tx.run(id).await?;
+        if kept.run.state == RunState::AwaitingApproval {
+            return Ok(Some(kept.run));
+        }
+        let (read, now) = (kept.run.version, Timestamp::now());
+        let transition = kept.run.facts().after(&Happening::ApprovalAsked)?;
+        let asked = self.inner.configurations.ask_others(tx.as_mut(), actor, &kept, now).await?;
+        let Some((number, change)) = asked else { return Ok(None) };
+        kept.run.state = transition.to;
+        kept.run.request = Some(number);
+        kept.run.reason = Some(why.to_owned());
+        kept.run.next = Some(format!("terrace request show {number}"));
+        kept.run.expires_at = None;
+        kept.run.version += 1;
+        tx.release_locks(id, &kept.locks).await?;
+        let mut telling = Telling::new(now, actor.clone());
+        telling.transition(&kept.run, transition, json!({"plan": kept.run.plan_digest, "request": number, "why": why}));
+        telling.beside(change);
+        save(tx, &kept, read, telling).await?;
+        self.inner.wake.notify_one();
+        self.inner.configurations.nudge_requests();
+        Ok(Some(kept.run))
+    }
+
+    /// Keeps the plan of a run that waits for approvals as others are kept: encrypted with the platform's key, for so long.
+    ///
+    /// # Errors
+    ///
+    /// A supervisor that is gone, and the plan with it.
+    pub(crate) async fn park(&self, id: RunId, seconds: u64) -> Result<(), RunError> {
+        let hand = self.inner.hand(id).ok_or_else(|| RunError::Supervisor("it is gone".to_owned()))?;
+        hand.ask(Ask::Park { token: self.inner.token, seconds }).await?;
+        self.seal_plan(id).await
+    }
+
+    /// Lets a run that waited apply its plan, which people agreed to; one that waits no more stays as it is, and is returned.
+    ///
+    /// # Errors
+    ///
+    /// A plan that is another, or was changed where it lies.
+    pub(crate) async fn agreed(&self, id: RunId, digest: &Digest, by: &str) -> Result<Run, RunError> {
+        let before = self.inner.store.run(&RunRef::Id(id)).await?.run;
+        if before.state != RunState::AwaitingApproval {
+            return Ok(before);
+        }
+        if before.confirmed_by.is_none() {
+            self.open_plan(id, id).await?;
+        }
+        let mut tx = self.inner.store.begin().await?;
+        let mut kept = tx.run(id).await?;
+        let read = kept.run.version;
+        if kept.run.state == RunState::AwaitingApproval && kept.run.confirmed_by.is_none() {
+            let transition = kept.run.facts().after(&Happening::Approved { digest: digest.clone() })?;
+            kept.run.state = transition.to;
+            kept.run.confirmed_by = Some(by.to_owned());
+            kept.run.reason = None;
+            kept.run.version += 1;
+            let mut telling = Telling::new(Timestamp::now(), Actor::platform());
+            telling.transition(&kept.run, transition, json!({"plan": digest, "request": kept.run.request, "by": by}));
+            save(tx, &kept, read, telling).await?;
+        }
+        self.inner.wake.notify_one();
+        Ok(kept.run)
+    }
+
+    /// Ends a run that waits for approvals which do not come any more; any other stays as it is.
+    pub(crate) async fn dismiss(&self, id: RunId, ending: Ending, why: &str) -> Result<(), RunError> {
+        match self.inner.store.run(&RunRef::Id(id)).await?.run.state {
+            RunState::AwaitingApproval => self.end_before(id, ending, why).await,
+            _ => Ok(()),
+        }
     }
 }

@@ -38,6 +38,7 @@ mod work;
 mod workflow;
 
 pub use error::RunError;
+pub(crate) use gate::NEEDED;
 pub use resolve::Resolution;
 pub use service::{FollowedLog, RunService, RunSettings};
 pub use unlock::Unlock;

@@ -64,6 +64,13 @@ pub enum Ask {
         /// The person.
         by: String,
     },
+    /// Others have to agree: wait for so long, and leave the plan to the platform, which encrypts it.
+    Park {
+        /// The platform's token.
+        token: u64,
+        /// For how many seconds.
+        seconds: u64,
+    },
     /// End: interrupt, wait, terminate, wait, kill. Asked again, it goes one step further at once.
     Cancel {
         /// The platform's token.
@@ -95,6 +102,7 @@ impl Ask {
             Ask::Attach { token }
             | Ask::Start { token, .. }
             | Ask::Confirm { token, .. }
+            | Ask::Park { token, .. }
             | Ask::Cancel { token, .. }
             | Ask::Input { token, .. }
             | Ask::Resize { token, .. } => *token,

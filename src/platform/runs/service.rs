@@ -125,7 +125,9 @@ impl Inner {
 }
 
 /// Writes a run that changed, with what is to be told of it.
-pub(super) async fn save(mut tx: Box<dyn Tx>, kept: &KeptRun, read: u64, telling: Telling) -> Result<(), RunError> {
+pub(super) async fn save(mut tx: Box<dyn Tx>, kept: &KeptRun, read: u64, mut telling: Telling) -> Result<(), RunError> {
+    let before = tx.run(kept.run.id).await?.run;
+    telling.begin_from(&before);
     tx.save_run(kept, read).await?;
     // What it promised of a budget is live now, or will not be; of what is unknown nobody knows.
     if kept.run.state.is_end() && kept.run.state != RunState::Unknown {

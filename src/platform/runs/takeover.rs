@@ -37,9 +37,8 @@ impl Telling {
             detail.insert("from".to_owned(), json!(transition.from.name()));
             detail.insert("to".to_owned(), json!(transition.to.name()));
         }
-        let digest = serde_json::to_vec(run).ok().map(|bytes| Digest::of(&bytes));
         let audit =
-            AuditDraft::new(self.actor.clone(), action, format!("run/{}", run.id), detail).digests(None, digest);
+            AuditDraft::new(self.actor.clone(), action, format!("run/{}", run.id), detail).digests(None, digest(run));
         self.change = Some(match self.change.take() {
             Some(change) => change.and(event, audit),
             None => Change::new(self.time, event, audit),
@@ -55,10 +54,30 @@ impl Telling {
         });
     }
 
+    /// Says what the run was before all of this: each record has the digest before its change and after it.
+    pub(super) fn begin_from(&mut self, before: &Run) {
+        let object = format!("run/{}", before.id);
+        if let Some(change) = &mut self.change {
+            change.begin_from(&object, digest(before));
+        }
+    }
+
+    /// Tells of what changed beside the run in the same transaction.
+    pub(super) fn beside(&mut self, other: Change) {
+        self.change = Some(match self.change.take() {
+            Some(change) => change.join(other),
+            None => other,
+        });
+    }
+
     /// Returns what is to be committed, where there is anything.
     pub(super) fn into_change(self) -> Option<Change> {
         self.change
     }
+}
+
+fn digest(run: &Run) -> Option<Digest> {
+    serde_json::to_vec(run).ok().map(|bytes| Digest::of(&bytes))
 }
 
 /// Drafts the event of a run: enough to draw its row without asking.
@@ -200,7 +219,10 @@ fn end(
         run.findings = look(place, run, entry.at);
     }
     let found = |code: &str| run.findings.iter().any(|finding: &LogFinding| finding.code == code);
-    let before_change = matches!(run.state, RunState::Planning | RunState::AwaitingConfirmation | RunState::Checking);
+    let before_change = matches!(
+        run.state,
+        RunState::Planning | RunState::AwaitingConfirmation | RunState::Checking | RunState::AwaitingApproval
+    );
     let ending = match outcome {
         Outcome::Succeeded => Ending::Succeeded,
         Outcome::NoChanges => Ending::NoChanges,

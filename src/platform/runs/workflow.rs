@@ -63,7 +63,10 @@ impl Ground<'_> {
         }
         let mut locks: BTreeSet<LockKey> = targets.iter().flat_map(|target| instance::locks(target, root)).collect();
         if self.gates && (!read.is_plain() || read.steps.iter().any(|step| step.kind() == "shell")) {
-            locks.extend(self.states_of(request.stack.as_deref().or(read.stack.as_deref())));
+            let given = request.stack.as_deref();
+            let named = read.steps.iter().filter_map(|step| workflow::stack_of(step, &read, given));
+            let stacks: BTreeSet<String> = named.chain(given.or(read.stack.as_deref()).map(str::to_owned)).collect();
+            locks.extend(stacks.iter().flat_map(|stack| self.states_of(stack)));
         }
         let references: BTreeSet<InstanceRef> = targets.iter().map(reference).collect();
         Ok(Work {
@@ -82,8 +85,7 @@ impl Ground<'_> {
     }
 
     /// Returns the locks of every state of a stack: what no plan binds may change any of them.
-    fn states_of(&self, stack: Option<&str>) -> Vec<LockKey> {
-        let Some(stack) = stack else { return Vec::new() };
+    fn states_of(&self, stack: &str) -> Vec<LockKey> {
         let runnable =
             self.configuration.instances().into_iter().filter(|one| {
                 one.stack == stack && !one.is_abstract && one.enabled && one.component_type == "terraform"

@@ -9,6 +9,9 @@ mod table;
 
 pub use own::{OwnCommands, Wrapped};
 use table::ALIASES;
+
+use crate::domain::run::RunKind;
+use crate::domain::stack::InstanceRef;
 pub use table::COMMANDS;
 
 /// How a command runs from Terrace.
@@ -124,6 +127,31 @@ pub fn instance(words: &[String]) -> Option<(String, String)> {
     let verbs = find(words).map_or(2, |command| command.words.split(' ').count()).max(2);
     let component = words.iter().skip(verbs).find(|word| !word.starts_with('-') && **word != stack)?;
     Some((component.clone(), stack))
+}
+
+/// Returns what `terraform apply`, `deploy` or `destroy` of one instance comes to where nothing else stands on its line: then it
+/// is no more than what a plan of that instance shows.
+#[must_use]
+pub fn planned(words: &[String]) -> Option<(RunKind, InstanceRef)> {
+    let words = canonical(words);
+    let kind = match (words.first()?.as_str(), words.get(1)?.as_str()) {
+        ("terraform", "apply" | "deploy") => RunKind::Apply,
+        ("terraform", "destroy") => RunKind::Destroy,
+        _ => return None,
+    };
+    let (component, stack) = instance(&words)?;
+    let mut rest = words[2..].iter().map(String::as_str);
+    let mut named = 0;
+    while let Some(word) = rest.next() {
+        match word {
+            "-s" | "--stack" => drop(rest.next()),
+            "-auto-approve" | "--auto-approve" | "--" => {}
+            word if word.starts_with("-s=") || word.starts_with("--stack=") => {}
+            word if word == component => named += 1,
+            _ => return None,
+        }
+    }
+    (named == 1).then_some((kind, InstanceRef { component, stack }))
 }
 
 /// Returns the page of the manual: `docs/atmos-commands.md`.

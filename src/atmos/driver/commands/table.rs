@@ -2,8 +2,7 @@
 
 use super::{AtmosCommand, changes, plain, reads, refused, terminal};
 
-pub(super) const BY_PLAN: &str =
-    "nothing is applied but a plan that was shown: use `terrace apply` or `terrace destroy`";
+pub(super) const BY_PLAN: &str = "nothing is applied but a plan that was shown: it becomes `terrace apply` or `terrace destroy` where it names one instance and nothing else";
 const ITS_PLAN: &str = "its plan could not be applied later: use `terrace plan`";
 const BY_STEPS: &str = "its steps are shown and resumed by `terrace workflow`";
 const A_SERVER: &str = "it speaks with another program over standard input: start it yourself";

@@ -448,6 +448,16 @@ impl Host {
                     self.end(Outcome::Failed, None, Some(reason));
                 }
             }
+            Ask::Park { seconds, .. } => {
+                if !matches!(self.stage, Stage::Awaiting { .. }) {
+                    return refused("the run has no plan that could wait".to_owned());
+                }
+                if let Err(reason) = self.unseal() {
+                    self.end(Outcome::Failed, None, Some(reason.clone()));
+                    return refused(reason);
+                }
+                self.stage = Stage::Awaiting { until: Instant::now() + Duration::from_secs(seconds) };
+            }
             Ask::Cancel { by, .. } => {
                 if matches!(self.stage, Stage::Ended) {
                     return refused("the run has ended".to_owned());

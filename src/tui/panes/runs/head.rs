@@ -66,6 +66,11 @@ pub fn above(app: &App, run: &Run, room: usize) -> Vec<Vec<Piece>> {
             piece(format!("{key} applies exactly this plan"), Meaning::Accent),
         ]);
     }
+    if let (RunState::AwaitingApproval, Some(number)) = (run.state, run.request) {
+        let plan = run.summary.as_ref().map(plan_text).unwrap_or_default();
+        let asks = format!("request #{number} asks others to agree; then exactly this plan is applied");
+        lines.push(vec![piece(format!("▸ {plan}  "), Meaning::Strong), piece(asks, Meaning::Accent)]);
+    }
     if !run.steps.is_empty() {
         lines.push(steps(run));
     }
