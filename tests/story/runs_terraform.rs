@@ -374,7 +374,7 @@ async fn item_4_a_state_that_moved_on_is_noticed_by_both_drivers_before_anything
     let world = World::new();
     let atmos = world.temp.path().join("bin/atmos");
     std::fs::create_dir_all(atmos.parent().expect("a parent")).expect("made");
-    crate::support::host::program(&atmos, ATMOS);
+    crate::program::program(&atmos, ATMOS);
     let platform = crate::support::platform::start_gated(world.temp.path()).await;
     let folder = world.root().join("components/terraform/network");
     let elsewhere = |arguments: &[&str]| {

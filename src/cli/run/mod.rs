@@ -181,7 +181,11 @@ pub(crate) async fn see_through(context: &Context, client: Client, run: Run, opt
                 return Err(Failure::failed(format!("#{} waits for a person: {why}", run.number)).into());
             }
             End::Held(run) => {
+                let client = follower.client().clone();
                 follower.finish()?.held(&run);
+                if !told {
+                    review::tell(&client, context.paint_stderr(), &run).await;
+                }
                 if context.format() != output::Format::Text {
                     print_run(context, &run)?;
                 }
