@@ -11,7 +11,10 @@ use crate::domain::run::{Run, RunState, StepState};
 /// Returns what a run is about: `plan network@plat-ue2-dev`, or what a person would type.
 pub(crate) fn subject(run: &Run) -> String {
     plain(&match (&run.component, &run.stack) {
-        (Some(component), Some(stack)) if run.kind.plans() => format!("{} {component}@{stack}", run.kind),
+        (Some(component), Some(stack)) if run.kind.plans() => {
+            let preview = if run.preview { ", a preview" } else { "" };
+            format!("{} {component}@{stack}{preview}", run.kind)
+        }
         _ => run.command.trim_start_matches("terrace ").to_owned(),
     })
 }

@@ -93,7 +93,8 @@ impl Runs {
     pub fn arrange(&mut self) {
         self.items = list::items(self.list.items(), &self.filter);
         self.latest.clear();
-        for run in self.list.items() {
+        // What only priced a form says nothing of the instance.
+        for run in self.list.items().iter().filter(|run| !run.preview) {
             for target in &run.targets {
                 self.latest.entry((target.component.clone(), target.stack.clone())).or_insert(run.state);
             }

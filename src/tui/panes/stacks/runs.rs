@@ -17,7 +17,7 @@ use super::{path_text, short_source};
 pub fn rows(app: &App) -> Vec<Row> {
     let Some(instance) = app.tree_instance() else { return Vec::new() };
     let own = |run: &&crate::domain::run::Run| {
-        run.targets.iter().any(|t| t.component == instance.component && t.stack == instance.stack)
+        !run.preview && run.targets.iter().any(|t| t.component == instance.component && t.stack == instance.stack)
     };
     let runs = app.runs.list.items().iter().filter(own).map(|run| {
         let (mark, meaning) = state_mark(run.state);
