@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::error::RequestError;
 use super::{Env, RequestService};
 use crate::domain::policy::ApprovalNeed;
-use crate::domain::request::{Request, RequestKind, Wish};
+use crate::domain::request::{Request, RequestKind, RequestState, Wish};
 use crate::domain::run::{RunKind, RunState};
 use crate::domain::stack::InstanceRef;
 use crate::platform::audit::Actor;
@@ -70,14 +70,22 @@ impl RequestService {
                     same && (!request.state.is_final() || wish.reason.as_ref() == Some(&reason))
                 })
             };
-            if before.iter().any(told) {
-                continue;
-            }
-            let mut wish = Wish::new(RequestKind::Retire);
-            wish.title = Some(format!("Retire {}, which has expired", one.instance));
-            wish.reason = Some(reason);
-            wish.instance = Some(one.instance.clone());
-            match self.create(&platform, wish, !snapshot.has_gates(), Env::new(), None).await {
+            let gates = snapshot.has_gates();
+            let answer = match before.iter().find(|request| told(request)) {
+                // It was written, and the platform died before it was sent.
+                Some(unsent) if gates && unsent.state == RequestState::Draft && unsent.version == 1 => {
+                    self.submit(&platform, unsent.number, Env::new()).await
+                }
+                Some(_) => continue,
+                None => {
+                    let mut wish = Wish::new(RequestKind::Retire);
+                    wish.title = Some(format!("Retire {}, which has expired", one.instance));
+                    wish.reason = Some(reason.clone());
+                    wish.instance = Some(one.instance.clone());
+                    self.create(&platform, wish, !gates, Env::new(), None).await
+                }
+            };
+            match answer {
                 Ok(request) => asked.push(request),
                 Err(error) => {
                     tracing::warn!(instance = %one.instance, %error, "what has expired could not be asked for")
