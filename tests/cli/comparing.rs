@@ -73,7 +73,9 @@ fn affected_instances_are_told_with_reasons_and_lines() {
     assert!(!committed(&affected(&[])));
     let base = git(&demo, &["rev-parse", "HEAD"]).trim().to_owned();
     let identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"];
-    git(&demo, &["add", "components/terraform/bucket/new.tf"]);
+    // No binary file counts.
+    fs::write(demo.join("components/terraform/queue/blob"), [0, 1, 2]).unwrap();
+    git(&demo, &["add", "components/terraform/bucket/new.tf", "components/terraform/queue/blob"]);
     git(&demo, &[&identity[..], &["commit", "--quiet", "--message", "New"]].concat());
     let affected = |more: &[&str]| {
         let arguments = [&["affected", "--base", &base, "--format", "json"], more].concat();
@@ -92,6 +94,7 @@ fn affected_instances_are_told_with_reasons_and_lines() {
         (&"stacks/catalog/database.yaml".into(), &json!(["vars", "storage", "gb"]))
     );
     assert_eq!((&cause["before"], &cause["after"]), (&json!(20), &json!(21)));
+    assert!(!list(&found).iter().any(|a| a["component_path"] == "components/terraform/queue"));
     let bucket = list(&found).iter().find(|a| a["component_path"] == "components/terraform/bucket").unwrap();
     assert_eq!(
         (&bucket["affected"], &bucket["causes"][0]["file"]),
