@@ -115,7 +115,7 @@ fn all(context: &Context, known: bool) -> Outcome {
         read_states(context, &client, unread).await;
         Ok(client.instance_prices().await?)
     })?;
-    let live: Vec<&InstancePrice> = prices.iter().filter(|price| price.from != "none").collect();
+    let live: Vec<&InstancePrice> = prices.iter().filter(|price| price.is_live()).collect();
     let mut table = Table::new(&["component", "stack", "team", ">resources", ">a month", ""]);
     for price in &live {
         table.row(vec![

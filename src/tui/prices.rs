@@ -1,6 +1,7 @@
 //! What live instances cost a month, as lists show it: a price beside each instance, a sum beside each service.
 //!
-//! What is not known is said and never counted as nothing; what is not live has no price.
+//! What is not known is said and never counted as nothing; what is not known to be live has no price, but what was billed
+//! for it last month.
 
 use std::collections::HashMap;
 
@@ -12,7 +13,7 @@ use super::panes::requests::money;
 use super::theme::Meaning;
 use super::widgets::list::{Piece, piece};
 
-/// The prices of live instances.
+/// The prices of instances that are live, or were billed for.
 #[derive(Debug, Default, Clone)]
 pub struct Prices {
     own: HashMap<String, HashMap<String, InstancePrice>>,
@@ -27,6 +28,8 @@ pub struct Sum {
     pub live: usize,
     /// How many of them have no price, or none for a part.
     pub unpriced: usize,
+    /// What was billed for all of them last month.
+    pub billed: Option<Money>,
 }
 
 impl Prices {
@@ -34,39 +37,68 @@ impl Prices {
     #[must_use]
     pub fn of(prices: Vec<InstancePrice>) -> Self {
         let mut own: HashMap<String, HashMap<String, InstancePrice>> = HashMap::new();
-        for price in prices.into_iter().filter(|price| price.from != "none") {
+        for price in prices.into_iter().filter(|price| price.is_live() || price.billed.is_some()) {
             own.entry(price.stack.clone()).or_default().insert(price.component.clone(), price);
         }
         Prices { own }
     }
 
-    /// Returns the price of an instance; `None` where nothing of it is live.
+    /// Returns what is known of an instance; `None` where nothing of it is live and nothing was billed for it.
     #[must_use]
     pub fn get(&self, component: &str, stack: &str) -> Option<&InstancePrice> {
         self.own.get(stack)?.get(component)
     }
 
+    /// Returns what stands beside an instance: its price, else what was billed for it.
+    #[must_use]
+    pub fn beside(&self, component: &str, stack: &str) -> Option<Piece> {
+        let price = self.get(component, stack)?;
+        let monthly = Some(&price.monthly).filter(|_| price.is_live());
+        either(monthly, price.billed.as_ref())
+    }
+
     /// Adds up the prices of instances.
     #[must_use]
     pub fn sum<'i>(&self, instances: impl IntoIterator<Item = &'i InstanceRef>) -> Sum {
-        let live: Vec<&InstancePrice> =
+        let all: Vec<&InstancePrice> =
             instances.into_iter().filter_map(|one| self.get(&one.component, &one.stack)).collect();
+        let (billed, _) = together(all.iter().filter_map(|price| price.billed.as_ref()));
+        let live: Vec<&InstancePrice> = all.into_iter().filter(|price| price.is_live()).collect();
         let unpriced = live.iter().filter(|price| !price.monthly.is_known()).count();
-        let known: Vec<Exact> = live.iter().filter_map(|price| price.monthly.amount).collect();
-        let first = live.first().map(|price| price.monthly.currency.clone());
-        let mixed = live.iter().any(|price| Some(&price.monthly.currency) != first.as_ref());
-        let amount = if known.is_empty() || mixed { None } else { Exact::sum(known) };
+        let (monthly, mixed) = together(live.iter().map(|price| &price.monthly));
         let reasons = (unpriced > 0 || mixed).then(|| "some have no price".to_owned());
-        let monthly = first.map(|currency| Money { amount, currency, unknown: reasons.into_iter().collect() });
-        Sum { monthly, live: live.len(), unpriced }
+        let monthly = monthly.map(|monthly| Money { unknown: reasons.into_iter().collect(), ..monthly });
+        Sum { monthly, live: live.len(), unpriced, billed }
     }
 }
 
-/// Returns a price as it stands on the right of a row.
-#[must_use]
-pub fn beside(money: &Money) -> Piece {
-    let meaning = if money.amount.is_some() { Meaning::Dim } else { Meaning::Unknown };
-    piece(format!("{} ", money::short(money)), meaning)
+impl Sum {
+    /// Returns what stands beside the service.
+    #[must_use]
+    pub fn beside(&self) -> Option<Piece> {
+        either(self.monthly.as_ref(), self.billed.as_ref())
+    }
+}
+
+/// Adds up what is known of amounts, and says whether they are of several currencies, which are never added.
+fn together<'m>(amounts: impl Iterator<Item = &'m Money>) -> (Option<Money>, bool) {
+    let amounts: Vec<&Money> = amounts.collect();
+    let Some(first) = amounts.first().map(|money| money.currency.clone()) else { return (None, false) };
+    let mixed = amounts.iter().any(|money| money.currency != first);
+    let known: Vec<Exact> = amounts.iter().filter_map(|money| money.amount).collect();
+    let amount = if known.is_empty() || mixed { None } else { Exact::sum(known) };
+    (Some(Money { amount, currency: first, unknown: Vec::new() }), mixed)
+}
+
+/// Writes a price for the right of a row; where none is known, what was billed, with a sign that says so.
+fn either(monthly: Option<&Money>, billed: Option<&Money>) -> Option<Piece> {
+    let shown = |money: &Money| money::short(money);
+    match (monthly, billed.filter(|billed| billed.amount.is_some())) {
+        (Some(monthly), _) if monthly.amount.is_some() => Some(piece(format!("{} ", shown(monthly)), Meaning::Dim)),
+        (_, Some(billed)) => Some(piece(format!("~{} ", shown(billed)), Meaning::Dim)),
+        (Some(monthly), None) => Some(piece(format!("{} ", shown(monthly)), Meaning::Unknown)),
+        (None, None) => None,
+    }
 }
 
 #[cfg(test)]
@@ -101,5 +133,30 @@ mod tests {
         assert_eq!((money::amount(&some.monthly.unwrap()), some.unpriced), ("≥ $10.50".to_owned(), 1));
         assert_eq!(money::amount(&of(&["c"]).monthly.unwrap()), "unknown");
         assert_eq!(of(&["d"]).monthly, None);
+    }
+
+    #[test]
+    fn what_is_not_known_to_be_live_shows_what_was_billed_for_it() {
+        let price = |component: &str, amount: Option<&str>, from: &str, billed: Option<&str>| {
+            let mut price = json!({"component": component, "stack": "s", "team": null, "resources": 0,
+                "monthly": {"amount": amount, "currency": "USD"}, "from": from});
+            if let Some(billed) = billed {
+                price["billed"] = json!({"amount": billed, "currency": "USD"});
+            }
+            serde_json::from_value(price).unwrap()
+        };
+        let prices = Prices::of(vec![
+            price("live", Some("10"), "state", Some("99")),
+            price("unread", None, "unread", Some("310.2")),
+            price("dark", None, "unread", None),
+            price("gone", Some("0"), "none", Some("4")),
+            price("never", Some("0"), "none", None),
+        ]);
+        let shown = |component: &str| prices.beside(component, "s").map(|piece| piece.text);
+        let all = ["live", "unread", "dark", "gone", "never"].map(shown);
+        assert_eq!(all.map(|text| text.unwrap_or_default()), ["$10 ", "~$310 ", "? ", "~$4 ", ""]);
+        let of = |component: &str| InstanceRef { component: component.into(), stack: "s".into() };
+        let both = prices.sum(&[of("gone"), of("never")]);
+        assert_eq!((both.live, both.beside().map(|piece| piece.text)), (0, Some("~$4 ".to_owned())));
     }
 }

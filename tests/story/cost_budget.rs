@@ -258,6 +258,17 @@ async fn screen_command_and_api_say_the_same_figures() {
     let asked = home.client().cost_report(None, "team,service", None, &[]).await.expect("a report");
     assert_eq!(serde_json::to_value(asked).expect("JSON"), report);
 
+    // beside what is not live stands what was billed for it last month
+    let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let month = today.first_of_month().yesterday().expect("a day").strftime("%Y-%m").to_string();
+    let prices = json_of(&home, &["estimate", "--all"]);
+    for component in ["cache", "network"] {
+        let price = prices.as_array().expect("a list").iter().find(|price| price["component"] == component);
+        let only = format!("component={component}");
+        let billed = json_of(&home, &["budget", "report", "--period", &month, "--only", &only, "--by", "component"]);
+        assert_eq!(price.expect(component)["billed"], billed["total"]["effective"], "{component}");
+    }
+
     let screen = |keys: &str| home.terrace(&["snapshot", "--size", "160x40", "--keys", keys]).succeeds().out;
     let shown = |money: &Value, digits: u32| {
         let amount: Exact = money["amount"].as_str().expect("an amount").parse().expect("an amount");

@@ -87,15 +87,15 @@ async fn instance_estimate(
     Ok(Json(pricing.await.map_err(|error| PlatformError::Interrupted(error.to_string()))??))
 }
 
-/// Lists what each instance costs a month, by its state; what has no price says why.
+/// Lists what each instance costs a month, by its state, and what was billed for it in the last whole month; what has no
+/// price says why.
 #[utoipa::path(get, path = "/cost/instances", tag = "cost",
     responses((status = 200, description = "The instances with their prices", body = Vec<InstancePrice>)))]
 async fn instance_prices(_: Viewer, State(state): State<AppState>) -> Result<Json<Vec<InstancePrice>>, Problem> {
     let budgets = state.platform.budgets()?;
     let snapshot = state.snapshot().await?;
-    let budgets = budgets.clone();
-    let pricing = tokio::task::spawn_blocking(move || budgets.prices(&snapshot));
-    Ok(Json(pricing.await.map_err(|error| PlatformError::Interrupted(error.to_string()))??))
+    let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    Ok(Json(budgets.prices(&snapshot, today).await?))
 }
 
 /// What is reported.

@@ -145,6 +145,9 @@ pub struct InstancePrice {
     pub team: Option<String>,
     /// What it costs a month.
     pub monthly: Money,
+    /// What was billed for it in the last whole month, effective; `None` where nothing was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub billed: Option<Money>,
     /// How many resources it has.
     pub resources: u32,
     /// Where the figure comes from: `state`, `plan`, `none` where nothing is live, or `unread` where nobody has looked.
@@ -152,6 +155,14 @@ pub struct InstancePrice {
     /// As of when.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub as_of: Option<jiff::Timestamp>,
+}
+
+impl InstancePrice {
+    /// Tells whether something of it is live, or may be.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.from != "none"
+    }
 }
 
 /// What the promised figures of a budget are made of, a month.

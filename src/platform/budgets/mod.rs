@@ -8,7 +8,7 @@
 mod file;
 mod forecast;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -29,7 +29,7 @@ use crate::domain::budget::{
 };
 use crate::domain::estimate::Estimate;
 use crate::domain::money::{Currency, Exact, Money};
-use crate::domain::period::Period;
+use crate::domain::period::{Period, PeriodKind};
 use crate::domain::stack::InstanceRef;
 
 /// The service of budgets; cheap to clone.
@@ -46,13 +46,32 @@ impl BudgetService {
         Self { store, costs }
     }
 
-    /// Returns what each instance costs a month, by its state.
+    /// Returns what each instance costs a month, by its state, and what was billed for it in the last whole month before
+    /// a day.
     ///
     /// # Errors
     ///
-    /// Prices of the estate that cannot be read.
-    pub fn prices(&self, snapshot: &Snapshot) -> Result<Vec<InstancePrice>, PlatformError> {
-        Ok(self.costs.priced(snapshot)?.into_iter().map(|priced| priced.price).collect())
+    /// Prices of the estate or a store that cannot be read.
+    pub async fn prices(&self, snapshot: &Arc<Snapshot>, today: Date) -> Result<Vec<InstancePrice>, PlatformError> {
+        self.costs.prepare(snapshot).await?;
+        let month = Period::containing(today, PeriodKind::Month, 1).previous();
+        let ledger = self.costs.ledger(snapshot, month, None).await?;
+        let mut billed: HashMap<(&str, &str), Exact> = HashMap::new();
+        for row in &ledger.rows {
+            if let (Some(component), Some(stack)) = (&row.component, &row.stack) {
+                let sum = billed.entry((component, stack)).or_default();
+                *sum = sum.checked_add(row.effective).ok_or_else(too_long)?;
+            }
+        }
+        let (costs, estate) = (self.costs.clone(), Arc::clone(snapshot));
+        let pricing = tokio::task::spawn_blocking(move || costs.priced(&estate));
+        let priced = pricing.await.map_err(|error| PlatformError::Interrupted(error.to_string()))??;
+        let mut prices: Vec<InstancePrice> = priced.into_iter().map(|priced| priced.price).collect();
+        for price in &mut prices {
+            let sum = billed.get(&(price.component.as_str(), price.stack.as_str()));
+            price.billed = sum.map(|sum| Money::known(sum.trimmed(2), ledger.currency.clone()));
+        }
+        Ok(prices)
     }
 
     /// Returns the figures of every budget in its period that holds a day.
@@ -136,7 +155,7 @@ impl BudgetService {
         let scoped = scoped.ok_or_else(|| PlatformError::NotFound { what: format!("budget '{name}'") })?;
         let priced = self.costs.priced(snapshot)?;
         let mut committed: Vec<InstancePrice> =
-            live(snapshot, scoped, &priced).filter(|price| price.from != "none").cloned().collect();
+            live(snapshot, scoped, &priced).filter(|price| price.is_live()).cloned().collect();
         committed.sort_by(|a, b| match (a.monthly.amount, b.monthly.amount) {
             (Some(a), Some(b)) => b.cmp(&a),
             (a, b) => a.is_some().cmp(&b.is_some()),
@@ -218,7 +237,7 @@ impl BudgetService {
     pub fn is_live(&self, snapshot: &Snapshot, at: &InstanceRef) -> Result<bool, PlatformError> {
         let priced = self.costs.priced(snapshot)?;
         let found = priced.iter().find(|one| one.price.component == at.component && one.price.stack == at.stack);
-        Ok(found.is_some_and(|one| one.price.from != "none"))
+        Ok(found.is_some_and(|one| one.price.is_live()))
     }
 
     /// Returns the verdict on a claim under the write lock, and reserves it unless it is refused: of two claims that fit

@@ -183,6 +183,7 @@ fn price(located: &Located, (own, embedded, prices): (&Book, &Book, &Digest), ca
             stack: instance.stack.clone(),
             team: instance.team.clone(),
             monthly,
+            billed: None,
             resources: 0,
             from: from.to_owned(),
             as_of: None,

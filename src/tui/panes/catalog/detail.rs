@@ -86,8 +86,11 @@ fn cost(app: &App, service: &Service) -> Row {
     let Some(sum) = app.prices.value.as_ref().map(|prices| prices.sum(&service.instances)) else {
         return Row::of(vec![name, piece("not known yet", Meaning::Unknown)]);
     };
+    let billed = sum.billed.as_ref().map(|billed| format!("  {} billed last month", money::amount(billed)));
+    let billed = billed.map(|words| piece(words, Meaning::Dim));
     let Some(monthly) = &sum.monthly else {
-        return Row::of(vec![name, piece("nothing of it is live", Meaning::Dim)]);
+        let words = "nothing of it is known to be live";
+        return Row::of([name, piece(words, Meaning::Dim)].into_iter().chain(billed).collect());
     };
     let mut row = Row::of(vec![
         name,
@@ -97,6 +100,7 @@ fn cost(app: &App, service: &Service) -> Row {
     if sum.unpriced > 0 {
         row.left.push(piece(format!("  {} without a price", sum.unpriced), Meaning::Unknown));
     }
+    row.left.extend(billed);
     row.copied(monthly.to_string())
 }
 
@@ -179,8 +183,8 @@ fn instances(app: &App, service: &Service) -> Vec<Row> {
         .copied(instance.to_string());
         if let Some(known) = known {
             row = row.to(Go::Instance(InstanceKey::of(known)));
-            let price = app.prices.value.as_ref().and_then(|prices| prices.get(&known.component, &known.stack));
-            let mut right: Vec<_> = price.map(|price| crate::tui::prices::beside(&price.monthly)).into_iter().collect();
+            let price = app.prices.value.as_ref().and_then(|prices| prices.beside(&known.component, &known.stack));
+            let mut right: Vec<_> = price.into_iter().collect();
             if let Some(state) = app.runs.latest(known) {
                 let (mark, meaning) = state_mark(state);
                 right.push(piece(mark, meaning));

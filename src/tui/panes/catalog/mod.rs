@@ -197,9 +197,7 @@ fn service_row(app: &App, service: &Service) -> Row {
     say(&service.tier, "tier ", app.catalog.grouping == Grouping::Tier);
     say(&service.lifecycle, "", app.catalog.grouping == Grouping::Lifecycle);
     let sum = app.prices.value.as_ref().map(|prices| prices.sum(&service.instances));
-    if let Some(monthly) = sum.and_then(|sum| sum.monthly) {
-        right.push(crate::tui::prices::beside(&monthly));
-    }
+    right.extend(sum.and_then(|sum| sum.beside()));
     right.push(match service.instances.len() {
         0 => piece("unused", Meaning::Warning),
         n => piece(format!("{:>3}", text::thousands(n as u64)), Meaning::Text),

@@ -1,5 +1,6 @@
 //! What an instance costs a month: what is live, and what its newest plan comes to, resource by resource.
 
+use crate::domain::budget::UNREAD;
 use crate::domain::estimate::{ComponentEstimate, Estimate, ResourceEstimate};
 use crate::domain::money::grouped;
 use crate::tui::app::App;
@@ -16,18 +17,23 @@ pub fn rows(app: &App, width: u16) -> Vec<Row> {
     let Some(instance) = app.tree_instance() else { return Vec::new() };
     let columns = usize::from(width.saturating_sub(2));
     let mut rows = Vec::new();
-    let live = app.prices.value.as_ref().and_then(|prices| prices.get(&instance.component, &instance.stack));
-    if let Some(live) = live {
+    let known = app.prices.value.as_ref().and_then(|prices| prices.get(&instance.component, &instance.stack));
+    if let Some(live) = known.filter(|price| price.is_live()) {
+        let from = if live.from == UNREAD { String::new() } else { format!(", known from its {}", live.from) };
         let meaning = if live.monthly.is_known() { Meaning::Value } else { Meaning::Warning };
         rows.push(
             Row::of(vec![
                 piece("Live   ", Meaning::Strong),
                 piece(format!("{} a month", amount(&live.monthly)), meaning),
-                piece(format!(", known from its {}", live.from), Meaning::Dim),
+                piece(from, Meaning::Dim),
             ])
             .copied(live.monthly.to_string()),
         );
         rows.extend(live.monthly.unknown.iter().flat_map(|why| wrapped("  ? ", why, Meaning::Unknown, columns)));
+    }
+    if let Some(billed) = known.and_then(|price| price.billed.as_ref()) {
+        let words = piece(format!("{} last month", amount(billed)), Meaning::Text);
+        rows.push(Row::of(vec![piece("Billed ", Meaning::Strong), words]).copied(billed.to_string()));
     }
     let Some(run) = plan_row(app, &mut rows) else { return rows };
     match app.reviews.get(run).map(|review| &review.price) {

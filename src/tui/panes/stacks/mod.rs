@@ -302,9 +302,7 @@ pub fn tree_row(app: &App, index: usize) -> Row {
                 note(&mut right, instance.file.rsplit('/').next().unwrap_or_default());
             }
             let prices = app.prices.value.as_ref();
-            if let Some(price) = prices.and_then(|prices| prices.get(&instance.component, &instance.stack)) {
-                right.push(crate::tui::prices::beside(&price.monthly));
-            }
+            right.extend(prices.and_then(|prices| prices.beside(&instance.component, &instance.stack)));
             if node.errors > 0 {
                 right.push(piece("✗", Meaning::Failed));
             } else if let Some(state) = app.runs.latest(instance) {
