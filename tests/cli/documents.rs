@@ -35,8 +35,14 @@ fn the_published_schemas_are_schemas_and_the_demo_meets_them() {
     assert!(!golden.is_valid(&json!({"title": "x", "writes": []})), "it writes something");
 
     let terrace = jsonschema::validator_for(&schema("terrace.json")).unwrap();
-    assert!(terrace.is_valid(&json!({"id": "orchard", "driver": "terraform", "parallel_runs": 4})));
-    for wrong in [json!({"driver": "pulumi"}), json!({"parallel_runs": 0}), json!({"idd": "x"}), json!({"id": " "})] {
+    assert!(terrace.is_valid(&json!({"id": "orchard", "remote": {"name": "origin"}, "parallel_runs": 4})));
+    for wrong in [
+        json!({"driver": "terraform"}),
+        json!({"remote": {"name": "--x"}}),
+        json!({"parallel_runs": 0}),
+        json!({"idd": "x"}),
+        json!({"id": " "}),
+    ] {
         assert!(!terrace.is_valid(&wrong), "{wrong}");
     }
 }
