@@ -80,10 +80,11 @@ struct Known<'a> {
     told: HashSet<(&'a Path, &'a Path)>,
 }
 
-/// Components that two files of one stack write.
-pub(super) fn duplicates(stacks: &[Arc<Stack>]) -> Vec<Diagnostic> {
+/// Components that two files of one stack write; `shared` are the stacks that several files make.
+pub(super) fn duplicates(stacks: &[Arc<Stack>], shared: &HashSet<Key>) -> Vec<Diagnostic> {
     let mut known = Known::default();
-    let all = stacks.iter().flat_map(|s| s.instances.iter().map(move |i| (&**s, &**i)));
+    let makers = stacks.iter().filter(|stack| stack.makes.iter().any(|(name, _)| shared.contains(name)));
+    let all = makers.flat_map(|s| s.instances.iter().map(move |i| (&**s, &**i)));
     all.filter_map(|(stack, i)| duplicate(&mut known, stack, i)).collect()
 }
 

@@ -5,7 +5,7 @@
 //! nothing for these. The files that turn out to make the stack are then resolved as a whole. Whatever is not found this
 //! way is left to the whole estate, which knows why.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use rayon::prelude::*;
 
@@ -35,7 +35,7 @@ impl Estate {
         stack: &str,
         stack_file: Option<&str>,
     ) -> Result<(Self, InstanceId), AtmosError> {
-        let reading = Reading::begin(root, options)?;
+        let reading = Arc::new(Reading::begin(root, options)?);
         let engine = reading.engine(Kept::default());
         reading.read_all(&engine);
         let files = making(&engine, &reading, component, stack);
@@ -53,7 +53,7 @@ impl Estate {
 }
 
 /// Returns the stack files, of those selected, that make that component in that stack.
-fn making(engine: &Engine<'_>, reading: &Reading<'_>, component: &str, stack: &str) -> Vec<String> {
+fn making(engine: &Engine<'_>, reading: &Reading, component: &str, stack: &str) -> Vec<String> {
     let mut names = engine.related(Key::new(component));
     loop {
         let only = engine.narrowed(names.clone());

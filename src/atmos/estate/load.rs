@@ -1,7 +1,8 @@
 //! Makes a snapshot: selects the files, reads them on all cores, resolves each stack.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
+    ffi::OsStr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -12,8 +13,10 @@ use rayon::prelude::*;
 use super::{Estate, check};
 use crate::{
     atmos::{
-        AtmosConfig, AtmosError, LoadOptions, config, glob,
-        import::{Engine, Kept, Merged},
+        AtmosConfig, AtmosError, LoadOptions, config,
+        files::Kind,
+        glob,
+        import::{Doc, Engine, Kept, Merged},
         manifest::{REFUSED, own::Rules},
         merge::ListStrategy,
         node::Key,
@@ -23,19 +26,25 @@ use crate::{
 };
 
 /// What is known of an estate before its stack files are resolved.
-pub(super) struct Reading<'o> {
+#[derive(Debug)]
+pub(super) struct Reading {
     root: PathBuf,
-    options: &'o LoadOptions,
+    options: LoadOptions,
     config: AtmosConfig,
     problems: Vec<Diagnostic>,
+    /// Every file below the folder of stacks.
     listing: Vec<String>,
     selected: Vec<String>,
+    /// The YAML files of the listing.
+    yaml: Vec<PathBuf>,
+    /// Those that are held to the rules, whether a stack imports them or not.
+    judged: Vec<PathBuf>,
     rules: Rules,
 }
 
-impl<'o> Reading<'o> {
+impl Reading {
     /// Reads the configuration and selects the stack files.
-    pub(super) fn begin(root: &Path, options: &'o LoadOptions) -> Result<Self, AtmosError> {
+    pub(super) fn begin(root: &Path, options: &LoadOptions) -> Result<Self, AtmosError> {
         let root = std::path::absolute(root).map_err(|e| AtmosError::new("unreadable-folder", e.to_string()))?;
         let root = config::clean(&root);
         let (config, mut problems) = match &options.config {
@@ -68,7 +77,21 @@ impl<'o> Reading<'o> {
         }
         let (rules, problem) = Rules::of(&root, &config, options);
         problems.extend(problem);
-        Ok(Self { root, options, config, problems, listing, selected, rules })
+        let is_yaml = |f: &&String| f.ends_with(".yaml") || f.ends_with(".yml");
+        let yaml: Vec<PathBuf> = listing.iter().filter(is_yaml).map(|f| config.stacks_path.join(f)).collect();
+        let spared: Vec<_> = config.excluded_paths.iter().filter_map(|p| glob::compile(p)).collect();
+        let judged = yaml.iter().filter(|path| !spared.iter().any(|g| g.is_match(path))).cloned().collect();
+        Ok(Self { root, options: options.clone(), config, problems, listing, selected, yaml, judged, rules })
+    }
+
+    /// Returns the estate's root.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Returns how the estate is read.
+    pub(super) fn options(&self) -> &LoadOptions {
+        &self.options
     }
 
     /// Returns the configuration.
@@ -76,10 +99,36 @@ impl<'o> Reading<'o> {
         &self.config
     }
 
-    /// Tells whether the same files lie below the folder of stacks, and no component's folder among them.
-    pub(super) fn lists_as(&self, listing: &[String]) -> bool {
-        let folders = self.config.components.values().filter_map(|c| c.base_path.as_ref());
-        self.listing == listing && !folders.into_iter().any(|f| f.starts_with(&self.config.stacks_path))
+    /// Tells whether the configuration, or the schema that it names, is made of this file.
+    pub(super) fn is_made_of(&self, path: &Path) -> bool {
+        let named = !self.config.manifest_schema.is_empty();
+        self.config.files.iter().any(|f| f == path)
+            || (named && Rules::places(&self.root, &self.config).iter().any(|place| place == path))
+    }
+
+    /// Tells whether it may be kept where nothing that it is made of changed: what could not be had is sought again.
+    pub(super) fn is_whole(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    /// Tells whether the same files lie below the folder of stacks.
+    pub(super) fn lists_as(&self, other: &Self) -> bool {
+        self.listing == other.listing
+    }
+
+    /// Tells whether a folder below the folder of stacks has the names that it had, and no component's folder lies there.
+    pub(super) fn still_lists(&self, folder: &Path) -> bool {
+        let Ok(below) = folder.strip_prefix(&self.config.stacks_path) else { return false };
+        let mut folders = self.config.components.values().filter_map(|c| c.base_path.as_ref());
+        if folders.any(|f| f.starts_with(&self.config.stacks_path)) {
+            return false;
+        }
+        let Ok(now) = self.options.files.list(folder) else { return false };
+        let now: HashSet<(&str, Kind)> = now.iter().map(|(name, kind)| (name.as_str(), *kind)).collect();
+        let inside = self.listing.iter().filter_map(|file| Path::new(file).strip_prefix(below).ok()?.to_str());
+        let before =
+            inside.map(|file| file.split_once('/').map_or((file, Kind::File), |(name, _)| (name, Kind::Folder)));
+        now == before.collect()
     }
 
     /// Returns the stack files, relative to the folder of stacks.
@@ -94,59 +143,53 @@ impl<'o> Reading<'o> {
 
     /// Returns what reads and merges the files that `kept` lacks.
     pub(super) fn engine(&self, kept: Kept) -> Engine<'_> {
-        Engine::new(&self.root, &self.config, self.options, &self.listing, &self.rules, kept)
+        Engine::new(&self.root, &self.config, &self.options, &self.listing, &self.rules, kept)
     }
 
     /// Reads every YAML file below the folder of stacks, on all cores.
     pub(super) fn read_all(&self, engine: &Engine<'_>) {
-        self.yaml().par_iter().for_each(|path| {
+        self.yaml.par_iter().for_each(|path| {
             engine.doc(path);
         });
     }
 
-    fn yaml(&self) -> Vec<PathBuf> {
-        let is_yaml = |f: &&String| f.ends_with(".yaml") || f.ends_with(".yml");
-        self.listing.iter().filter(is_yaml).map(|f| self.path(f)).collect()
-    }
-
     /// Resolves all stack files but the `unchanged` ones, reading and merging what `kept` lacks.
-    pub(super) fn all(self, kept: Kept, unchanged: &HashMap<&Path, &Arc<Stack>>) -> Estate {
+    pub(super) fn all(self: Arc<Self>, kept: Kept, unchanged: &HashMap<&Path, &Arc<Stack>>) -> Estate {
         let engine = self.engine(kept);
         self.read_all(&engine);
         let stacks = self.stacks(&engine, &self.selected, unchanged);
-        let spared: Vec<_> = self.config.excluded_paths.iter().filter_map(|p| glob::compile(p)).collect();
         let mut problems = self.problems.clone();
-        let yaml = self.yaml();
-        let judged: Vec<&PathBuf> = yaml.iter().filter(|path| !spared.iter().any(|g| g.is_match(path))).collect();
-        for path in &judged {
-            let Some(doc) = engine.doc(path) else { continue };
-            problems.extend(doc.judged.get_or_init(|| check::whole_file(&doc)).clone());
-            if let Ok(Some(node)) = &doc.parsed {
-                problems.extend(self.rules.deprecated(node));
-            }
+        for doc in self.judged.iter().filter_map(|path| engine.doc(path)) {
+            problems.extend_from_slice(doc.judged.get_or_init(|| self.judge(&doc)));
         }
         // Atmos holds every file below the folder of stacks to its rules, whether a stack imports it or not.
-        let (mut seen, mut lists) = (HashSet::new(), Vec::new());
+        let mut merged = Brought::default();
         for stack in &stacks {
-            stack.merged.each(&mut seen, &mut |m| lists.push(Arc::clone(&m.files)));
+            merged.add(&stack.merged.files);
+            stack.brings.iter().for_each(|files| merged.add(files));
         }
-        let merged: HashSet<&PathBuf, RandomState> = lists.iter().flat_map(|files| files.iter()).collect();
-        let apart: Vec<&PathBuf> = judged.into_iter().filter(|path| !merged.contains(*path)).collect();
+        let apart: Vec<&PathBuf> = self.judged.iter().filter(|path| !merged.has(path)).collect();
         let apart: Vec<(&PathBuf, Arc<Merged>)> = apart.par_iter().map(|path| (*path, engine.stack(path))).collect();
         // What another one imports is judged as that one imports it.
-        let mut imported = HashSet::new();
+        let (mut seen, mut imported) = (HashSet::default(), Brought::default());
         for (_, merged) in &apart {
-            merged.imported().for_each(|m| m.each(&mut seen, &mut |m| imported.extend(m.files.iter().cloned())));
+            merged.imported().for_each(|m| m.each(&mut seen, &mut |m| imported.add(&m.files)));
         }
-        for (_, merged) in apart.iter().filter(|(path, _)| !imported.contains(*path)) {
+        for (_, merged) in apart.iter().filter(|(path, _)| !imported.has(path)) {
             problems.extend(merged.all_problems().into_iter().cloned());
         }
         let kept = engine.into_kept();
         self.estate(kept, stacks, problems)
     }
 
+    /// Says what is wrong with a file by itself.
+    fn judge(&self, doc: &Doc) -> Vec<Diagnostic> {
+        let deprecated = doc.parsed.iter().flatten().flat_map(|node| self.rules.deprecated(node));
+        check::whole_file(doc).into_iter().chain(deprecated).collect()
+    }
+
     /// Resolves some stack files.
-    pub(super) fn some(self, kept: Kept, files: &[String]) -> Estate {
+    pub(super) fn some(self: Arc<Self>, kept: Kept, files: &[String]) -> Estate {
         let engine = self.engine(kept);
         let stacks = self.stacks(&engine, files, &HashMap::new());
         let kept = engine.into_kept();
@@ -174,54 +217,92 @@ impl<'o> Reading<'o> {
         stacks
     }
 
-    fn estate(self, kept: Kept, stacks: Vec<Arc<Stack>>, mut diagnostics: Vec<Diagnostic>) -> Estate {
+    fn estate(self: Arc<Self>, kept: Kept, stacks: Vec<Arc<Stack>>, mut diagnostics: Vec<Diagnostic>) -> Estate {
         // Atmos holds a stack file that others import to its rules as they import it, not by itself.
-        let (mut imports, mut lists) = (HashSet::new(), Vec::new());
-        for stack in &stacks {
-            let merged = stack.merged.imported();
-            merged.for_each(|m| m.each(&mut imports, &mut |m| lists.push(Arc::clone(&m.files))));
-        }
-        let paths: HashSet<&PathBuf, RandomState> = lists.iter().filter_map(|files| files.first()).collect();
+        let mut imported = Brought::default();
+        stacks.iter().flat_map(|stack| &stack.brings).for_each(|files| imported.add(files));
         let mut seen = HashSet::new();
         for stack in &stacks {
-            let root = std::ptr::from_ref(&*stack.merged) as usize;
-            let elsewhere = paths.contains(&stack.path) && !imports.contains(&root);
-            stack.merged.each(&mut seen, &mut |m| {
-                let spared = elsewhere && std::ptr::from_ref(m) as usize == root;
-                diagnostics.extend(m.problems.iter().filter(|p| !spared || p.code != REFUSED).cloned());
-            });
-            diagnostics.extend(stack.problems.iter().cloned());
+            let refused = stack.merged.problems.iter().any(|p| p.code == REFUSED);
+            let spared = refused && imported.has(&stack.path) && !is_imported(&stacks, &stack.merged);
+            diagnostics.extend(stack.merged.problems.iter().filter(|p| !spared || p.code != REFUSED).cloned());
+            for merged in stack.faulty.iter().filter(|merged| seen.insert(Arc::as_ptr(merged))) {
+                diagnostics.extend_from_slice(&merged.problems);
+            }
+            diagnostics.extend_from_slice(&stack.problems);
             diagnostics.extend(stack.of_components.iter().map(|(_, problem)| problem.clone()));
         }
-        diagnostics.extend(check::duplicates(&stacks));
+        let names = names(&stacks);
+        let shared = names.iter().filter(|(_, makers)| makers.len() > 1).map(|(name, _)| *name).collect();
+        diagnostics.extend(check::duplicates(&stacks, &shared));
         sort(&mut diagnostics);
-        let ids = order(&stacks);
-        let Self { root, options, config, listing, .. } = self;
-        Estate { options: options.clone(), stacks, ids, diagnostics, kept, listing, config, root }
+        let ids = order(&stacks, &names);
+        Estate { reading: self, stacks, ids, diagnostics, kept }
     }
 }
 
-/// Returns stack and instance of each id, by stack name, component, type, file.
-fn order(stacks: &[Arc<Stack>]) -> Vec<(u32, u32)> {
-    let mut named: HashMap<Key, Vec<(u32, u32)>, RandomState> = HashMap::default();
-    for (s, stack) in (0_u32..).zip(stacks) {
-        for (i, instance) in (0_u32..).zip(&stack.instances) {
-            named.entry(instance.stack).or_default().push((s, i));
+/// Files that are brought in; each list of them is looked at once.
+#[derive(Default)]
+struct Brought<'m> {
+    lists: HashSet<*const PathBuf, RandomState>,
+    files: HashSet<&'m OsStr, RandomState>,
+}
+
+impl<'m> Brought<'m> {
+    fn add(&mut self, files: &'m [PathBuf]) {
+        if self.lists.insert(files.as_ptr()) {
+            self.files.extend(files.iter().map(|file| file.as_os_str()));
         }
     }
-    let mut named: Vec<(Key, Vec<(u32, u32)>)> = named.into_iter().collect();
-    named.sort_unstable_by_key(|(name, _)| *name);
-    let key = |id: &(u32, u32)| {
-        let i = &stacks[id.0 as usize].instances[id.1 as usize];
-        (i.name, i.kind, id.0)
-    };
-    named.par_iter_mut().for_each(|(_, ids)| ids.sort_by(|a, b| key(a).cmp(&key(b))));
-    named.into_iter().flat_map(|(_, ids)| ids).collect()
+
+    fn has(&self, file: &Path) -> bool {
+        self.files.contains(file.as_os_str())
+    }
+}
+
+/// Tells whether a stack imports this very merged file.
+fn is_imported(stacks: &[Arc<Stack>], sought: &Merged) -> bool {
+    let (mut seen, mut found) = (HashSet::default(), false);
+    for imported in stacks.iter().flat_map(|stack| stack.merged.imported()) {
+        imported.each(&mut seen, &mut |merged| found |= std::ptr::eq(merged, sought));
+    }
+    found
+}
+
+/// The stack files that make each stack, each with its instances there by component and type.
+type Names<'s> = BTreeMap<Key, Vec<(u32, &'s [u32])>>;
+
+fn names(stacks: &[Arc<Stack>]) -> Names<'_> {
+    let mut names = Names::new();
+    for (s, stack) in (0_u32..).zip(stacks) {
+        for (name, instances) in &stack.makes {
+            names.entry(*name).or_default().push((s, instances));
+        }
+    }
+    names
+}
+
+/// Returns stack and instance of each id, by stack name, component, type, file.
+fn order(stacks: &[Arc<Stack>], names: &Names<'_>) -> Vec<(u32, u32)> {
+    let mut ids = Vec::with_capacity(stacks.iter().map(|stack| stack.instances.len()).sum());
+    for makers in names.values() {
+        let from = ids.len();
+        ids.extend(makers.iter().flat_map(|(s, instances)| instances.iter().map(|i| (*s, *i))));
+        if makers.len() > 1 {
+            ids[from..].sort_by_key(|(s, i)| {
+                let instance = &stacks[*s as usize].instances[*i as usize];
+                (instance.name, instance.kind, *s)
+            });
+        }
+    }
+    ids
 }
 
 /// Sorts diagnostics by place, and drops what is said twice.
 pub(super) fn sort(diagnostics: &mut Vec<Diagnostic>) {
-    let place = |d: &Diagnostic| d.source.as_ref().map(|s| (s.file.clone(), s.line, s.column));
+    fn place(d: &Diagnostic) -> Option<(&str, u32, u32)> {
+        d.source.as_ref().map(|s| (s.file.as_str(), s.line, s.column))
+    }
     diagnostics.sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| (&a.code, &a.message).cmp(&(&b.code, &b.message))));
     diagnostics
         .dedup_by(|a, b| place(a) == place(b) && a.code == b.code && (a.source.is_some() || a.message == b.message));

@@ -38,16 +38,12 @@ const WRITTEN: [&str; 10] =
 /// An immutable snapshot of everything resolved; share it in an `Arc`.
 #[derive(Debug)]
 pub struct Estate {
-    root: PathBuf,
-    options: LoadOptions,
-    config: AtmosConfig,
+    reading: Arc<Reading>,
     stacks: Vec<Arc<Stack>>,
     /// Stack and instance of each id, by stack name, component, type.
     ids: Vec<(u32, u32)>,
     diagnostics: Vec<Diagnostic>,
     kept: Kept,
-    /// Every file below the folder of stacks.
-    listing: Vec<String>,
 }
 
 impl Estate {
@@ -90,7 +86,7 @@ impl Estate {
     /// # Errors
     /// Only where nothing can be said: no `atmos.yaml`, no folder of stacks. Everything else becomes a diagnostic.
     pub fn load(root: &Path, options: &LoadOptions) -> Result<Self, AtmosError> {
-        Ok(Reading::begin(root, options)?.all(Kept::default(), &HashMap::new()))
+        Ok(Arc::new(Reading::begin(root, options)?).all(Kept::default(), &HashMap::new()))
     }
 
     /// Resolves again after these files changed, and shares everything unchanged.
@@ -98,25 +94,25 @@ impl Estate {
     /// # Errors
     /// As [`Estate::load`].
     pub fn reload(&self, changed: &[PathBuf]) -> Result<Self, AtmosError> {
-        let changed: HashSet<PathBuf> = changed.iter().map(|p| config::clean(&self.root.join(p))).collect();
-        let reading = Reading::begin(&self.root, &self.options)?;
-        // What a file says depends on the configuration, too: which keys nest, where includes and imports are sought.
-        if changed.iter().any(|p| self.config.files.contains(p)) || *reading.config() != self.config {
-            return Ok(reading.all(Kept::default(), &HashMap::new()));
-        }
-        let stale = |doc: &Doc, path: &Path| changed.contains(path) || doc.includes.iter().any(|i| changed.contains(i));
-        let included: HashSet<&PathBuf> = self.kept.docs.values().flat_map(|d| &d.includes).collect();
-        let kind = |p: &PathBuf| self.options.files.kind(p);
-        let known = |p: &PathBuf| match kind(p) {
-            Some(Kind::File) => self.kept.docs.contains_key(p) || included.contains(p),
-            // An editor that saves under another name and renames touches the folder, and leaves its names as they were.
-            Some(Kind::Folder) => p.starts_with(&self.config.stacks_path) && reading.lists_as(&self.listing),
-            None => false,
+        let changed: HashSet<PathBuf> = changed.iter().map(|p| config::clean(&self.root().join(p))).collect();
+        let remade = changed.iter().any(|p| self.reading.is_made_of(p));
+        let mut known = changed.iter().all(|p| self.knows(p));
+        let reading = if known && !remade && self.reading.is_whole() {
+            Arc::clone(&self.reading)
+        } else {
+            let reading = Arc::new(Reading::begin(self.root(), self.options())?);
+            // What a file says depends on the configuration, too: which keys nest, where includes and imports are sought.
+            if remade || reading.config() != self.config() {
+                return Ok(reading.all(Kept::default(), &HashMap::new()));
+            }
+            known &= reading.lists_as(&self.reading);
+            reading
         };
+        let stale = |doc: &Doc, path: &Path| changed.contains(path) || doc.includes.iter().any(|i| changed.contains(i));
         let mut touched = Touched::new(&changed);
-        let known = changed.iter().all(known);
         let unchanged: HashMap<&Path, &Arc<Stack>> = if known {
-            self.stacks.iter().filter(|s| !touched.is(&s.merged)).map(|s| (s.path.as_path(), s)).collect()
+            let same = self.stacks.iter().filter(|s| !s.files().any(|files| touched.has(files)));
+            same.map(|s| (s.path.as_path(), s)).collect()
         } else {
             HashMap::new()
         };
@@ -124,10 +120,23 @@ impl Estate {
         Ok(reading.all(kept, &unchanged))
     }
 
+    /// Tells whether a path that changed is one of the files that were read, or a folder that holds the same names.
+    fn knows(&self, path: &Path) -> bool {
+        match self.options().files.kind(path) {
+            Some(Kind::File) => {
+                let docs = &self.kept.docs;
+                docs.contains_key(path) || docs.values().any(|doc| doc.includes.iter().any(|i| i == path))
+            }
+            // An editor that saves under another name and renames touches the folder, and leaves its names as they were.
+            Some(Kind::Folder) => self.reading.still_lists(path),
+            None => false,
+        }
+    }
+
     /// Returns the estate's root.
     #[must_use]
     pub fn root(&self) -> &Path {
-        &self.root
+        self.reading.root()
     }
 
     /// Returns what each file that was read outside of the estate holds, by path.
@@ -143,13 +152,13 @@ impl Estate {
     /// Returns the merged `atmos.yaml`.
     #[must_use]
     pub fn config(&self) -> &AtmosConfig {
-        &self.config
+        self.reading.config()
     }
 
     /// Returns how the estate was read.
     #[must_use]
     pub fn options(&self) -> &LoadOptions {
-        &self.options
+        self.reading.options()
     }
 
     /// Returns every problem found, errors and warnings, by file and line.
@@ -183,7 +192,7 @@ impl Estate {
     }
 
     pub(in crate::atmos) fn shown(&self, path: &Path) -> String {
-        config::display(&self.root, path)
+        config::display(self.root(), path)
     }
 
     /// Returns the stacks by name.
@@ -226,7 +235,7 @@ impl Estate {
                     enabled: flag("enabled").unwrap_or(true),
                     locked: flag("locked").unwrap_or(false),
                     workspace: (i.kind == "terraform")
-                        .then(|| runs::workspace(stack, i, &self.config).unwrap_or_default()),
+                        .then(|| runs::workspace(stack, i, self.config()).unwrap_or_default()),
                     inherits: i.inheritance().map(str::to_owned).collect(),
                     team: None,
                     errors: i.problems,
@@ -295,7 +304,7 @@ impl Estate {
     /// # Errors
     /// Where `out` fails.
     pub fn describe_stacks(&self, filter: &DescribeFilter, out: &mut dyn io::Write) -> io::Result<()> {
-        let unnamed = self.config.name_template.is_empty() && self.config.name_pattern.is_empty();
+        let unnamed = self.config().name_template.is_empty() && self.config().name_pattern.is_empty();
         describe::stacks(&self.stacks, filter, unnamed, out)
     }
 
@@ -306,7 +315,7 @@ impl Estate {
     #[must_use]
     pub fn describe_component(&self, id: InstanceId) -> Value {
         let Some((stack, instance)) = self.at(id) else { return Value::Null };
-        let full = self.config.describe_full;
+        let full = self.config().describe_full;
         let mut out: BTreeMap<&str, Value> = instance
             .sections
             .entries()
@@ -314,14 +323,14 @@ impl Estate {
             .map(|(key, node)| (key.as_str(), node))
             .filter(|(key, node)| {
                 let kept = full || WRITTEN.contains(key);
-                kept && (self.config.include_empty || node.map().is_none_or(|m| !m.is_empty()))
+                kept && (self.config().include_empty || node.map().is_none_or(|m| !m.is_empty()))
             })
             .map(|(key, node)| (key, node.to_json()))
             .collect();
         let mut imports = BTreeSet::new();
         stack.merged.each(&mut HashSet::new(), &mut |merged| {
             imports.extend(merged.imported().filter_map(|m| m.files.first()).map(|path| {
-                let name = config::display(&self.config.stacks_path, path);
+                let name = config::display(&self.config().stacks_path, path);
                 name.rsplit_once('.').map_or(name.clone(), |(stem, _)| stem.to_owned())
             }));
         });
@@ -333,7 +342,7 @@ impl Estate {
     #[must_use]
     pub fn explain(&self, id: InstanceId, path: Option<&[PathSegment]>) -> Explanation {
         match self.at(id) {
-            Some((stack, instance)) => explain::explain(stack, instance, &self.config, path),
+            Some((stack, instance)) => explain::explain(stack, instance, self.config(), path),
             None => Explanation { component: String::new(), stack: String::new(), values: Vec::new() },
         }
     }
@@ -368,6 +377,6 @@ impl Estate {
     #[must_use]
     pub fn run_target(&self, id: InstanceId) -> Option<RunTarget> {
         let (stack, instance) = self.at(id)?;
-        Some(runs::target(stack, instance, &self.config))
+        Some(runs::target(stack, instance, self.config()))
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Call, Doc, Engine, Layer, MAX_CHAIN, MAX_MERGED, Merged, Trail,
+    Call, Doc, Engine, Files, Layer, MAX_CHAIN, MAX_MERGED, Merged, Trail,
     find::Import,
     hints::hint,
     overrides::with_overrides,
@@ -40,15 +40,17 @@ fn narrowed(own: &Node, names: &HashSet<Key>) -> Node {
 }
 
 /// A file, as far as who imports it does not matter.
+#[derive(Debug)]
 pub(super) struct Known {
     doc: Option<Arc<Doc>>,
-    files: Arc<[PathBuf]>,
+    pub(super) files: Files,
     relative: String,
     /// Its content and plan, where no template, no locals and no context change them.
     plain: Option<(Node, Plan)>,
 }
 
 /// What a file's content asks for.
+#[derive(Debug)]
 struct Plan {
     global: Node,
     terraform: Node,
@@ -59,6 +61,7 @@ struct Plan {
 }
 
 /// An import with the files that it names; none where what was imported before decides.
+#[derive(Debug)]
 struct Planned {
     import: Import,
     files: Option<Vec<PathBuf>>,

@@ -17,6 +17,7 @@ use crate::{
 };
 
 /// One entry of a file's `import`.
+#[derive(Debug)]
 pub(super) struct Import {
     pub(super) path: String,
     pub(super) context: Option<Node>,

@@ -52,8 +52,8 @@ pub(super) struct Doc {
     pub(super) parsed: Result<Option<Node>, Fault>,
     pub(super) extra: Vec<Diagnostic>,
     pub(super) includes: Vec<PathBuf>,
-    /// What is wrong with it as a whole, once somebody asked.
-    pub(super) judged: OnceLock<Option<Diagnostic>>,
+    /// What is wrong with it by itself, once somebody asked.
+    pub(super) judged: OnceLock<Vec<Diagnostic>>,
 }
 
 impl Doc {
@@ -70,14 +70,16 @@ impl Doc {
     }
 }
 
+/// A file, and what it includes.
+pub(super) type Files = Arc<[PathBuf]>;
+
 /// A file with its imports, merged.
 #[derive(Debug)]
 pub(super) struct Merged {
     pub(super) config: Node,
     /// The file's own part after templates, and those of its imports, in the order of application (a file may recur).
     pub(super) layers: Vec<Layer>,
-    /// The file itself, and what it includes.
-    pub(super) files: Arc<[PathBuf]>,
+    pub(super) files: Files,
     pub(super) edges: Arc<[ImportEdge]>,
     pub(super) problems: Vec<Diagnostic>,
     overrides: Overrides,
@@ -94,7 +96,7 @@ pub(super) enum Layer {
 
 impl Merged {
     /// Visits this and all imported ones, each once.
-    pub(super) fn each(&self, seen: &mut HashSet<usize>, see: &mut dyn FnMut(&Self)) {
+    pub(super) fn each<'m>(&'m self, seen: &mut HashSet<usize>, see: &mut dyn FnMut(&'m Self)) {
         if !seen.insert(std::ptr::from_ref(self) as usize) {
             return;
         }
@@ -140,30 +142,36 @@ impl Merged {
     }
 
     /// Returns what this file imports itself.
-    pub(super) fn imported(&self) -> impl Iterator<Item = &Self> {
-        self.layers.iter().filter_map(|l| if let Layer::Import(merged) = l { Some(&**merged) } else { None })
+    pub(super) fn imported(&self) -> impl DoubleEndedIterator<Item = &Arc<Self>> {
+        self.layers.iter().filter_map(|l| if let Layer::Import(merged) = l { Some(merged) } else { None })
     }
 }
 
-/// Which merged files stand on something that changed; each is looked at once.
+/// Which merged files stand on something that changed; each, and each list of files, is looked at once.
 pub(super) struct Touched<'c> {
     changed: &'c HashSet<PathBuf>,
-    known: HashMap<*const Merged, bool>,
+    lists: HashMap<*const PathBuf, bool, foldhash::fast::RandomState>,
+    merged: HashMap<*const Merged, bool, foldhash::fast::RandomState>,
 }
 
 impl<'c> Touched<'c> {
     pub(super) fn new(changed: &'c HashSet<PathBuf>) -> Self {
-        Self { changed, known: HashMap::new() }
+        Self { changed, lists: HashMap::default(), merged: HashMap::default() }
+    }
+
+    /// Tells whether one of a file and what it includes changed.
+    pub(super) fn has(&mut self, files: &Files) -> bool {
+        *self.lists.entry(files.as_ptr()).or_insert_with(|| files.iter().any(|f| self.changed.contains(f)))
     }
 
     /// Tells whether a file, or any that it imports or includes, changed.
     pub(super) fn is(&mut self, merged: &Merged) -> bool {
         let at = std::ptr::from_ref(merged);
-        if let Some(known) = self.known.get(&at) {
+        if let Some(known) = self.merged.get(&at) {
             return *known;
         }
-        let touched = merged.files.iter().any(|f| self.changed.contains(f)) || merged.imported().any(|m| self.is(m));
-        self.known.insert(at, touched);
+        let touched = self.has(&merged.files) || merged.imported().any(|m| self.is(m));
+        self.merged.insert(at, touched);
         touched
     }
 }
@@ -189,6 +197,9 @@ type MemoKey = (OsString, [usize; 4]);
 /// The files read, by path.
 pub(super) type Docs = HashMap<PathBuf, Arc<Doc>, foldhash::fast::RandomState>;
 
+/// What is known of each file by itself, by path.
+type KnownFiles = HashMap<OsString, Arc<Known>, foldhash::fast::RandomState>;
+
 /// The merged files, by path and by the overrides in force; these are kept so that their addresses stay theirs.
 type Memo = HashMap<MemoKey, (Overrides, Arc<Merged>), foldhash::fast::RandomState>;
 
@@ -196,17 +207,20 @@ type Memo = HashMap<MemoKey, (Overrides, Arc<Merged>), foldhash::fast::RandomSta
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     pub(super) docs: Docs,
+    known: KnownFiles,
     memo: Memo,
 }
 
 impl Kept {
     /// Returns what still holds after some files changed: what was read of the others, and where `merged` is, what was
-    /// merged of nothing but them.
+    /// planned and merged of nothing but them.
     pub(super) fn after(&self, stale: &dyn Fn(&Doc, &Path) -> bool, touched: &mut Touched<'_>, merged: bool) -> Self {
         let docs = self.docs.iter().filter(|(path, doc)| !stale(doc, path)).map(|(p, d)| (p.clone(), d.clone()));
+        let known = self.known.iter().filter(|(_, known)| merged && !touched.has(&known.files));
+        let known = known.map(|(path, known)| (path.clone(), Arc::clone(known))).collect();
         // Under overrides each load merges under other addresses: kept, they would only pile up.
         let memo = self.memo.iter().filter(|((_, under), (_, found))| merged && *under == [0; 4] && !touched.is(found));
-        Self { docs: docs.collect(), memo: memo.map(|(key, value)| (key.clone(), value.clone())).collect() }
+        Self { docs: docs.collect(), known, memo: memo.map(|(key, value)| (key.clone(), value.clone())).collect() }
     }
 }
 
@@ -223,7 +237,7 @@ pub(super) struct Engine<'a> {
     docs: Arc<RwLock<Docs>>,
     /// The listing, to look single files up.
     listed: Arc<HashSet<&'a str, foldhash::fast::RandomState>>,
-    known: Mutex<HashMap<OsString, Arc<Known>, foldhash::fast::RandomState>>,
+    known: Mutex<KnownFiles>,
     memo: Mutex<Memo>,
     pub(super) common: Common,
     /// Only these components are merged; all where there is none.
@@ -268,7 +282,7 @@ impl<'a> Engine<'a> {
             open: open.map(|p| options.files.real(p).unwrap_or_else(|_| p.to_path_buf())).collect(),
             docs: Arc::new(RwLock::new(kept.docs)),
             listed: Arc::new(listing.iter().map(String::as_str).collect()),
-            known: Mutex::default(),
+            known: Mutex::new(kept.known),
             memo: Mutex::new(kept.memo),
             common: Common::default(),
             only: None,
@@ -306,7 +320,8 @@ impl<'a> Engine<'a> {
     /// Returns what the next load may use.
     pub(super) fn into_kept(self) -> Kept {
         let docs = self.docs.write().map(|mut docs| std::mem::take(&mut *docs)).unwrap_or_default();
-        Kept { docs, memo: self.memo.into_inner().unwrap_or_default() }
+        let known = self.known.into_inner().unwrap_or_default();
+        Kept { docs, known, memo: self.memo.into_inner().unwrap_or_default() }
     }
 
     /// Tells whether a file may be read: links resolved, it lies inside of the estate, or the estate is trusted.

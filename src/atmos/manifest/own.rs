@@ -40,8 +40,8 @@ impl Rules {
             (Self::Unknown, Some(problem))
         };
         let files = options.files.as_ref();
-        let places = [clean(&root.join(name)), clean(&config.base_path.join(name.trim_start_matches('/')))];
-        let found: Option<PathBuf> = places.into_iter().find(|path| files.kind(path) == Some(Kind::File));
+        let found: Option<PathBuf> =
+            Self::places(root, config).into_iter().find(|path| files.kind(path) == Some(Kind::File));
         let Some(path) = found else {
             if name.starts_with("http://") || name.starts_with("https://") {
                 let message =
@@ -79,6 +79,12 @@ impl Rules {
                 problem(Severity::Warning, "schema-unusable", message, "correct the schema")
             }
         }
+    }
+
+    /// Returns where the schema is sought that the configuration names.
+    pub(in super::super) fn places(root: &Path, config: &AtmosConfig) -> [PathBuf; 2] {
+        let name = config.manifest_schema.as_str();
+        [clean(&root.join(name)), clean(&config.base_path.join(name.trim_start_matches('/')))]
     }
 
     /// Says what of a file is refused.

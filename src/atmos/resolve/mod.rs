@@ -16,7 +16,7 @@ pub(super) use sections::Common;
 pub(super) use stack::resolve_stack;
 
 use super::{
-    import::Merged,
+    import::{Files, Merged},
     node::{Key, Map, Node},
 };
 use crate::domain::stack::Diagnostic;
@@ -61,6 +61,19 @@ pub(super) struct Stack {
     pub(super) of_components: Vec<(Key, Diagnostic)>,
     /// Whether the manifest names itself.
     pub(super) named: bool,
+    /// The stacks that it makes, each with its instances by component and type.
+    pub(super) makes: Box<[(Key, Box<[u32]>)]>,
+    /// The files that come in by imports.
+    pub(super) brings: Box<[Files]>,
+    /// What comes in by imports and has problems.
+    pub(super) faulty: Box<[Arc<Merged>]>,
+}
+
+impl Stack {
+    /// Returns every file that it is made of.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Files> {
+        std::iter::once(&self.merged.files).chain(&self.brings)
+    }
 }
 
 /// Tells whether a node is a map with something in it.

@@ -1,16 +1,18 @@
 //! All components of one stack file, and what they share.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::HashSet, path::Path, sync::Arc};
+
+use foldhash::fast::RandomState;
 
 use super::{
-    Stack, TYPES,
+    Instance, Stack, TYPES,
     component::one,
     custom::custom,
     derived::unnamed,
     sections::{GLOBAL_METADATA, Job, MAPS, Parts, applies, has_generate},
 };
 use crate::atmos::{
-    import::{Engine, Merged},
+    import::{Engine, Files, Merged},
     merge::merge_all,
     node::{Key, Map, Node, Value},
 };
@@ -101,7 +103,47 @@ pub(in crate::atmos) fn resolve_stack(
     }
     unlisted(&mut job, &components);
     let Job { problems, of_components, .. } = job;
-    Stack { path: path.to_path_buf(), file, instances, problems, of_components, named: name.is_some(), merged }
+    let (brings, faulty) = brought(&merged);
+    Stack {
+        path: path.to_path_buf(),
+        file,
+        makes: made(&instances),
+        instances,
+        problems,
+        of_components,
+        named: name.is_some(),
+        brings,
+        faulty,
+        merged,
+    }
+}
+
+/// Returns the stacks that instances are in, each with its instances by component and type.
+fn made(instances: &[Arc<Instance>]) -> Box<[(Key, Box<[u32]>)]> {
+    let mut ordered: Vec<(u32, &Instance)> = (0_u32..).zip(instances.iter().map(|i| &**i)).collect();
+    ordered.sort_unstable_by_key(|(_, i)| (i.stack, i.name, i.kind));
+    let of_one_stack = ordered.chunk_by(|(_, a), (_, b)| a.stack == b.stack);
+    of_one_stack.map(|chunk| (chunk[0].1.stack, chunk.iter().map(|(at, _)| *at).collect())).collect()
+}
+
+/// Returns the files that come in by imports, and what of them has problems.
+fn brought(merged: &Merged) -> (Box<[Files]>, Box<[Arc<Merged>]>) {
+    let (mut brings, mut faulty) = (Vec::new(), Vec::new());
+    let (mut seen, mut listed) = (HashSet::<_, RandomState>::default(), HashSet::<_, RandomState>::default());
+    let mut todo: Vec<&Arc<Merged>> = merged.imported().rev().collect();
+    while let Some(merged) = todo.pop() {
+        if !seen.insert(Arc::as_ptr(merged)) {
+            continue;
+        }
+        if listed.insert(merged.files.as_ptr()) {
+            brings.push(Arc::clone(&merged.files));
+        }
+        if !merged.problems.is_empty() {
+            faulty.push(Arc::clone(merged));
+        }
+        todo.extend(merged.imported().rev());
+    }
+    (brings.into(), faulty.into())
 }
 
 /// Checks components of types that are not described: they must be maps all the same.
