@@ -111,7 +111,7 @@ impl Estate {
         let stale = |doc: &Doc, path: &Path| changed.contains(path) || doc.includes.iter().any(|i| changed.contains(i));
         let mut touched = Touched::new(&changed);
         let unchanged: HashMap<&Path, &Arc<Stack>> = if known {
-            let same = self.stacks.iter().filter(|s| !s.files().any(|files| touched.has(files)));
+            let same = self.stacks.iter().filter(|s| !touched.any(&s.merged, s.files()));
             same.map(|s| (s.path.as_path(), s)).collect()
         } else {
             HashMap::new()

@@ -164,6 +164,13 @@ impl<'c> Touched<'c> {
         *self.lists.entry(files.as_ptr()).or_insert_with(|| files.iter().any(|f| self.changed.contains(f)))
     }
 
+    /// The same for all files that a merged file is made of.
+    pub(super) fn any<'f>(&mut self, merged: &Merged, files: impl IntoIterator<Item = &'f Files>) -> bool {
+        let touched = files.into_iter().any(|files| self.has(files));
+        self.merged.insert(merged, touched);
+        touched
+    }
+
     /// Tells whether a file, or any that it imports or includes, changed.
     pub(super) fn is(&mut self, merged: &Merged) -> bool {
         let at = std::ptr::from_ref(merged);
