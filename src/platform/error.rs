@@ -191,6 +191,25 @@ pub enum PlatformError {
 }
 
 impl PlatformError {
+    /// Returns what another one is told whose change was in the same transaction.
+    pub(in crate::platform) fn for_another(&self) -> Self {
+        match self {
+            Self::CorruptDatabase { path, message } => {
+                Self::CorruptDatabase { path: path.clone(), message: message.clone() }
+            }
+            Self::ReadOnlyDatabase { path, message } => {
+                Self::ReadOnlyDatabase { path: path.clone(), message: message.clone() }
+            }
+            Self::DiskFull { path } => Self::DiskFull { path: path.clone() },
+            Self::BusyDatabase { path } => Self::BusyDatabase { path: path.clone() },
+            Self::DatabaseAway { database, message } => {
+                Self::DatabaseAway { database: database.clone(), message: message.clone() }
+            }
+            Self::DatabaseTaken { database } => Self::DatabaseTaken { database: database.clone() },
+            other => Self::Interrupted(other.to_string()),
+        }
+    }
+
     /// Returns the stable code, in kebab case.
     #[must_use]
     pub fn code(&self) -> &'static str {

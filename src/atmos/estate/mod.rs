@@ -142,10 +142,10 @@ impl Estate {
     /// Returns what each file that was read outside of the estate holds, by path.
     #[must_use]
     pub fn outside(&self) -> BTreeMap<PathBuf, Digest> {
-        let files = self.options.files.as_ref();
+        let files = self.options().files.as_ref();
         let included = self.kept.docs.values().flat_map(|doc| &doc.includes);
-        let read = self.kept.docs.keys().chain(included).chain(&self.config.files);
-        let outside = read.filter(|path| !config::inside(files, &self.root, path));
+        let read = self.kept.docs.keys().chain(included).chain(&self.config().files);
+        let outside = read.filter(|path| !config::inside(files, self.root(), path));
         outside.filter_map(|path| Some((path.clone(), Digest::of(&files.read(path).ok()?)))).collect()
     }
 

@@ -22,7 +22,7 @@ impl Estate {
     /// Renders the templates of a value by the instance's own sections, where they are switched on; what cannot be rendered
     /// without Atmos stays as it is written.
     pub(in crate::atmos) fn evaluated(&self, instance: &Instance, node: &Node) -> Node {
-        let config = &self.config;
+        let config = self.config();
         let is_template = |text: &str| text.contains(&config.delimiters.0);
         if !config.templates_enabled || !any_text(node, &is_template) {
             return node.clone();
@@ -32,7 +32,7 @@ impl Estate {
         let options = TemplateOptions {
             missing_key: if config.ignore_missing { MissingKey::NoValue } else { MissingKey::Error },
             delimiters: config.delimiters.clone(),
-            env: Arc::new(self.options.env.clone()),
+            env: Arc::new(self.options().env.clone()),
         };
         with_texts(node, &|text| {
             let template = is_template(text).then_some(text)?;

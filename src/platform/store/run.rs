@@ -23,6 +23,14 @@ pub struct KeptRun {
     pub parallel: Option<u32>,
 }
 
+impl KeptRun {
+    /// Returns what was asked, with what was decided when it was accepted.
+    #[must_use]
+    pub fn decided(&self) -> RunRequest {
+        RunRequest { driver: Some(self.run.driver), ..self.request.clone() }
+    }
+}
+
 /// Which runs are asked for; newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunQuery {

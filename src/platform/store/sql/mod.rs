@@ -19,17 +19,17 @@ mod request;
 mod run;
 mod token;
 mod watched;
+mod writer;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::Pool;
-use sqlx::pool::PoolConnection;
 
+use self::writer::{Turn, Writer};
 use super::dialect::{self, Db, Place};
 use crate::platform::PlatformError;
 use crate::platform::audit::key::PlatformKey;
-use crate::platform::crash;
 use crate::platform::events::Bell;
 use crate::platform::store::{Change, Committed, Store, Tx};
 use watched::Watched;
@@ -41,14 +41,14 @@ type Connection = <Db as sqlx::Database>::Connection;
 #[derive(Debug)]
 pub struct SqlStore {
     shared: Arc<Shared>,
-    pub(super) writer: Pool<Db>,
+    pub(super) writer: Writer,
     reader: Pool<Db>,
 }
 
 /// What the store and its transactions both need.
 #[derive(Debug)]
 struct Shared {
-    place: Place,
+    place: Arc<Place>,
     /// The `source` attribute of events.
     source: String,
     bell: Bell,
@@ -69,6 +69,8 @@ impl SqlStore {
             .await
             .map_err(|e| dialect::explain(&place, e))?;
         let bell = Bell::new(u64::try_from(latest).unwrap_or_default());
+        let place = Arc::new(place);
+        let writer = Writer::new(Arc::clone(&place), writer);
         let store = Self { shared: Arc::new(Shared { place, source: source.to_owned(), bell, key }), writer, reader };
         store.start().await?.begin_older().await?;
         Ok(store)
@@ -76,8 +78,10 @@ impl SqlStore {
 
     /// Returns a store to look at.
     pub(super) fn reading(place: Place, key: PlatformKey, pool: &Pool<Db>) -> Self {
+        let place = Arc::new(place);
+        let writer = Writer::new(Arc::clone(&place), pool.clone());
         let shared = Shared { place, source: String::new(), bell: Bell::new(0), key };
-        Self { shared: Arc::new(shared), writer: pool.clone(), reader: pool.clone() }
+        Self { shared: Arc::new(shared), writer, reader: pool.clone() }
     }
 
     /// Returns where it lies.
@@ -88,7 +92,7 @@ impl SqlStore {
 
     /// Returns the connections for reading.
     fn reader(&self) -> Watched<&Pool<Db>> {
-        Watched { by: &self.reader, shared: Arc::clone(&self.shared) }
+        Watched { by: &self.reader, place: Arc::clone(&self.shared.place) }
     }
 
     /// Says what an error of sqlx means.
@@ -97,10 +101,8 @@ impl SqlStore {
     }
 
     async fn start(&self) -> Result<Box<SqlTx>, PlatformError> {
-        let connection = self.writer.acquire().await.map_err(|e| self.error(e))?;
-        let mut tx = Box::new(SqlTx { shared: Arc::clone(&self.shared), connection, whole: false });
-        tx.execute(dialect::BEGIN).await?;
-        Ok(tx)
+        let turn = self.writer.begin().await?;
+        Ok(Box::new(SqlTx { shared: Arc::clone(&self.shared), turn }))
     }
 }
 
@@ -124,32 +126,25 @@ impl Store for SqlStore {
 
     async fn close(&self) {
         self.reader.close().await;
-        self.writer.close().await;
+        self.writer.pool().close().await;
     }
 }
 
 /// A transaction of this store.
-///
-/// Not sqlx's own: SQLite undoes a transaction by itself when the disk is full, which sqlx does not notice, and then no
-/// transaction begins on that connection any more. Here a transaction that did not end well takes its connection with
-/// it; closing it undoes whatever is left.
 pub(super) struct SqlTx {
     shared: Arc<Shared>,
-    connection: PoolConnection<Db>,
-    /// Whether the connection is fit for the next transaction.
-    whole: bool,
+    turn: Turn,
 }
 
 impl SqlTx {
     /// Returns the connection under the write lock.
     fn connection(&mut self) -> Watched<&mut Connection> {
-        crash::point();
-        Watched { by: &mut self.connection, shared: Arc::clone(&self.shared) }
+        self.turn.connection()
     }
 
     /// Says what an error of sqlx means.
     fn error(&self, error: sqlx::Error) -> PlatformError {
-        dialect::explain(&self.shared.place, error)
+        self.turn.error(error)
     }
 
     /// Begins the chain of an older trail, where that has not been done.
@@ -158,16 +153,8 @@ impl SqlTx {
         self.end().await
     }
 
-    async fn execute(&mut self, sql: &'static str) -> Result<(), PlatformError> {
-        let done = sqlx::query(sql).execute(self.connection()).await;
-        done.map(drop).map_err(|e| self.error(e))
-    }
-
-    async fn end(mut self: Box<Self>) -> Result<(), PlatformError> {
-        self.execute("commit").await?;
-        crash::point();
-        self.whole = true;
-        Ok(())
+    async fn end(self: Box<Self>) -> Result<(), PlatformError> {
+        self.turn.end().await
     }
 
     async fn end_with(mut self: Box<Self>, change: Change) -> Result<Committed, PlatformError> {
@@ -180,14 +167,6 @@ impl SqlTx {
             shared.bell.ring(sequence);
         }
         Ok(Committed { events, audit })
-    }
-}
-
-impl Drop for SqlTx {
-    fn drop(&mut self) {
-        if !self.whole {
-            self.connection.close_on_drop();
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Statements under watch: whoever waits for the database gives up where it does not answer any more.
 //!
 //! Owns passing statements on; when a wait is over is for `dialect::watch` to say. A statement that was given up leaves its
-//! connection in the middle of an answer: a transaction takes it along ([`super::SqlTx`]), the pool tries it before it lends
+//! connection in the middle of an answer: a transaction takes it along ([`super::writer`]), the pool tries it before it lends
 //! it again.
 
 use std::fmt;
@@ -12,18 +12,17 @@ use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use sqlx::{Database, Describe, Either, Execute, Executor, SqlStr};
 
-use super::Shared;
-use super::dialect::{self, Db};
+use super::dialect::{self, Db, Place};
 
 /// Runs statements by another executor, under watch.
 pub(super) struct Watched<E> {
     pub(super) by: E,
-    pub(super) shared: Arc<Shared>,
+    pub(super) place: Arc<Place>,
 }
 
 impl<E> fmt::Debug for Watched<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watched").field("place", &self.shared.place).finish_non_exhaustive()
+        f.debug_struct("Watched").field("place", &self.place).finish_non_exhaustive()
     }
 }
 
@@ -39,15 +38,15 @@ impl<'c, E: Executor<'c, Database = Db>> Executor<'c> for Watched<E> {
         X: 'q + Execute<'q, Db>,
     {
         let steps = self.by.fetch_many(query);
-        let next = |open: Option<(Steps<'e>, Arc<Shared>)>| async move {
-            let (mut steps, shared) = open?;
-            match dialect::watch(&shared.place, async { steps.next().await.transpose() }).await {
-                Ok(Some(step)) => Some((Ok(step), Some((steps, shared)))),
+        let next = |open: Option<(Steps<'e>, Arc<Place>)>| async move {
+            let (mut steps, place) = open?;
+            match dialect::watch(&place, async { steps.next().await.transpose() }).await {
+                Ok(Some(step)) => Some((Ok(step), Some((steps, place)))),
                 Ok(None) => None,
                 Err(error) => Some((Err(error), None)),
             }
         };
-        stream::unfold(Some((steps, self.shared)), next).boxed()
+        stream::unfold(Some((steps, self.place)), next).boxed()
     }
 
     fn fetch_optional<'e, 'q: 'e, X>(
@@ -59,8 +58,8 @@ impl<'c, E: Executor<'c, Database = Db>> Executor<'c> for Watched<E> {
         X: 'q + Execute<'q, Db>,
     {
         let row = self.by.fetch_optional(query);
-        let shared = self.shared;
-        Box::pin(async move { dialect::watch(&shared.place, row).await })
+        let place = self.place;
+        Box::pin(async move { dialect::watch(&place, row).await })
     }
 
     fn prepare_with<'e>(

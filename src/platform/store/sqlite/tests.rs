@@ -86,7 +86,7 @@ async fn nobody_rewrites_what_happened() {
     for sql in
         ["update audit set actor = 'x'", "delete from audit", "update events set data = '1'", "delete from events"]
     {
-        let refused = sqlx::query(sql).execute(&store.writer).await.expect_err("refused");
+        let refused = sqlx::query(sql).execute(store.writer.pool()).await.expect_err("refused");
         assert!(refused.to_string().contains("append-only"), "{refused}");
     }
 }
@@ -118,7 +118,7 @@ async fn a_newer_database_is_left_as_it_is() {
     let path = folder.path().join("terrace.db");
     let store = open(&path).await.expect("opened");
     let sql = "insert into _sqlx_migrations (version, description, success, checksum, execution_time) values (9999, 'later', 1, x'00', 0)";
-    sqlx::query(sql).execute(&store.writer).await.expect("written");
+    sqlx::query(sql).execute(store.writer.pool()).await.expect("written");
     store.close().await;
     let before = fs::read(&path).expect("file");
     let error = open(&path).await.expect_err("refused");
@@ -158,7 +158,7 @@ async fn a_damaged_database_is_left_as_it_is() {
 async fn a_full_disk_undoes_the_change_under_way_and_nothing_else() {
     let folder = tempfile::tempdir().expect("folder");
     let store = open(&folder.path().join("terrace.db")).await.expect("opened");
-    sqlx::query("pragma max_page_count = 60").execute(&store.writer).await.expect("set");
+    sqlx::query("pragma max_page_count = 60").execute(store.writer.pool()).await.expect("set");
     let mut committed = 0;
     let error = loop {
         match commit(&store, &"x".repeat(2000)).await {
@@ -172,10 +172,50 @@ async fn a_full_disk_undoes_the_change_under_way_and_nothing_else() {
     let (events, audit) = sequences(&store).await;
     assert_eq!((events.len(), audit.len()), (committed, committed));
     store.check().await.expect("sound");
-    sqlx::query("pragma max_page_count = 10000").execute(&store.writer).await.expect("set");
+    sqlx::query("pragma max_page_count = 10000").execute(store.writer.pool()).await.expect("set");
     commit(&store, "again").await.expect("there is space again");
     let (_, audit) = sequences(&store).await;
     assert_eq!(audit.last().copied(), Some(committed as u64 + 1));
+}
+
+/// Changes that are committed together are kept or undone together, and each is told which.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_of_changes_at_once_is_true_of_each() {
+    let folder = tempfile::tempdir().expect("folder");
+    let store = std::sync::Arc::new(open(&folder.path().join("terrace.db")).await.expect("opened"));
+    sqlx::query("pragma max_page_count = 120").execute(store.writer.pool()).await.expect("set");
+    let (mut told, mut refused) = (Vec::new(), 0);
+    for round in 0..100 {
+        let mut tasks = tokio::task::JoinSet::new();
+        for number in 0..8 {
+            let (store, id) = (std::sync::Arc::clone(&store), format!("{round}-{number}-{}", "x".repeat(800)));
+            tasks.spawn(async move {
+                if number == 3 {
+                    drop(store.begin().await.map(|tx| drop(tx)));
+                }
+                commit(&store, &id).await.map(|()| format!("thing/{id}"))
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            match done.expect("no panic") {
+                Ok(object) => told.push(object),
+                Err(PlatformError::DiskFull { .. }) => refused += 1,
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        if refused > 0 {
+            break;
+        }
+    }
+    assert!(refused > 0 && told.len() > 8, "{} told, {refused} refused", told.len());
+    let all = AuditQuery { order: Order::Oldest, limit: 10_000, ..AuditQuery::default() };
+    let mut kept: Vec<String> =
+        store.audit(&all).await.expect("audit").into_iter().map(|record| record.object).collect();
+    told.sort();
+    kept.sort();
+    assert_eq!(kept, told);
+    sqlx::query("pragma max_page_count = 10000").execute(store.writer.pool()).await.expect("set");
+    commit(&store, "again").await.expect("there is space again");
 }
 
 /// Root may write everywhere, so a thread becomes somebody else (on Linux users belong to threads).
@@ -234,7 +274,7 @@ async fn an_older_trail_is_chained_from_now_on_and_kept_byte_for_byte() {
             r#"{{"action":"old","actor":"ann","after":null,"before":null,"detail":{{}},"object":"run/1","origin":"local","request_id":null,"role":"admin","sequence":{sequence},"time":"2026-11-23T03:00:00Z"}}"#
         );
         let insert = "insert into audit (sequence, time, actor, action, object, record) values (?, '2026-11-23T03:00:00Z', 'ann', 'old', 'run/1', ?)";
-        sqlx::query(insert).bind(sequence).bind(&line).execute(&store.writer).await.expect("inserted");
+        sqlx::query(insert).bind(sequence).bind(&line).execute(store.writer.pool()).await.expect("inserted");
         older.push(line);
     }
     let key = store.public_key();
@@ -273,7 +313,7 @@ async fn tampered(
     let copy = tempfile::tempdir().expect("folder");
     let path = copy.path().join("terrace.db");
     let into = format!("vacuum into '{}'", path.display());
-    sqlx::query(sqlx::AssertSqlSafe(into)).execute(&store.writer).await.expect("copied");
+    sqlx::query(sqlx::AssertSqlSafe(into)).execute(store.writer.pool()).await.expect("copied");
     fs::copy(store.place().with_file_name("platform.key"), copy.path().join("platform.key")).expect("copied");
     let damaged = SqliteStore::open_reading(&path, &path.with_file_name("platform.key")).await.expect("opened");
     let writer = sqlx::SqlitePool::connect(&format!("sqlite:{}", path.display())).await.expect("opened");
