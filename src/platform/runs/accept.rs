@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -95,7 +96,7 @@ impl RunService {
         let tools = Tools::find(&|name| env.get(name).cloned(), self.inner.settings.atmos.as_deref());
         let noted = Noted { tools, variables: env.keys().cloned().collect() };
         let accepted = async {
-            let work = self.prepare(&request, id, &noted, None).await?;
+            let work = self.prepare(&request, id, &noted, None, Instant::now()).await?;
             self.check_bound(actor, &request, &work).await?;
             if work::unlocks(&request) {
                 self.refuse_while_the_holder_lives(&work.target_locks).await?;
@@ -163,13 +164,14 @@ impl RunService {
 
     /// Looks at a request with the configuration as it is now, or as it is at the commit of its working copy.
     ///
-    /// `copy` is the commit whose files are those that are there now.
+    /// `copy` is the commit whose files are those that are there now; what Git says of the files is not older than `since`.
     pub(super) async fn prepare(
         &self,
         request: &RunRequest,
         id: RunId,
         noted: &Noted,
         copy: Option<&str>,
+        since: Instant,
     ) -> Result<Work, RunError> {
         let (mut request, folder, noted) = (request.clone(), self.inner.folder(id), noted.clone());
         let current = match request.request.as_ref().and_then(|mark| mark.tree.as_deref()) {
@@ -203,8 +205,9 @@ impl RunService {
             }
             (None, None) => current,
         };
-        let settings = self.inner.settings.clone();
+        let inner = Arc::clone(&self.inner);
         blocking(move || {
+            let settings = &inner.settings;
             let ground = Ground {
                 configuration: configuration.as_ref(),
                 tools: &noted.tools,
@@ -217,6 +220,7 @@ impl RunService {
                 scanners: &settings.scanners,
                 approved: approved.as_ref(),
                 gates,
+                trees: (&inner.trees, since),
             };
             let work = ground.prepare(&request)?;
             match request.request.as_ref().and_then(|mark| mark.script.as_ref()) {

@@ -84,8 +84,10 @@ impl RunService {
     async fn take_over(&self, id: RunId, gone: bool) -> Result<(), RunError> {
         let folder = self.inner.folder(id);
         let known = self.inner.store.run(&RunRef::Id(id)).await?;
+        let unreadable = RunError::io("cannot read the run's journal");
         let new = journal::read(&folder.journal(), usize::try_from(known.taken).unwrap_or(usize::MAX));
-        let new = new.unwrap_or_default();
+        let new = new.map_err(unreadable)?;
+        let new = if gone { new } else { takeover::whole(new) };
         let ended = new.iter().find_map(|entry| match entry.note {
             Note::Ended { outcome, .. } => Some(outcome),
             _ => None,
@@ -93,6 +95,12 @@ impl RunService {
         let shown = |note: &Note| matches!(note, Note::Planned { .. });
         if new.iter().any(|entry| shown(&entry.note)) || (ended.is_some() && known.request.reads_state) {
             mask_plan(&folder).await;
+        }
+        if new.is_empty() && (!gone || known.run.state.is_end()) {
+            if gone {
+                self.clean_up(known.run).await?;
+            }
+            return Ok(());
         }
         if let Some(outcome) = ended.filter(|_| copy::is_remote(&known.locks)) {
             let began = new.iter().any(|entry| matches!(entry.note, Note::Applying { .. }));
@@ -102,6 +110,8 @@ impl RunService {
         let agreed = known.request.request.as_ref().is_some_and(|mark| mark.applies.is_some());
         let ahead = known.request.yes && known.run.kind.applies() && !agreed;
         let ahead = ahead && self.inner.configurations.has_gates().await;
+        let root = self.inner.configurations.current().await.map(|now| now.root().to_owned()).unwrap_or_default();
+        let shown = root.display().to_string();
         let mut tx = self.inner.store.begin().await?;
         let mut kept = tx.run(id).await?;
         let (read, before) = (kept.run.version, kept.run.state);
@@ -116,8 +126,6 @@ impl RunService {
             }
             return Ok(());
         }
-        let root = self.inner.configurations.current().await.map(|now| now.root().to_owned()).unwrap_or_default();
-        let shown = root.display().to_string();
         let mut telling = Telling::new(Timestamp::now(), Actor::platform());
         kept.run.version += 1;
         for entry in &entries {

@@ -1,6 +1,6 @@
 //! Lets queued runs go: places, locks, order of sets, working copies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
@@ -43,19 +43,26 @@ impl RunService {
 
     /// Looks at all that wait, oldest first; says whether something changed that others may wait for.
     async fn pass(&self) -> Result<bool, RunError> {
+        // Looked at first: what is no longer on its way then has arrived in the store.
+        let going = self.inner.going().clone();
         let live = self.inner.store.live_runs().await?;
-        let mut pass = Pass::new(&live);
+        let mut pass = Pass::new(&live, &going);
         let mut changed = false;
+        let mut next = Vec::new();
         for kept in &live {
             match kept.run.state {
+                RunState::Queued if going.contains(&kept.run.id) => {}
                 RunState::Queued => match self.may_go(kept, &live, &pass).await? {
                     Turn::Go => match self.let_go(kept, &pass.reserved).await? {
                         Went::Yes => pass.went(kept),
                         Went::Gone => {}
                         Went::Blocked(key) => pass.reserve(&key, kept.run.number),
                     },
-                    Turn::Wait(why) if kept.run.waiting_for.as_deref() == Some(why.as_str()) => {}
-                    Turn::Wait(why) => self.note_wait(kept.run.id, &why).await?,
+                    Turn::Wait(why) => self.note_wait(kept, &why).await?,
+                    Turn::Next(why) => {
+                        next.push(kept);
+                        self.note_wait(kept, &why).await?;
+                    }
                     Turn::Never(why) => {
                         self.end_before(kept.run.id, Ending::Canceled, &why).await?;
                         changed = true;
@@ -69,6 +76,8 @@ impl RunService {
                 _ => {}
             }
         }
+        next.truncate(self.inner.settings.parallel);
+        self.look_ahead(&next);
         Ok(changed)
     }
 
@@ -87,7 +96,7 @@ impl RunService {
         }
         let (parallel, active) = (self.inner.settings.parallel, pass.active);
         if active >= parallel {
-            return Ok(Turn::Wait(format!("a free place ({active} of {parallel} taken)")));
+            return Ok(Turn::Next(format!("a free place ({active} of {parallel} taken)")));
         }
         if let (Some(limit), Some(set)) = (kept.parallel, &kept.run.set) {
             let busy = pass.sets.get(set).copied().unwrap_or_default();
@@ -98,7 +107,7 @@ impl RunService {
         Ok(Turn::Go)
     }
 
-    /// Takes the locks of a run and starts it, unless it has to wait for one.
+    /// Takes the locks of a run and starts it, unless it has to wait for one; others are looked at while that is stored.
     async fn let_go(&self, kept: &KeptRun, reserved: &Reserved) -> Result<Went, RunError> {
         let id = kept.run.id;
         let Some(hand) = self.inner.hand(id) else {
@@ -125,30 +134,44 @@ impl RunService {
         }
         if let Some((key, why)) = blocked {
             drop(tx);
-            self.note_wait(id, &why).await?;
+            self.note_wait(&kept, &why).await?;
             return Ok(Went::Blocked(key));
         }
         kept.run.waiting_for = None;
         kept.run.started_at = Some(now);
         kept.run.version += 1;
         telling.transition(&kept.run, transition, json!({"command": kept.run.command}));
-        save(tx, &kept, read, telling).await?;
-        // Others go on while this one is looked at again.
+        self.inner.going().insert(id);
         let service = self.clone();
-        tokio::spawn(async move { service.hand_over(kept, hand).await });
+        tokio::spawn(async move {
+            let saved = save(tx, &kept, read, telling).await;
+            service.inner.going().remove(&id);
+            match saved {
+                Ok(()) => service.hand_over(kept, hand).await,
+                Err(error) => {
+                    tracing::warn!(run = %id, %error, "a run cannot be let go now");
+                    tokio::time::sleep(AGAIN).await;
+                    service.inner.wake.notify_one();
+                }
+            }
+        });
         Ok(Went::Yes)
     }
 
-    /// Writes the script with the configuration as it is now, and gives it to the supervisor.
+    /// Has the script, written with the configuration as it is now, and gives it to the supervisor.
     pub(super) async fn hand_over(&self, kept: KeptRun, hand: hand::Hand) {
-        let id = kept.run.id;
-        let mut request = kept.request.clone();
-        // What was decided when it was accepted stays decided.
-        request.driver = Some(kept.run.driver);
-        let noted = Noted::of(&self.inner.folder(id));
+        let (id, request) = (kept.run.id, kept.decided());
         let started = async {
-            let work = self.prepare(&request, id, &noted, kept.run.copy.as_deref()).await?;
-            self.note_ground(id, &work).await?;
+            let work = match self.looked_at(id).await.filter(|_| kept.run.copy.is_none()) {
+                Some(work) => work,
+                None => {
+                    let (noted, copy) = (Noted::of(&self.inner.folder(id)), kept.run.copy.as_deref());
+                    self.prepare(&request, id, &noted, copy, Instant::now()).await?
+                }
+            };
+            if kept.run.stood_on != work.stood_on || kept.run.steps.len() != work.steps().len() {
+                self.note_ground(id, &work).await?;
+            }
             if let Some(planned) = request.request.as_ref().and_then(|mark| mark.applies) {
                 self.open_plan(planned, id).await?;
             }
@@ -202,9 +225,6 @@ impl RunService {
         let folder = self.inner.folder(id);
         let mut tx = self.inner.store.begin().await?;
         let mut kept = tx.run(id).await?;
-        if kept.run.stood_on == work.stood_on && kept.run.steps.len() == work.steps().len() {
-            return Ok(());
-        }
         let read = kept.run.version;
         folder.keep_leaves(&work.leaves).map_err(RunError::io("cannot keep the run's configuration"))?;
         kept.run.stood_on = work.stood_on.clone();
@@ -228,7 +248,7 @@ impl RunService {
         if let Err((key, holder)) = tx.take_locks(id, &keys, Timestamp::now()).await? {
             let holder = tx.run(holder).await?.run;
             drop(tx);
-            self.note_wait(id, &waiting_for(&key, holder.number, holder.state)).await?;
+            self.note_wait(&kept, &waiting_for(&key, holder.number, holder.state)).await?;
             return Ok(Some(key));
         }
         tx.commit_bookkeeping().await?;
@@ -244,9 +264,12 @@ impl RunService {
     }
 
     /// Says what a run waits for, where that is news.
-    async fn note_wait(&self, id: RunId, why: &str) -> Result<(), RunError> {
+    async fn note_wait(&self, kept: &KeptRun, why: &str) -> Result<(), RunError> {
+        if kept.run.waiting_for.as_deref() == Some(why) {
+            return Ok(());
+        }
         let mut tx = self.inner.store.begin().await?;
-        let mut kept = tx.run(id).await?;
+        let mut kept = tx.run(kept.run.id).await?;
         if kept.run.waiting_for.as_deref() == Some(why) || kept.run.state.is_end() {
             return Ok(());
         }
@@ -295,9 +318,10 @@ struct Pass {
 }
 
 impl Pass {
-    fn new(live: &[KeptRun]) -> Self {
+    fn new(live: &[KeptRun], going: &HashSet<RunId>) -> Self {
         let mut pass = Self { active: 0, sets: BTreeMap::new(), reserved: Reserved::new() };
-        live.iter().filter(|kept| kept.run.state.is_active()).for_each(|kept| pass.went(kept));
+        let active = |kept: &&KeptRun| kept.run.state.is_active() || going.contains(&kept.run.id);
+        live.iter().filter(active).for_each(|kept| pass.went(kept));
         pass
     }
 
@@ -348,6 +372,8 @@ enum Went {
 enum Turn {
     Go,
     Wait(String),
+    /// It waits for nothing but a place.
+    Next(String),
     Never(String),
 }
 

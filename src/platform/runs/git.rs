@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use jiff::Timestamp;
 
@@ -24,6 +26,26 @@ pub(super) struct Tree {
     pub(super) commit: Option<String>,
     /// Digest over what differs from it; none where nothing does.
     pub(super) changes: Option<Digest>,
+}
+
+/// What Git said of working trees, for those who ask at a time.
+#[derive(Debug, Default)]
+pub(super) struct Trees(Mutex<BTreeMap<PathBuf, (Instant, Tree)>>);
+
+impl Trees {
+    /// Returns the working tree below a root as it was at that moment, or later.
+    ///
+    /// Of many who ask for it as it is now, those who asked before a look began share it.
+    pub(super) fn since(&self, root: &Path, since: Instant) -> Tree {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, tree)) = known.get(root).filter(|(began, _)| *began >= since) {
+            return tree.clone();
+        }
+        let began = Instant::now();
+        let tree = tree(root);
+        known.insert(root.to_owned(), (began, tree.clone()));
+        tree
+    }
 }
 
 /// Runs Git in the estate and returns what it prints; none where it fails.

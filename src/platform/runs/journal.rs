@@ -186,6 +186,8 @@ pub struct Journal {
     bytes: u64,
     /// What could not be written yet.
     pending: Vec<u8>,
+    /// Whether all that is written is on the disk.
+    synced: bool,
 }
 
 impl Journal {
@@ -198,7 +200,7 @@ impl Journal {
         let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
         reserve(&file, RESERVED);
         let bytes = file.metadata()?.len();
-        Ok(Self { file, bytes, pending: Vec::new() })
+        Ok(Self { file, bytes, pending: Vec::new(), synced: true })
     }
 
     /// Appends an entry; with `sync`, it is on the disk when this returns.
@@ -211,7 +213,20 @@ impl Journal {
         serde_json::to_writer(&mut self.pending, &entry)?;
         self.pending.push(b'\n');
         self.flush()?;
-        if sync { self.file.sync_data() } else { Ok(()) }
+        if sync { self.sync() } else { Ok(()) }
+    }
+
+    /// Waits until all that is written is on the disk.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the file system says.
+    pub fn sync(&mut self) -> io::Result<()> {
+        if !self.synced {
+            self.file.sync_data()?;
+            self.synced = true;
+        }
+        Ok(())
     }
 
     /// Writes what could not be written before.
@@ -223,6 +238,7 @@ impl Journal {
         while !self.pending.is_empty() {
             match self.file.write(&self.pending) {
                 Ok(written) => {
+                    self.synced = false;
                     self.bytes += written as u64;
                     self.pending.drain(..written);
                 }

@@ -5,6 +5,7 @@
 //! [`protocol`]. Rules of states are in [`crate::domain::run`], commands and files in [`crate::atmos::driver`].
 
 mod accept;
+mod ahead;
 mod approved;
 mod attend;
 pub mod configuration;

@@ -2,17 +2,19 @@
 //!
 //! What is done with runs stands in files of their own: `accept`, `set`, `decide`, `retry`, `resolve`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::{Notify, watch};
 
+use super::ahead::Ahead;
 use super::configuration::Configurations;
 use super::credentials::CredentialsCheck;
 use super::error::RunError;
 use super::folder::RunFolder;
+use super::git::Trees;
 use super::hand::Hand;
 use super::log::LogReader;
 use super::protocol::{Patience, Progress};
@@ -106,6 +108,12 @@ pub(super) struct Inner {
     pub(super) uncopied: Mutex<HashMap<PathBuf, Instant>>,
     /// What plans are sealed with.
     pub(super) vault: Mutex<Vault>,
+    /// What Git says of the files.
+    pub(super) trees: Trees,
+    /// The runs that go next.
+    pub(super) ahead: Ahead,
+    /// The runs whose start is being stored.
+    pub(super) going: Mutex<HashSet<RunId>>,
     /// Wakes the executor.
     pub(super) wake: Notify,
 }
@@ -113,6 +121,10 @@ pub(super) struct Inner {
 impl Inner {
     pub(super) fn hands(&self) -> MutexGuard<'_, HashMap<RunId, Hand>> {
         self.hands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn going(&self) -> MutexGuard<'_, HashSet<RunId>> {
+        self.going.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn hand(&self, id: RunId) -> Option<Hand> {
@@ -164,6 +176,9 @@ impl RunService {
             hands: Mutex::default(),
             uncopied: Mutex::default(),
             vault: Mutex::new(vault),
+            trees: Trees::default(),
+            ahead: Ahead::default(),
+            going: Mutex::default(),
             wake: Notify::new(),
         };
         let service = Self { inner: Arc::new(inner) };

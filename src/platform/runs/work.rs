@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use serde_json::json;
 
@@ -10,7 +11,7 @@ use super::copy;
 use super::credentials::{self, CredentialsCheck};
 use super::error::RunError;
 use super::folder::RunFolder;
-use super::git;
+use super::git::{self, Trees};
 use super::scanners::{self, Scanner};
 use crate::atmos::driver::instance::{self, Asked, Places};
 use crate::atmos::driver::script::{Action, Exec, Output, Script, StepTitle};
@@ -84,6 +85,8 @@ pub(super) struct Ground<'a> {
     pub(super) approved: Option<&'a Digest>,
     /// Whether gates are in force.
     pub(super) gates: bool,
+    /// What Git says of the files, and since when at least.
+    pub(super) trees: (&'a Trees, Instant),
 }
 
 impl Ground<'_> {
@@ -331,7 +334,8 @@ impl Ground<'_> {
 
     /// Says what a run stands on.
     pub(super) fn stood_on(&self, driver: DriverKind, targets: &[&RunTarget]) -> StoodOn {
-        let tree = git::tree(self.configuration.root());
+        let (trees, since) = self.trees;
+        let tree = trees.since(self.configuration.root(), since);
         let config_digest = digest(targets);
         let tools = match driver {
             DriverKind::Atmos => vec![self.tools.atmos.as_deref(), self.tools.terraform.as_deref()],

@@ -362,7 +362,7 @@ impl Host {
         remove(&self.folder.sealed()).map_err(|error| format!("cannot remove the encrypted plan: {error}"))
     }
 
-    /// Ends the run: cleans up, then notes how it ended, synced.
+    /// Ends the run: cleans up, then notes how it ended; it is synced when those who are attached know.
     pub(super) fn end(&mut self, outcome: Outcome, code: Option<i32>, reason: Option<String>) {
         if matches!(self.stage, Stage::Ended) {
             return;
@@ -387,7 +387,7 @@ impl Host {
             log_lost: self.log.lost(),
             login: self.script.login.clone(),
         };
-        self.note(note, true);
+        self.note(note, false);
     }
 }
 
