@@ -2,13 +2,20 @@
 //!
 //! `cargo bench --bench record`
 
+#[path = "../tests/story/support/mod.rs"]
+#[expect(dead_code, reason = "the stories use more of it than the bench")]
+mod support;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::json;
+use support::served::Served;
+use terrace::api::types::NewRequest;
 use terrace::domain::audit::chain;
 use terrace::domain::id::Digest;
+use terrace::domain::request::{RequestKind, Wish};
 use terrace::platform::audit::key::PlatformKey;
 use terrace::platform::audit::{Actor, AuditDraft, canonical, verify};
 use terrace::platform::store::sqlite::SqliteStore;
@@ -18,6 +25,7 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         pages(100_000).await;
+        lists(100_000).await;
         verification(1_000_000).await;
     });
 }
@@ -86,6 +94,50 @@ async fn pages(count: u64) {
         }
         say(&format!("{what} (worst of 20)"), worst, "20 ms");
     }
+}
+
+/// First pages by HTTP, from the real platform process.
+async fn lists(count: u64) {
+    let served = Served::start();
+    let wish = Wish {
+        kind: RequestKind::Provision,
+        title: None,
+        golden_path: Some("new-team".into()),
+        instance: None,
+        inputs: json!({"name": "fares", "members": ["noor"]}).as_object().cloned().unwrap_or_default(),
+        workflow: None,
+        run: None,
+        reason: Some("a bench".into()),
+        bounds: None,
+    };
+    let asked = NewRequest { wish, draft: true, env: std::env::vars().collect() };
+    let first = served.client.new_request(&asked).await.expect("a draft").number;
+    let path = served.state().join("terrace.db");
+    let pool = sqlx::SqlitePool::connect(&format!("sqlite:{}", path.display())).await.expect("opened");
+    for more in [
+        "with recursive n(i) as (select $1 + 1 union all select i + 1 from n where i < $2) \
+         insert into requests (number, version, state, ended, kind, requester, document) \
+         select i, version, state, ended, kind, requester, json_set(document, '$.number', i) from requests, n \
+         where number = $1",
+        "with recursive n(i) as (select max(sequence) + 1 from audit union all select i + 1 from n where i < $2) \
+         insert into audit (sequence, time, actor, action, object, record) \
+         select i, time, actor, action, object, json_set(record, '$.sequence', i) from audit, n where sequence = $1",
+    ] {
+        let copied = sqlx::query(more).bind(i64::try_from(first).expect("small"));
+        copied.bind(i64::try_from(count).expect("small")).execute(&pool).await.expect("copied");
+    }
+    pool.close().await;
+    let (mut requests, mut records) = (Duration::ZERO, Duration::ZERO);
+    for _ in 0..20 {
+        let began = Instant::now();
+        assert_eq!(served.client.requests(None, 100).await.expect("listed").len(), 100);
+        requests = requests.max(began.elapsed());
+        let began = Instant::now();
+        assert_eq!(served.client.recent_audit(100).await.expect("listed").len(), 100);
+        records = records.max(began.elapsed());
+    }
+    say("first page of 100,000 requests, by HTTP (worst of 20)", requests, "20 ms");
+    say("first page of 100,000 audit records, by HTTP (worst of 20)", records, "20 ms");
 }
 
 async fn verification(count: u64) {

@@ -121,11 +121,21 @@ async fn overhead() {
 /// 200 runs wait, 8 go at a time: how long a free place stays free.
 async fn dispatch() {
     let world = world();
+    let gate =
+        "workflows:\n  gate:\n    steps:\n      - {type: shell, command: 'while [ ! -e ../go ]; do sleep 0.05; done'}\n";
+    world.write("stacks/workflows/gate.yaml", gate);
     let platform = start_with(world.temp.path(), 8).await;
     let mut runs = Vec::new();
+    // All places are taken until all runs are queued.
+    for _ in 0..8 {
+        let mut request = workflow("gate");
+        request.workflow_file = Some("gate".to_owned());
+        runs.push(platform.create(request).await);
+    }
     for _ in 0..200 {
         runs.push(platform.create(workflow("short")).await);
     }
+    std::fs::write(world.temp.path().join("go"), "").expect("written");
     let (mut starts, mut ends) = (Vec::new(), Vec::new());
     for run in &runs {
         ended(&platform, run).await;
@@ -139,7 +149,7 @@ async fn dispatch() {
     }
     starts.sort();
     ends.sort();
-    // The first places were taken while runs were still being queued.
+    // Each end makes place for the next start.
     let mut gaps: Vec<f64> = starts
         .iter()
         .skip(8)

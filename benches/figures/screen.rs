@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fs;
-use std::io::Read as _;
+use std::io::{Read as _, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -20,27 +20,36 @@ const ROUNDS: usize = 5;
 const FRAME: &[u8] = b"\x1b[?2026l";
 /// How long a dashboard may take before a figure of it would mean nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long nothing is drawn between a key and the next one.
+const QUIET: Duration = Duration::from_millis(25);
+/// Keys, pressed one after the other, each of which changes what is shown.
+const KEYS: [&str; 8] = ["j", "j", "\x1b[6~", "j", "k", "\x1b[5~", "j", "l"];
+const PRESSES: usize = 400;
 
 /// Measures the dashboard on the demo, and its memory on the generated estate.
 pub(crate) fn figures() -> Result<Vec<Figure>> {
     let home = tempfile::Builder::new().prefix("terrace-bench-").tempdir()?;
     let demo = home.path().join("demo");
     terrace(home.path(), &["demo", "--no-dashboard", &demo.to_string_lossy()])?;
-    let (mut frame, mut cold, mut warm) = (Duration::MAX, Duration::MAX, Duration::MAX);
+    let (mut frame, mut cold, mut warm, mut budgets) = (Duration::MAX, Duration::MAX, Duration::MAX, Duration::MAX);
     for _ in 0..ROUNDS {
         // Without a platform: one is started, reads the estate and answers.
         let opened = Dashboard::open(home.path(), &demo)?;
         (frame, cold) = (frame.min(opened.frame), cold.min(opened.content));
         drop(opened);
-        let opened = Dashboard::open(home.path(), &demo)?;
+        let mut opened = Dashboard::open(home.path(), &demo)?;
         (frame, warm) = (frame.min(opened.frame), warm.min(opened.content));
+        opened.rest()?;
+        // The demo comes with a year of bills.
+        budgets = budgets.min(opened.press("5", |screen| screen.contains("forecast"))?);
         drop(opened);
         stop(home.path(), &demo)?;
     }
     let estate = home.path().join("estate");
     let written = generate::write(&estate, &Shape::default())?;
-    let opened = Dashboard::open(home.path(), &estate)?;
+    let mut opened = Dashboard::open(home.path(), &estate)?;
     let held = opened.memory(home.path(), &estate)?;
+    let keys = opened.keys()?;
     drop(opened);
     stop(home.path(), &estate)?;
     let ms = |time: Duration| format!("{:.0} ms", time.as_secs_f64() * 1000.0);
@@ -48,6 +57,12 @@ pub(crate) fn figures() -> Result<Vec<Figure>> {
         Figure::new("first frame of the dashboard", ms(frame), "50 ms"),
         Figure::new("values of an instance of the demo on the screen, nothing running before", ms(cold), "300 ms"),
         Figure::new("the same with the platform running", ms(warm), "100 ms"),
+        Figure::new("budgets of the demo on the screen, a year of bills", ms(budgets), "100 ms"),
+        Figure::new(
+            format!("from a key to its frame, {} instances open, 99th percentile", written.instances),
+            format!("{:.1} ms", keys.as_secs_f64() * 1000.0),
+            "8 ms",
+        ),
         Figure::new(
             format!("memory of dashboard and platform, {} instances open", written.instances),
             format!("{} MB", held / 1000),
@@ -88,7 +103,9 @@ fn stop(home: &Path, estate: &Path) -> Result<()> {
 struct Dashboard {
     child: Box<dyn Child + Send + Sync>,
     _master: Box<dyn MasterPty + Send>,
+    input: Box<dyn Write + Send>,
     output: Receiver<Vec<u8>>,
+    screen: vt100::Parser,
     frame: Duration,
     content: Duration,
 }
@@ -106,7 +123,7 @@ impl Dashboard {
         }
         // Each is a first visit: nothing is remembered of the one before.
         drop(fs::remove_dir_all(home.join("state/terrace/dashboard")));
-        let mut reader = pair.master.try_clone_reader()?;
+        let (mut reader, input) = (pair.master.try_clone_reader()?, pair.master.take_writer()?);
         let (sender, output) = channel();
         std::thread::spawn(move || {
             let mut bytes = [0; 65536];
@@ -133,7 +150,50 @@ impl Dashboard {
             content = screen.screen().contents().contains(".yaml:").then_some(now);
         }
         let (frame, content) = (frame.ok_or("no frame ended")?, content.unwrap_or_default());
-        Ok(Dashboard { child, _master: pair.master, output, frame, content })
+        Ok(Dashboard { child, _master: pair.master, input, output, screen, frame, content })
+    }
+
+    /// Waits until nothing is drawn for a moment.
+    fn rest(&mut self) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            match self.output.recv_timeout(QUIET) {
+                Ok(bytes) => self.screen.process(&bytes),
+                Err(RecvTimeoutError::Timeout) => return Ok(()),
+                Err(e) => return Err(e.into()),
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err("it does not come to rest".into());
+            }
+        }
+    }
+
+    /// Presses a key, and returns how long it takes until a frame has ended that shows what is wanted.
+    fn press(&mut self, key: &str, shows: impl Fn(&str) -> bool) -> Result<Duration> {
+        let begun = Instant::now();
+        self.input.write_all(key.as_bytes())?;
+        self.input.flush()?;
+        let mut drawn = Vec::new();
+        loop {
+            let bytes = self.output.recv_timeout(PATIENCE)?;
+            let took = begun.elapsed();
+            self.screen.process(&bytes);
+            drawn.extend_from_slice(&bytes);
+            if drawn.windows(FRAME.len()).any(|w| w == FRAME) && shows(&self.screen.screen().contents()) {
+                return Ok(took);
+            }
+        }
+    }
+
+    /// Returns the 99th percentile from a key to its frame.
+    fn keys(&mut self) -> Result<Duration> {
+        let mut times = Vec::new();
+        for at in 0..PRESSES {
+            self.rest()?;
+            times.push(self.press(KEYS[at % KEYS.len()], |_| true)?);
+        }
+        times.sort();
+        Ok(times[PRESSES * 99 / 100])
     }
 
     /// Returns the kilobytes that dashboard and platform hold once both are at rest; what they share counts once.
