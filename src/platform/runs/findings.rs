@@ -1,5 +1,6 @@
 //! Errors in a log that are known: what they mean, and the next command.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use jiff::Timestamp;
@@ -18,10 +19,11 @@ struct Known {
     code: &'static str,
     pattern: &'static str,
     message: &'static str,
-    /// `{c}` and `{s}` stand for component and stack, `{1}` for the first group.
+    /// `{c}` and `{s}` stand for component and stack, `{n}` for the run, `{login}` for the command that logs in.
     next: &'static str,
 }
 
+/// The kinds, those that explain others first: of one message of Terraform the first that fits counts.
 const KNOWN: &[Known] = &[
     Known {
         code: "stale-plan",
@@ -30,10 +32,16 @@ const KNOWN: &[Known] = &[
         next: "terrace {kind} {c} -s {s}",
     },
     Known {
+        code: "state-not-saved",
+        pattern: r"(?i)Failed to (?:save|persist|upload) state|errored\.tfstate",
+        message: "something was changed, and the new state could not be sent to the backend: it lies in errored.tfstate",
+        next: "terrace atmos terraform state push {c} -s {s} -- errored.tfstate, before anything else is applied",
+    },
+    Known {
         code: "missing-credentials",
-        pattern: r"(?i)No valid credential sources found|ExpiredToken|token (?:has|is) expired|SSO session (?:has|associated)|could not find default credentials|Please run 'az login'|InvalidClientTokenId|Unable to locate credentials|failed to refresh cached credentials",
+        pattern: r"(?i)No valid credential sources found|ExpiredToken|token (?:has|is) expired|SSO session (?:has|associated)|could not find default credentials|Please run 'az login'|One of `access_key`, `sas_token`|failed to get shared config profile|InvalidClientTokenId|Unable to locate credentials|failed to refresh cached credentials",
         message: "credentials are missing or have expired",
-        next: "aws sso login (or gcloud auth application-default login, az login), then terrace runs retry {n}",
+        next: "{login}, then terrace runs retry {n}",
     },
     Known {
         code: "state-locked",
@@ -42,16 +50,16 @@ const KNOWN: &[Known] = &[
         next: "terrace runs retry {n}, once its holder is gone",
     },
     Known {
-        code: "state-not-saved",
-        pattern: r"(?i)Failed to (?:save|persist) state|errored\.tfstate",
-        message: "something was changed, and the new state could not be sent to the backend: it lies in errored.tfstate",
-        next: "terrace atmos terraform state push {c} -s {s} -- errored.tfstate, before anything else is applied",
+        code: "version-constraint",
+        pattern: r"Unsupported Terraform Core version|does not match configured version constraint|no available releases match the given constraints|no versions? match(?:es)? the given constraints",
+        message: "a version constraint is not fulfilled by what is installed or locked",
+        next: "terrace atmos terraform providers {c} -s {s} says who asks for which version",
     },
     Known {
-        code: "backend-unreachable",
-        pattern: r"(?i)Failed to get existing workspaces|Error (?:loading|refreshing) state|error configuring (?:the )?backend|Error inspecting states in the|dial tcp [^\n]*(?:refused|timeout|no such host)",
-        message: "the backend that keeps the state cannot be reached",
-        next: "terrace runs retry {n}, once the backend answers",
+        code: "module-download",
+        pattern: r"Failed to download module|Error accessing remote module registry|Failed to retrieve available versions for module",
+        message: "a module could not be downloaded",
+        next: "terrace runs retry {n}, once its source can be reached",
     },
     Known {
         code: "provider-download",
@@ -60,16 +68,22 @@ const KNOWN: &[Known] = &[
         next: "terrace runs retry {n}, once the registry can be reached",
     },
     Known {
-        code: "version-constraint",
-        pattern: r"Unsupported Terraform Core version|does not match configured version constraint|no available releases match the given constraints",
-        message: "a version constraint is not fulfilled by what is installed",
-        next: "terraform version",
+        code: BACKEND,
+        pattern: r"(?i)Failed to get existing workspaces|Error (?:loading|refreshing) state|error configuring (?:the )?backend|Error inspecting states in the",
+        message: "the backend that keeps the state cannot be reached",
+        next: "terrace runs retry {n}, once the backend answers",
     },
     Known {
         code: "quota",
-        pattern: r"LimitExceeded|QuotaExceeded|quota exceeded|TooManyRequests|RequestLimitExceeded|Throttling",
+        pattern: r"(?i)LimitExceeded|QuotaExceeded|quota exceeded|Quota (?:limit )?'[^']+' (?:has been )?exceeded|Insufficient regional quota|TooManyRequests|Throttling",
         message: "a quota or rate limit of the provider was reached",
         next: "terrace runs retry {n}, later or after raising the quota",
+    },
+    Known {
+        code: UNREACHABLE,
+        pattern: r"dial (?:tcp|udp):? [^\n]*(?:\n[^\n]*)?(?:refused|timeout|no such host|no route to host|network is unreachable)",
+        message: "a service that it needs cannot be reached",
+        next: "terrace runs retry {n}, once it answers",
     },
     Known {
         code: "needs-input",
@@ -79,6 +93,9 @@ const KNOWN: &[Known] = &[
     },
 ];
 
+const BACKEND: &str = "backend-unreachable";
+const UNREACHABLE: &str = "unreachable";
+
 fn patterns() -> &'static [Option<Regex>] {
     static PATTERNS: OnceLock<Vec<Option<Regex>>> = OnceLock::new();
     // Terraform wraps its messages, with a frame on their left: a blank may be the end of a line.
@@ -86,38 +103,79 @@ fn patterns() -> &'static [Option<Regex>] {
     PATTERNS.get_or_init(|| KNOWN.iter().map(pattern).collect())
 }
 
-/// Finds known errors in the end of a log. `first_line` is the number of its first line.
+/// Finds known errors in the end of a log: of each message the kind that explains it, and each kind once.
+///
+/// `first_line` is the number of the first line of `text`.
 #[must_use]
 pub fn find(text: &[u8], first_line: u64, run: &Run, now: Timestamp) -> Vec<LogFinding> {
     let text = plain(&String::from_utf8_lossy(text));
-    let mut findings = Vec::new();
-    for (known, pattern) in KNOWN.iter().zip(patterns()) {
-        let Some(found) = pattern.as_ref().and_then(|pattern| pattern.find(&text)) else {
+    let mut findings: Vec<LogFinding> = Vec::new();
+    for message in messages(&text) {
+        let Some((mut known, found)) = kind(&text[message.clone()]) else { continue };
+        if known.code == UNREACHABLE && configures_backend(&text[..message.start]) {
+            known = KNOWN.iter().find(|known| known.code == BACKEND).unwrap_or(known);
+        }
+        if findings.iter().any(|finding| finding.code == known.code) {
             continue;
-        };
-        let line = first_line + text[..found.start()].matches('\n').count() as u64;
-        let mut message = known.message.to_owned();
-        let mut next = fill(known.next, run);
+        }
+        let at = message.start + found;
+        let line = first_line + text[..at].matches('\n').count() as u64;
+        let message = &text[message];
+        let (mut told, mut next) = (known.message.to_owned(), fill(known.next, run, message));
         let mut lock = None;
         if known.code == "state-locked" {
-            lock = state_lock(&text[found.start()..]);
+            lock = state_lock(message);
             if let Some(lock) = &lock {
-                message = describe(lock, now);
+                told = describe(lock, now);
                 next = format!("terrace runs unlock {} {}, once its holder is known to be gone", run.number, lock.id);
             }
         }
-        findings.push(LogFinding { code: known.code.to_owned(), message, next: Some(next), line, lock });
+        findings.push(LogFinding { code: known.code.to_owned(), message: told, next: Some(next), line, lock });
     }
-    findings.sort_by_key(|finding| finding.line);
     findings
 }
 
-fn fill(next: &str, run: &Run) -> String {
+/// Splits a log into what stands before the first error, and each error of Terraform with all its lines.
+fn messages(text: &str) -> Vec<Range<usize>> {
+    let begins = |line: &str| line.trim_start_matches(['│', '|', ' ']).starts_with("Error: ");
+    let (mut starts, mut at) = (vec![0], 0);
+    for line in text.split_inclusive('\n') {
+        if at > 0 && begins(line) {
+            starts.push(at);
+        }
+        at += line.len();
+    }
+    starts.iter().zip(starts.iter().skip(1).chain([&text.len()])).map(|(start, end)| *start..*end).collect()
+}
+
+/// Returns the kind of a message, and where it says so.
+fn kind(message: &str) -> Option<(&'static Known, usize)> {
+    KNOWN.iter().zip(patterns()).find_map(|(known, pattern)| Some((known, pattern.as_ref()?.find(message)?.start())))
+}
+
+/// Tells whether Terraform was about to reach the backend, and nothing else, when it said what follows.
+fn configures_backend(before: &str) -> bool {
+    before.rfind("Initializing ").is_some_and(|at| before[at..].starts_with("Initializing the backend"))
+        && !before.contains("Terraform has been successfully initialized")
+}
+
+fn fill(next: &str, run: &Run, message: &str) -> String {
     let kind = if run.kind.plans() { run.kind.name() } else { "plan" };
     next.replace("{kind}", kind)
         .replace("{c}", run.component.as_deref().unwrap_or("COMPONENT"))
         .replace("{s}", run.stack.as_deref().unwrap_or("STACK"))
         .replace("{n}", &run.number.to_string())
+        .replace("{login}", login(message))
+}
+
+/// Returns the command that logs in where this message comes from.
+fn login(message: &str) -> &'static str {
+    let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    match () {
+        () if has(&["google", "gcloud", "googleapis"]) => "gcloud auth application-default login",
+        () if has(&["az login", "azure", "Azure", "`access_key`"]) => "az login",
+        () => "aws sso login",
+    }
 }
 
 /// Says who holds a lock, since when, and its id.
@@ -179,6 +237,7 @@ fn plain(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::takeover::tests::run;
     use super::*;
 
     /// As `terraform plan` printed it with a state that another process had locked (local backend, 1.11.4).
@@ -199,32 +258,52 @@ mod tests {
         assert_eq!((lock.id.as_str(), lock.who.as_str(), lock.since), ("aaaa-bbbb", "somebody", None));
     }
 
+    /// Each file is what Terraform (1.11.4) printed, or a provider; its name says the one thing that is to be found.
+    #[test]
+    fn what_terraform_prints_is_found_and_explained_once() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/findings");
+        let mut kinds = std::collections::BTreeSet::new();
+        for file in std::fs::read_dir(folder).expect("a folder").flatten() {
+            let name = file.file_name().into_string().expect("text");
+            let (code, _) = name.split_once('.').expect("code.what.log");
+            let text = std::fs::read(file.path()).expect("a file");
+            let found = find(&text, 101, &run("apply", "planning"), Timestamp::UNIX_EPOCH);
+            let codes: Vec<&str> = found.iter().map(|finding| finding.code.as_str()).collect();
+            assert_eq!(codes, [code], "{name}");
+            let lines = String::from_utf8(text).expect("text");
+            let line = usize::try_from(found[0].line - 101).expect("small");
+            assert!(lines.lines().nth(line).is_some_and(|line| line.contains('E') || line.contains('e')), "{name}");
+            assert!(found[0].next.as_ref().is_some_and(|next| !next.contains('{')), "{found:?}");
+            kinds.insert(code.to_owned());
+        }
+        assert!(kinds.len() >= 10, "{kinds:?}");
+    }
+
+    #[test]
+    fn the_login_is_that_of_the_cloud_which_refused() {
+        let of = |name: &str| {
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/findings");
+            let text = std::fs::read(format!("{folder}/missing-credentials.{name}.log")).expect("a file");
+            find(&text, 1, &run("apply", "planning"), Timestamp::UNIX_EPOCH).remove(0).next.expect("a command")
+        };
+        assert_eq!(of("s3"), "aws sso login, then terrace runs retry 1");
+        assert_eq!(of("gcs"), "gcloud auth application-default login, then terrace runs retry 1");
+        assert_eq!(of("azurerm"), "az login, then terrace runs retry 1");
+    }
+
     #[test]
     fn messages_of_tools_are_known_by_their_kind() {
-        let kinds = |text: &str| -> Vec<&str> {
-            let found = |(known, pattern): (&Known, &Option<Regex>)| {
-                pattern.as_ref().is_some_and(|pattern| pattern.is_match(text)).then_some(known.code)
-            };
-            KNOWN.iter().zip(patterns()).filter_map(found).collect()
-        };
-        for (text, kind) in [
+        for (text, code) in [
             ("Error: Saved plan\n│ is stale", "stale-plan"),
-            ("Error: No valid credential sources found", "missing-credentials"),
-            ("api error ExpiredToken: The security token included in the request is expired", "missing-credentials"),
-            ("Error: google: could not find default credentials", "missing-credentials"),
-            ("Error: Failed to get existing workspaces: Unable to list objects in S3 bucket", "backend-unreachable"),
-            ("dial tcp 10.0.0.1:443: connect: connection refused", "backend-unreachable"),
-            ("Error: Failed to query available provider packages", "provider-download"),
             ("Error: Failed to install provider", "provider-download"),
-            ("Error: Unsupported Terraform Core version", "version-constraint"),
+            ("Error: Failed to get existing workspaces: Unable to list objects in S3 bucket", BACKEND),
             ("no available releases match the given constraints ~> 99.0", "version-constraint"),
-            ("VpcLimitExceeded: The maximum number of VPCs has been reached", "quota"),
             ("Error: Failed to save state", "state-not-saved"),
             ("Error: No value for required variable", "needs-input"),
         ] {
-            assert!(kinds(text).contains(&kind), "{text}: {:?}", kinds(text));
+            assert_eq!(kind(text).map(|(known, _)| known.code), Some(code), "{text}");
         }
-        assert_eq!(kinds("Apply complete! Resources: 1 added, 0 changed, 0 destroyed."), Vec::<&str>::new());
+        assert!(kind("Apply complete! Resources: 1 added, 0 changed, 0 destroyed.").is_none());
         assert!(patterns().iter().all(Option::is_some), "every pattern is one");
     }
 }

@@ -317,11 +317,12 @@ fn look(folder: &RunFolder, run: &Run, now: Timestamp) -> Vec<LogFinding> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::domain::run::PlanSummary;
 
-    fn run(kind: &str, state: &str) -> Run {
+    /// A run of an instance as it begins.
+    pub(in crate::platform::runs) fn run(kind: &str, state: &str) -> Run {
         let text = json!({
             "id": "01M84H4N2YJJBVF6ZJAY11Y66H", "number": 1, "kind": kind, "state": state, "version": 1,
             "driver": "terraform", "command": "terrace apply a -s b", "commands": [], "component": "a", "stack": "b",
