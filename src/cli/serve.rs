@@ -19,7 +19,7 @@ use crate::platform::lifecycle::Lifecycle;
 use crate::platform::paths::Paths;
 use crate::platform::singleton::{self, Singleton};
 use crate::platform::store::Place;
-use crate::platform::{Platform, PlatformError, session};
+use crate::platform::{Platform, PlatformError, limits, session};
 
 /// How long the platform goes on when nobody is connected and nothing is due.
 const IDLE_SECONDS: u64 = 600;
@@ -121,6 +121,7 @@ impl Serve {
         // Installing fails only where one stands already.
         let _ =
             tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).try_init();
+        limits::raise();
         let runtime = super::runtime()?;
         let served = runtime.block_on(self.serve(context));
         runtime.shutdown_timeout(Duration::from_secs(1));

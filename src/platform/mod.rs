@@ -20,6 +20,7 @@ pub mod health;
 pub mod identity;
 pub mod infracost;
 pub mod lifecycle;
+pub mod limits;
 pub mod paths;
 pub mod policies;
 pub mod prices;

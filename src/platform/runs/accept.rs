@@ -26,6 +26,7 @@ use crate::domain::run::machine::Transition;
 use crate::domain::run::{Run, RunKind, RunRequest, RunState, environment};
 use crate::platform::PlatformError;
 use crate::platform::audit::Actor;
+use crate::platform::limits;
 use crate::platform::store::{KeptRun, KeyFingerprint, Remembered, Tx};
 
 impl RunService {
@@ -109,7 +110,7 @@ impl RunService {
             noted.keep(&folder).map_err(RunError::io(doing))?;
             folder.keep_leaves(&work.leaves).map_err(RunError::io(doing))?;
             env.insert("TERRACE_RUN".to_owned(), id.to_string());
-            let hello = Hello { env, patience: self.inner.settings.patience };
+            let hello = Hello { env, patience: self.inner.settings.patience, files: limits::before() };
             hand::start(&self.inner.settings.program, &folder, &hello).await?;
             Ok::<_, RunError>(work)
         };

@@ -19,6 +19,9 @@ pub struct Hello {
     /// How patient it is.
     #[serde(default)]
     pub patience: Patience,
+    /// How many files its commands may have open; as many as it may itself where nothing is said.
+    #[serde(default)]
+    pub files: Option<u64>,
 }
 
 /// How long a supervisor waits for what.

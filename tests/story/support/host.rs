@@ -35,7 +35,7 @@ pub(crate) struct Host {
     pub(crate) folder: RunFolder,
     pub(crate) process: Child,
     stream: Option<BufReader<UnixStream>>,
-    _temp: tempfile::TempDir,
+    temp: tempfile::TempDir,
 }
 
 impl Host {
@@ -56,14 +56,14 @@ impl Host {
             .expect("started");
         let env: BTreeMap<String, String> =
             std::env::vars().filter(|(name, _)| matches!(name.as_str(), "PATH" | "HOME")).collect();
-        let hello = Hello { env, patience };
+        let hello = Hello { env, patience, files: None };
         let mut stdin = process.stdin.take().expect("stdin");
         stdin.write_all(&serde_json::to_vec(&hello).expect("json")).expect("said");
         drop(stdin);
         let mut ready = String::new();
         process.stdout.take().expect("stdout").read_to_string(&mut ready).expect("read");
         assert_eq!(ready, "ready\n", "{}", std::fs::read_to_string(folder.complaints()).unwrap_or_default());
-        Self { folder, process, stream: None, _temp: temp }
+        Self { folder, process, stream: None, temp }
     }
 
     /// Starts one with little patience.
@@ -78,7 +78,7 @@ impl Host {
 
     /// A folder for the commands of the run.
     pub(crate) fn work(&self) -> PathBuf {
-        self.folder.path().parent().expect("a parent").to_owned()
+        self.temp.path().to_owned()
     }
 
     /// Asks, and returns the answer.

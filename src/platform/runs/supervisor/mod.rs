@@ -37,6 +37,7 @@ use super::vault::Vault;
 use crate::atmos::driver::script::{Exec, Script};
 use crate::domain::id::Digest;
 use crate::domain::run::TerminalSize;
+use crate::platform::limits;
 
 /// How much is read from a command at a time.
 const CHUNK: usize = 256 * 1024;
@@ -155,6 +156,9 @@ impl Host {
         io::stdin().lock().read_to_end(&mut text)?;
         let hello: Hello = serde_json::from_slice(&text)?;
         drop(text);
+        if let Some(files) = hello.files {
+            limits::set(files)?;
+        }
         let (woken, waker) = UnixStream::pair()?;
         woken.set_nonblocking(true)?;
         waker.set_nonblocking(true)?;
