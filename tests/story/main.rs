@@ -20,6 +20,7 @@ mod program;
 mod requests;
 mod requests_kinds;
 mod reviews;
+mod runs_full_disk;
 mod runs_killed;
 mod runs_remote;
 mod runs_secrets;

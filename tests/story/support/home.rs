@@ -166,6 +166,16 @@ impl Drop for Home {
     }
 }
 
+/// Says and tells whether a file system can be mounted here, in a namespace of its own.
+pub(crate) fn may_mount() -> bool {
+    let may = Command::new("unshare").args(["--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).output();
+    let may = may.is_ok_and(|output| output.status.success());
+    if !may {
+        println!("skipped: needs root, to mount a small file system");
+    }
+    may
+}
+
 pub(crate) fn kill(pid: i32, signal: rustix::process::Signal) {
     let pid = rustix::process::Pid::from_raw(pid).expect("a process");
     rustix::process::kill_process(pid, signal).expect("it is ours");

@@ -80,22 +80,31 @@ impl LogReader {
 
     /// Reads up to `count` lines, the first of them `from` (1 is the first of the log), each cut at `limit` bytes.
     ///
+    /// Lines that a gap took with it are left out; those behind it have the numbers with which they came, and the first
+    /// of them says how much is missing. A line whose end is missing is as complete as it will ever be.
+    ///
     /// # Errors
     ///
     /// Whatever the file system says.
     pub fn lines(&self, from: u64, count: usize, limit: usize) -> io::Result<Lines> {
         let wanted = from.max(1) - 1;
-        let marks = Marks::new(self.index.as_ref())?;
+        let mut marks = Marks::new(self.index.as_ref())?;
         let start = marks.before_line(wanted)?;
         let (mut at, mut seen) = start.map_or((0, 0), |mark| (mark.offset, mark.lines));
         let mut found = Lines { lines: Vec::new(), next_offset: at };
         let mut buffer = vec![0; CHUNK];
+        let mut lost = 0;
         // Skips to the first wanted line.
         while seen < wanted {
-            let read = self.read_at(&mut buffer, at)?;
-            if read == 0 {
-                return Ok(found);
-            }
+            let read = match self.read_up_to_gap(&mut buffer, at, &mut marks)? {
+                Piece::End => return Ok(found),
+                Piece::Gap(gap) => {
+                    (seen, lost) = (gap.lines, gap.lost);
+                    continue;
+                }
+                Piece::Bytes(read) => read,
+            };
+            lost = 0;
             match memchr::memchr_iter(b'\n', &buffer[..read])
                 .nth(usize::try_from(wanted - seen - 1).unwrap_or(usize::MAX))
             {
@@ -108,18 +117,26 @@ impl LogReader {
                     at += read as u64;
                 }
             }
-            // Lines that a gap took with it have no bytes: the mark behind the gap says where counting goes on.
-            if let Some(mark) = marks.gap_end_between(at, seen)? {
-                seen = mark.lines.min(wanted);
-            }
         }
         found.next_offset = at;
         let mut open: Option<Line> = None;
         'reading: while found.lines.len() < count {
-            let read = self.read_at(&mut buffer, at)?;
-            if read == 0 {
-                break;
-            }
+            let read = match self.read_up_to_gap(&mut buffer, at, &mut marks)? {
+                Piece::End => break,
+                Piece::Gap(gap) => {
+                    match &mut open {
+                        Some(line) if gap.lines == seen => line.lost += gap.lost,
+                        _ => {
+                            lost += gap.lost;
+                            found.next_offset = at;
+                            found.lines.extend(open.take().map(|line| Line { complete: true, ..line }));
+                        }
+                    }
+                    seen = gap.lines;
+                    continue;
+                }
+                Piece::Bytes(read) => read,
+            };
             let mut rest = &buffer[..read];
             while !rest.is_empty() {
                 let line = match &mut open {
@@ -130,7 +147,7 @@ impl LogReader {
                         bytes: Vec::new(),
                         length: 0,
                         millis: marks.millis_at(at)?,
-                        lost: 0,
+                        lost: std::mem::take(&mut lost),
                         complete: false,
                     }),
                 };
@@ -146,7 +163,6 @@ impl LogReader {
                 rest = &rest[step..];
                 if ends {
                     line.complete = true;
-                    line.lost = marks.lost_between(line.offset, at)?;
                     seen += 1;
                     found.next_offset = at;
                     found.lines.extend(open.take());
@@ -156,11 +172,26 @@ impl LogReader {
                 }
             }
         }
-        if let Some(mut line) = open.filter(|_| found.lines.len() < count) {
-            line.lost = marks.lost_between(line.offset, at + 1)?;
-            found.lines.push(line);
+        if found.lines.len() < count {
+            found.lines.extend(open);
+            // Nothing came behind it.
+            found.lines.last_mut().into_iter().for_each(|last| last.lost += lost);
         }
         Ok(found)
+    }
+
+    /// Reads at an offset up to the next gap, or says that it is there.
+    fn read_up_to_gap(&self, buffer: &mut [u8], at: u64, marks: &mut Marks<'_>) -> io::Result<Piece> {
+        let read = self.read_at(buffer, at)?;
+        Ok(match marks.gap_between(at, at + read as u64)? {
+            Some(gap) if gap.offset == at => {
+                marks.passed = gap.next;
+                Piece::Gap(gap)
+            }
+            Some(gap) => Piece::Bytes(usize::try_from(gap.offset - at).unwrap_or(read)),
+            None if read == 0 => Piece::End,
+            None => Piece::Bytes(read),
+        })
     }
 
     /// Returns every gap: where, and how many bytes are missing there.
@@ -180,16 +211,38 @@ impl LogReader {
     }
 }
 
+/// What comes next in a log.
+enum Piece {
+    /// So many bytes.
+    Bytes(usize),
+    /// Bytes that are missing.
+    Gap(Missing),
+    /// Nothing.
+    End,
+}
+
+/// A gap as the index tells it.
+struct Missing {
+    offset: u64,
+    lost: u64,
+    /// How many newlines came before what stands behind it.
+    lines: u64,
+    /// The place in the index from which others are looked for.
+    next: u64,
+}
+
 /// The records of an index, read as they are needed.
 struct Marks<'a> {
     index: Option<&'a File>,
     count: u64,
+    /// Gaps before this place were told.
+    passed: u64,
 }
 
 impl<'a> Marks<'a> {
     fn new(index: Option<&'a File>) -> io::Result<Self> {
         let bytes = index.map_or(Ok(0), |index| Ok::<_, io::Error>(index.metadata()?.len()))?;
-        Ok(Self { index, count: (bytes / RECORD as u64).saturating_sub(1) })
+        Ok(Self { index, count: (bytes / RECORD as u64).saturating_sub(1), passed: 0 })
     }
 
     fn get(&self, at: u64) -> io::Result<Option<Mark>> {
@@ -222,31 +275,23 @@ impl<'a> Marks<'a> {
         if end == 0 { Ok(None) } else { Ok(self.get(end - 1)?.map(|mark| mark.millis)) }
     }
 
-    /// The mark behind a gap that lies exactly at `offset`, where it counts more lines than were seen.
-    fn gap_end_between(&self, offset: u64, seen: u64) -> io::Result<Option<Mark>> {
-        let end = self.partition(|mark| mark.offset <= offset)?;
-        if end < 2 {
-            return Ok(None);
-        }
-        let (gap, after) = (self.get(end - 2)?, self.get(end - 1)?);
-        let is_gap = gap.is_some_and(|gap| gap.lost > 0 && gap.offset == offset);
-        Ok(after.filter(|mark| is_gap && mark.offset == offset && mark.lines > seen))
-    }
-
-    fn lost_between(&self, from: u64, to: u64) -> io::Result<u64> {
-        let mut at = self.partition(|mark| mark.offset < from)?;
-        let mut lost = 0;
-        while let Some(mark) = self.get(at)?.filter(|mark| mark.offset < to) {
-            lost += mark.lost;
+    /// The next gap that was not told yet, from an offset up to and with another.
+    fn gap_between(&self, from: u64, to: u64) -> io::Result<Option<Missing>> {
+        let mut at = self.partition(|mark| mark.offset < from)?.max(self.passed);
+        while let Some(mark) = self.get(at)?.filter(|mark| mark.offset <= to) {
+            if mark.lost > 0 {
+                let behind = self.get(at + 1)?.map_or(mark.lines, |behind| behind.lines);
+                return Ok(Some(Missing { offset: mark.offset, lost: mark.lost, lines: behind, next: at + 1 }));
+            }
             at += 1;
         }
-        Ok(lost)
+        Ok(None)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::LogWriter;
+    use super::super::{LogWriter, MAGIC};
     use super::*;
 
     fn pair(temp: &Path) -> (LogWriter, LogReader) {
@@ -291,6 +336,32 @@ mod tests {
         assert_eq!(found.lines[0].bytes.len(), 80);
         assert_eq!(found.lines[1].bytes, b"\xff\xfe after");
         assert_eq!(reader.lines(3, 1, 80).expect("read").lines[0].bytes, b"\xff\xfe after");
+    }
+
+    #[test]
+    fn lines_around_gaps_keep_the_numbers_with_which_they_came() {
+        let temp = tempfile::tempdir().expect("temp");
+        let (log, index) = (temp.path().join("log"), temp.path().join("index"));
+        // It came as "1\n2\n3\n4\n5-five\n6\nseven\n8\n9-nine\n10\n".
+        std::fs::write(&log, "1\n2\n3\n4\n5ven\n8\n9ne\n10\n").expect("written");
+        let mark = |offset, lines, lost| Mark { offset, lines, millis: 1, lost }.to_bytes();
+        let marks = [mark(0, 0, 0), mark(9, 4, 10), mark(9, 6, 0), mark(16, 8, 3), mark(16, 8, 0)];
+        std::fs::write(&index, [MAGIC.as_slice(), marks.as_flattened()].concat()).expect("written");
+        let reader = LogReader::open(&log, &index).expect("opened");
+        let shown = |from: u64, count: usize| -> Vec<(u64, String, u64, bool)> {
+            let lines = reader.lines(from, count, 80).expect("read").lines.into_iter();
+            lines.map(|l| (l.number, String::from_utf8_lossy(&l.bytes).into_owned(), l.lost, l.complete)).collect()
+        };
+        let line = |number, text: &str, lost| (number, text.to_owned(), lost, true);
+        let all = [line(1, "1", 0), line(2, "2", 0), line(3, "3", 0), line(4, "4", 0), line(5, "5", 0)];
+        let all = [&all[..], &[line(7, "ven", 10), line(8, "8", 0), line(9, "9ne", 3), line(10, "10", 0)]].concat();
+        assert_eq!(shown(1, 100), all);
+        for (at, (from, expected)) in [(1, 0), (5, 4), (6, 5), (7, 5), (8, 6), (9, 7), (10, 8)].into_iter().enumerate()
+        {
+            assert_eq!(shown(from, 1 + at % 2), all[expected..(expected + 1 + at % 2).min(all.len())], "from {from}");
+        }
+        assert!(shown(11, 1).is_empty());
+        assert_eq!(reader.gaps().expect("read"), [(9, 10), (16, 3)]);
     }
 
     #[test]

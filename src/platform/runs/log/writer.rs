@@ -82,7 +82,7 @@ impl LogWriter {
         while !rest.is_empty() {
             match self.log.write(rest) {
                 Ok(0) => {
-                    self.lose(rest, "nothing was taken");
+                    self.lose(bytes, rest, "nothing was taken");
                     break;
                 }
                 Ok(written) => {
@@ -94,7 +94,7 @@ impl LogWriter {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    self.lose(rest, &error.to_string());
+                    self.lose(bytes, rest, &error.to_string());
                     break;
                 }
             }
@@ -154,12 +154,13 @@ impl LogWriter {
         self.gap.is_none() && self.index_bytes + RECORD as u64 + spare <= self.reserved
     }
 
-    fn lose(&mut self, bytes: &[u8], why: &str) {
-        self.lost += bytes.len() as u64;
-        let lines = self.newlines;
+    /// Counts what was not taken of a piece: its end.
+    fn lose(&mut self, piece: &[u8], end: &[u8], why: &str) {
+        self.lost += end.len() as u64;
+        let lines = self.newlines + count_newlines(&piece[..piece.len() - end.len()]);
         let (gap, _) =
             self.gap.get_or_insert_with(|| (Gap { offset: self.bytes, bytes: 0, why: why.to_owned() }, lines));
-        gap.bytes += bytes.len() as u64;
+        gap.bytes += end.len() as u64;
     }
 
     /// Writes the gap and a mark behind it into the reserved room.
