@@ -40,7 +40,7 @@ fn estimates() {
     let folder = tempfile::tempdir().expect("folder");
     let file = folder.path().join("plan.json");
     std::fs::write(&file, plan(1_000)["plan"].to_string()).expect("written");
-    let request = EstimateRequest { plan: file, usage: None, infracost: None };
+    let request = EstimateRequest { plan: file, usage: None, hints: None, infracost: None };
     let mut times = Vec::new();
     for _ in 0..=ROUNDS {
         let began = Instant::now();

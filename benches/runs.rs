@@ -123,8 +123,7 @@ async fn overhead() {
 /// 200 runs wait, 8 go at a time: how long a free place stays free.
 async fn dispatch() {
     let world = world();
-    let gate =
-        "workflows:\n  gate:\n    steps:\n      - {type: shell, command: 'while [ ! -e ../go ]; do sleep 0.05; done'}\n";
+    let gate = "workflows:\n  gate:\n    steps:\n      - {type: shell, command: 'while [ ! -e ../go ]; do sleep 0.05; done'}\n";
     world.write("stacks/workflows/gate.yaml", gate);
     let platform = start_with(world.temp.path(), 8).await;
     let mut runs = Vec::new();

@@ -138,6 +138,8 @@ impl Platform {
         let store = place.open(&paths.key(), &source).await?;
         let mut how = RunSettings::new(paths.runs(), program, cache);
         how.states = paths.states();
+        let clock = Clock::default();
+        how.clock = clock.clone();
         how.atmos = settings.atmos_bin;
         how.credentials = settings.credentials;
         how.scanners = settings.scanners;
@@ -167,7 +169,6 @@ impl Platform {
         })?;
         let recommend = RecommendService::new(Arc::clone(&store), costs.clone());
         let telling = tell_of_reloads(estate.clone(), Arc::clone(&store), identity.key.clone(), reloads);
-        let clock = Clock::default();
         let services = requests::Services {
             clock: clock.clone(),
             store: Arc::clone(&store),

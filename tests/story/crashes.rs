@@ -24,6 +24,7 @@ use terrace::platform::paths::Paths;
 use crate::support::host::DEADLINE;
 use crate::support::platform::no_terraform;
 use crate::support::postgres::{self, Postgres};
+use crate::support::standin::plan_of;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,27 +102,6 @@ case "$1" in
     output) echo '{"endpoint": {"sensitive": false, "type": "string", "value": "orders.example.com"}}' ;;
 esac
 "#;
-
-/// A plan file as far as it is read, and one of its own for each name: the workspace stands in the backend.
-fn plan_of(workspace: &str, name: &str) -> Vec<u8> {
-    use std::io::Write as _;
-    let short = |text: &str| u8::try_from(text.len()).expect("short");
-    let mut backend = vec![0x0a, 5];
-    backend.extend(b"local");
-    backend.extend([0x1a, short(workspace)]);
-    backend.extend(workspace.as_bytes());
-    let mut bytes = vec![0x08, 3, 0x6a, u8::try_from(backend.len()).expect("short")];
-    bytes.extend(backend);
-    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    zip.start_file("tfplan", zip::write::SimpleFileOptions::default()).expect("entry");
-    zip.write_all(&bytes).expect("written");
-    // A state that was never written, as `state pull` says too.
-    zip.start_file("tfstate", zip::write::SimpleFileOptions::default()).expect("entry");
-    zip.write_all(b"{}").expect("written");
-    zip.start_file("name", zip::write::SimpleFileOptions::default()).expect("entry");
-    zip.write_all(name.as_bytes()).expect("written");
-    zip.finish().expect("finished").into_inner()
-}
 
 /// A demo estate whose people may decide on their own requests, to be copied for each try.
 struct Template {

@@ -22,6 +22,7 @@ mod requests_kinds;
 mod reviews;
 mod runs_full_disk;
 mod runs_killed;
+mod runs_random;
 mod runs_remote;
 mod runs_secrets;
 mod runs_served;

@@ -13,7 +13,7 @@ use crate::support::served::Served;
 const SECRET: &str = "hunter2-9f41c0aa";
 
 /// Returns the files below a folder that hold a text.
-fn holding(folder: &Path, text: &str) -> Vec<String> {
+pub(crate) fn holding(folder: &Path, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut open = vec![folder.to_owned()];
     while let Some(folder) = open.pop() {
@@ -85,6 +85,9 @@ async fn an_environment_is_kept_by_the_supervisor_alone_and_secrets_stay_masked(
     let folder = served.state().join("runs").join(apply.id.to_string());
     eventually("the plan file is gone", || (!folder.join("plan.tfplan").exists()).then_some(()));
     assert_eq!(holding(served.state(), SECRET), Vec::<String>::new());
+    let (runs, events) = (served.client.recent_runs(10).await, served.client.recent_events(1000).await);
+    let told = format!("{:?} {:?} {}", runs.expect("runs"), events.expect("events"), served.said());
+    assert!(told.contains("vault") && !told.contains(SECRET), "a secret is told");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -121,7 +121,7 @@ impl RunService {
                 return Err(error);
             }
         };
-        let mut run = new_run(id, actor, &request, &work);
+        let mut run = new_run(id, actor, &request, &work, self.now());
         if let Some(before) = draft.retry_of {
             run.retry_of = Some(before.id);
             run.differs = self.differences(&before, &work);
@@ -149,7 +149,7 @@ impl RunService {
             }
             let holder = self.inner.store.run(&RunRef::Id(held.run)).await?.run;
             let lives = holder.state != RunState::Unknown
-                || super::attend::leftover(&self.inner.folder(held.run), held.run).is_some();
+                || super::leftover::leftover(&self.inner.folder(held.run), held.run).is_some();
             if lives {
                 return Err(RunError::Invalid {
                     message: format!("the state is held by run #{}, which lives: it is not unlocked", holder.number),
@@ -244,7 +244,7 @@ impl RunService {
         runs: &mut [KeptRun],
         key: Option<&KeyFingerprint>,
     ) -> Result<(), RunError> {
-        let now = Timestamp::now();
+        let now = self.now();
         let mut telling = Telling::new(now, actor.clone());
         for kept in runs.iter_mut() {
             tx.add_run(kept).await?;
@@ -351,7 +351,7 @@ impl Default for Draft {
 }
 
 /// Puts a run together from what was asked and found.
-fn new_run(id: RunId, actor: &Actor, request: &RunRequest, work: &Work) -> Run {
+fn new_run(id: RunId, actor: &Actor, request: &RunRequest, work: &Work, now: Timestamp) -> Run {
     Run {
         id,
         number: 0,
@@ -397,7 +397,7 @@ fn new_run(id: RunId, actor: &Actor, request: &RunRequest, work: &Work) -> Run {
         log_bytes: 0,
         log_lines: 0,
         log_lost: 0,
-        queued_at: Timestamp::now(),
+        queued_at: now,
         started_at: None,
         expires_at: None,
         ended_at: None,

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use jiff::Timestamp;
 use serde_json::json;
 
 use super::accept::blocking;
@@ -14,6 +13,7 @@ use super::executor::AGAIN;
 use super::folder::RunFolder;
 use super::hand;
 use super::journal::{self, Note, Outcome};
+use super::leftover::leftover;
 use super::mask;
 use super::service::{RunService, save};
 use super::states;
@@ -62,6 +62,7 @@ impl RunService {
         // A process that was killed is gone a moment after its connections are.
         for _ in 0..50 {
             if !folder.is_alive() {
+                self.end_leftover(id, folder).await;
                 self.take_over_or_say(id, true).await;
                 return;
             }
@@ -126,7 +127,7 @@ impl RunService {
             }
             return Ok(());
         }
-        let mut telling = Telling::new(Timestamp::now(), Actor::platform());
+        let mut telling = Telling::new(self.now(), Actor::platform());
         kept.run.version += 1;
         for entry in &entries {
             kept.taken += 1;
@@ -137,7 +138,7 @@ impl RunService {
             }
         }
         if gone && !kept.run.state.is_end() {
-            takeover::lose(&mut kept.run, Timestamp::now(), &folder, &mut telling);
+            takeover::lose(&mut kept.run, self.now(), &folder, &mut telling);
         }
         let waits = kept.run.state == RunState::AwaitingConfirmation && kept.run.confirmed_by.is_none();
         if ahead
@@ -153,7 +154,9 @@ impl RunService {
             kept.run.ways = self.ways(&kept.run).await?;
         }
         let held = state.holds(kept.run.kind);
+        let lives_on = state == RunState::Unknown && leftover(&folder, id).is_some();
         let keeps_folder = held.folder
+            || lives_on
             || state == RunState::Checking
             || (state == RunState::AwaitingConfirmation && (kept.run.confirmed_by.is_some() || kept.request.yes));
         // People agreed, and it may have its locks again: it keeps them until it applies.
@@ -176,7 +179,9 @@ impl RunService {
         if state == RunState::Checking && before != state {
             tokio::spawn(self.clone().pass_gate(id));
         }
-        if state.is_end() && gone {
+        if lives_on {
+            self.free_folder_later(kept);
+        } else if state.is_end() && gone {
             self.clean_up(kept.run).await?;
         }
         Ok(())
@@ -196,7 +201,7 @@ impl RunService {
     }
 
     /// Removes what nobody needs of a run that has ended, and says where a state lies that could not be sent.
-    async fn clean_up(&self, run: Run) -> Result<(), RunError> {
+    pub(super) async fn clean_up(&self, run: Run) -> Result<(), RunError> {
         let root = self.inner.configurations.current().await.map(|now| now.root().to_owned()).unwrap_or_default();
         let (id, folder) = (run.id, self.inner.folder(run.id));
         if waits_for_approval(&run) {
@@ -225,7 +230,7 @@ impl RunService {
         };
         kept.run.next = Some(way.command.clone());
         kept.run.ways.insert(0, way);
-        let mut telling = Telling::new(Timestamp::now(), Actor::platform());
+        let mut telling = Telling::new(self.now(), Actor::platform());
         telling.observed(&kept.run, "state_unsent");
         save(tx, &kept, read, telling).await
     }
@@ -239,6 +244,7 @@ impl RunService {
             reached.spawn(async move { service.take_back(kept).await });
         }
         while reached.join_next().await.is_some() {}
+        self.free_folders_later().await?;
         self.send_strangers_home().await;
         Ok(())
     }
@@ -278,6 +284,7 @@ impl RunService {
                 if [place.data(), place.copy(), place.plan()].iter().any(|left| left.exists())
                     && let Ok(kept) = self.inner.store.run(&RunRef::Id(id)).await
                     && kept.run.state.is_end()
+                    && leftover(&place, id).is_none()
                     && !kept.run.ways.iter().any(|way| way.command.contains(" state push "))
                     && let Err(error) = self.clean_up(kept.run).await
                 {
@@ -325,17 +332,4 @@ async fn mask_plan(folder: &RunFolder) {
         Ok(Err(error)) => tracing::warn!(%error, "a plan could not be masked and was removed"),
         Err(error) => tracing::warn!(%error, "a plan could not be masked"),
     }
-}
-
-/// Returns a process of a run's last command that still lives though its supervisor is gone.
-pub(super) fn leftover(folder: &RunFolder, id: RunId) -> Option<u32> {
-    let entries = journal::read(&folder.journal(), 0).ok()?;
-    let pid = entries.iter().rev().find_map(|entry| match entry.note {
-        Note::Step { pid, .. } => Some(pid),
-        _ => None,
-    })?;
-    // The number may be somebody else's by now: only a process with our mark counts.
-    let mark = format!("TERRACE_RUN={id}");
-    let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
-    environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()).then_some(pid)
 }

@@ -1,7 +1,6 @@
 //! What people decide on a run that goes on: confirm, cancel, type into it.
 
 use base64::Engine as _;
-use jiff::Timestamp;
 use serde_json::json;
 
 use super::error::RunError;
@@ -60,7 +59,7 @@ impl RunService {
             kept.run.confirmed_by = Some(actor.name.clone());
             kept.run.expires_at = None;
             kept.run.next = None;
-            let mut telling = Telling::new(Timestamp::now(), actor.clone());
+            let mut telling = Telling::new(self.now(), actor.clone());
             kept.run.version += 1;
             telling.transition(&kept.run, transition, json!({"plan": digest}));
             save(tx, &kept, read, telling).await?;
@@ -84,9 +83,9 @@ impl RunService {
         kept.run.cancel_asked = true;
         if transition.to.is_end() {
             kept.run.reason = Some(format!("canceled by {} before it began", actor.name));
-            takeover::finish(&mut kept.run, Timestamp::now());
+            takeover::finish(&mut kept.run, self.now());
         }
-        let mut telling = Telling::new(Timestamp::now(), actor.clone());
+        let mut telling = Telling::new(self.now(), actor.clone());
         kept.run.version += 1;
         telling.transition(&kept.run, transition, json!({}));
         save(tx, &kept, read, telling).await?;

@@ -118,7 +118,7 @@ impl RunService {
         let mut tx = self.inner.store.begin().await?;
         let mut kept = tx.run(id).await?;
         let read = kept.run.version;
-        let now = Timestamp::now();
+        let now = self.now();
         let mut telling = Telling::new(now, Actor::platform());
         let Some(transition) = takeover::step(&mut kept.run, &Happening::Started) else {
             return Ok(Went::Gone);
@@ -231,7 +231,7 @@ impl RunService {
         kept.run.workspace = work.workspace.clone();
         kept.run.steps = work.steps();
         kept.run.version += 1;
-        let mut telling = Telling::new(Timestamp::now(), Actor::platform());
+        let mut telling = Telling::new(self.now(), Actor::platform());
         telling.observed(&kept.run, "ground_moved");
         save(tx, &kept, read, telling).await
     }
@@ -245,7 +245,7 @@ impl RunService {
         let mut tx = self.inner.store.begin().await?;
         let kept = tx.run(id).await?;
         let keys = wanted(&kept, RunState::Applying);
-        if let Err((key, holder)) = tx.take_locks(id, &keys, Timestamp::now()).await? {
+        if let Err((key, holder)) = tx.take_locks(id, &keys, self.now()).await? {
             let holder = tx.run(holder).await?.run;
             drop(tx);
             self.note_wait(&kept, &waiting_for(&key, holder.number, holder.state)).await?;
@@ -276,7 +276,7 @@ impl RunService {
         let read = kept.run.version;
         kept.run.waiting_for = Some(why.to_owned());
         kept.run.version += 1;
-        let mut telling = Telling::new(Timestamp::now(), Actor::platform());
+        let mut telling = Telling::new(self.now(), Actor::platform());
         telling.observed(&kept.run, "waiting");
         save(tx, &kept, read, telling).await
     }
@@ -286,7 +286,7 @@ impl RunService {
         let mut tx = self.inner.store.begin().await?;
         let mut kept = tx.run(id).await?;
         let read = kept.run.version;
-        let now = Timestamp::now();
+        let now = self.now();
         let Some(transition) = takeover::step(&mut kept.run, &Happening::Ended(ending)) else {
             return Ok(());
         };

@@ -3,7 +3,6 @@
 //! Owns when a gate is passed, what a refusal does to a run, and how a run waits where others have to agree. Leaves what the
 //! gate says to [`super::configuration::Configurations::may_apply`], and asking people to the requests.
 
-use jiff::Timestamp;
 use serde_json::json;
 
 use super::configuration::UnboundRun;
@@ -57,7 +56,7 @@ impl RunService {
         kept.run.reason = Some(why.to_owned());
         kept.run.next = Some(format!("terrace runs confirm {}", kept.run.number));
         kept.run.version += 1;
-        let mut telling = Telling::new(Timestamp::now(), Actor::platform());
+        let mut telling = Telling::new(self.now(), Actor::platform());
         telling.transition(&kept.run, transition, json!({"reason": why}));
         save(tx, &kept, read, telling).await
     }
@@ -121,7 +120,7 @@ impl RunService {
         if kept.run.state == RunState::AwaitingApproval {
             return Ok(Some(kept.run));
         }
-        let (read, now) = (kept.run.version, Timestamp::now());
+        let (read, now) = (kept.run.version, self.now());
         let transition = kept.run.facts().after(&Happening::ApprovalAsked)?;
         let asked = self.inner.configurations.ask_others(tx.as_mut(), actor, &kept, now).await?;
         let Some((number, change)) = asked else { return Ok(None) };
@@ -174,7 +173,7 @@ impl RunService {
             kept.run.confirmed_by = Some(by.to_owned());
             kept.run.reason = None;
             kept.run.version += 1;
-            let mut telling = Telling::new(Timestamp::now(), Actor::platform());
+            let mut telling = Telling::new(self.now(), Actor::platform());
             telling.transition(&kept.run, transition, json!({"plan": digest, "request": kept.run.request, "by": by}));
             save(tx, &kept, read, telling).await?;
         }

@@ -20,6 +20,7 @@ mod gate;
 mod git;
 mod hand;
 pub mod journal;
+mod leftover;
 pub mod log;
 mod mask;
 pub mod protocol;

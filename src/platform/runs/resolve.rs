@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use serde_json::json;
 
 use super::accept::Draft;
@@ -43,7 +42,7 @@ impl RunService {
         let (id, number) = (before.run.id, before.run.number);
         let done = resolution.done.unwrap_or_default();
         before.run.facts().after(&Happening::Resolved { done })?;
-        if let Some(pid) = super::attend::leftover(&self.inner.folder(id), id) {
+        if let Some(pid) = super::leftover::leftover(&self.inner.folder(id), id) {
             return Err(RunError::Invalid {
                 message: format!("a command of run #{number} still runs (process {pid}); it may yet change something"),
                 hint: Some(format!("wait for it to end, or end it: kill -INT {pid}")),
@@ -102,7 +101,7 @@ impl RunService {
         kept.run.reason = Some(format!("resolved by {} as {word}{note}", actor.name));
         kept.run.next = (!done).then(|| format!("terrace runs retry {number}"));
         tx.release_locks(id, &kept.locks).await?;
-        let mut telling = Telling::new(Timestamp::now(), actor.clone());
+        let mut telling = Telling::new(self.now(), actor.clone());
         telling.transition(&kept.run, transition, json!({"done": done, "note": resolution.note}));
         save(tx, &kept, read, telling).await?;
         self.inner.wake.notify_one();

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 
 use super::ahead::Ahead;
@@ -24,6 +25,7 @@ use super::vault::Vault;
 use crate::domain::budget::Claim;
 use crate::domain::id::{RunId, RunRef};
 use crate::domain::run::{Run, RunState};
+use crate::platform::clock::Clock;
 use crate::platform::store::{KeptRun, RunCount, RunQuery, Store, Tx};
 
 /// How runs are run.
@@ -53,6 +55,8 @@ pub struct RunSettings {
     pub plans_key: PathBuf,
     /// The folder of what runs saw of states that lie elsewhere.
     pub states: PathBuf,
+    /// What tells the time.
+    pub clock: Clock,
 }
 
 impl RunSettings {
@@ -72,6 +76,7 @@ impl RunSettings {
             credentials: Vec::new(),
             scanners: Vec::new(),
             copies: true,
+            clock: Clock::default(),
         }
     }
 }
@@ -185,6 +190,11 @@ impl RunService {
         service.take_over_all().await?;
         tokio::spawn(service.clone().execute());
         Ok(service)
+    }
+
+    /// Returns the time.
+    pub(super) fn now(&self) -> Timestamp {
+        self.inner.settings.clock.now()
     }
 
     /// Returns one run.

@@ -133,7 +133,7 @@ impl RunService {
 
     /// Finds what else touched the stack: what may change something, and began, within a day before or until the end.
     async fn lately(&self, now: &Now) -> Result<Vec<RunBrief>, RunError> {
-        let end = now.run.as_ref().and_then(|run| run.ended_at).unwrap_or_else(Timestamp::now);
+        let end = now.run.as_ref().and_then(|run| run.ended_at).unwrap_or_else(|| self.now());
         let begin = now.run.as_ref().map_or(end, |run| run.queued_at);
         let earliest = begin.checked_sub(LATELY).unwrap_or(Timestamp::MIN);
         let query = RunQuery { stack: Some(now.instance.stack.clone()), limit: 10 * TOLD, ..RunQuery::default() };

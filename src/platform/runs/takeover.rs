@@ -273,9 +273,9 @@ pub(super) fn lose(run: &mut Run, at: Timestamp, folder: &RunFolder, telling: &m
     telling.transition(run, transition, json!({"reason": run.reason}));
 }
 
-/// Closes what an end closes.
+/// Closes what an end closes. Clocks are put back, and two processes tell the time: no run ends before it began.
 pub(super) fn finish(run: &mut Run, at: Timestamp) {
-    run.ended_at = Some(at);
+    run.ended_at = Some(at.max(run.started_at.unwrap_or(run.queued_at)));
     run.expires_at = None;
     run.waiting_for = None;
     for step in &mut run.steps {

@@ -6,3 +6,4 @@ pub(crate) mod host;
 pub(crate) mod platform;
 pub(crate) mod postgres;
 pub(crate) mod served;
+pub(crate) mod standin;

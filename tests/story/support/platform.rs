@@ -15,6 +15,7 @@ use terrace::domain::run::since::Leaf;
 use terrace::domain::run::{DriverKind, Run, RunKind, RunRequest, RunState};
 use terrace::domain::stack::{Dependency, DependencyKind, Diagnostic, InstanceRef, InstanceSummary, PathSegment};
 use terrace::platform::audit::Actor;
+use terrace::platform::clock::Clock;
 use terrace::platform::runs::configuration::{Configuration, Configurations};
 use terrace::platform::runs::protocol::Patience;
 use terrace::platform::runs::{RunError, RunService, RunSettings};
@@ -215,6 +216,11 @@ pub(crate) async fn start_patient(base: &Path, seconds: u64) -> Platform {
 /// The same, with gates in force that let everything pass.
 pub(crate) async fn start_gated(base: &Path) -> Platform {
     start_with_gates(base, true, |_| {}).await
+}
+
+/// The same, by another clock.
+pub(crate) async fn start_by(base: &Path, clock: Clock) -> Platform {
+    start_as(base, |settings| settings.clock = clock).await
 }
 
 async fn start_as(base: &Path, set: impl FnOnce(&mut RunSettings)) -> Platform {

@@ -76,6 +76,11 @@ impl Served {
         String::from_utf8_lossy(&done.stdout).into_owned()
     }
 
+    /// Returns what the platform process said on standard error.
+    pub(crate) fn said(&self) -> String {
+        std::fs::read_to_string(self.temp.path().join("serve.log")).unwrap_or_default()
+    }
+
     /// Kills the platform process and starts the next one.
     pub(crate) fn kill_and_serve_again(&mut self) {
         self.process.kill().expect("killed");
