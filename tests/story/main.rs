@@ -28,6 +28,7 @@ mod runs_secrets;
 mod runs_served;
 mod runs_supervisor;
 mod runs_terraform;
+mod runs_together;
 mod runs_watched;
 mod runs_workflow;
 mod support;

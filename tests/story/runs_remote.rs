@@ -7,6 +7,7 @@ use terrace::domain::id::RunRef;
 use terrace::domain::run::{Run, RunKind, RunRequest, RunState};
 
 use crate::runs_served::asks;
+use crate::runs_together::{count, told};
 use crate::support::backend::Backend;
 use crate::support::platform::no_terraform;
 use crate::support::served::Served;
@@ -26,7 +27,7 @@ pub(crate) fn add_remote(root: &Path, backend: &Backend) {
     };
     write(
         "components/terraform/far/main.tf",
-        "variable \"name\" { type = string }\nresource \"terraform_data\" \"it\" {\n  input = var.name\n  provisioner \"local-exec\" { command = \"sleep 2\" }\n}\n",
+        "variable \"tenant\" {}\nvariable \"environment\" {}\nvariable \"stage\" {}\nvariable \"name\" { type = string }\nresource \"terraform_data\" \"it\" {\n  input = var.name\n  provisioner \"local-exec\" { command = \"sleep 2\" }\n}\n",
     );
     write(
         "stacks/orgs/harbor/far.yaml",
@@ -100,6 +101,43 @@ async fn runs_of_one_component_go_in_parallel_in_copies_and_leave_none() {
     let refused = served.client.start_run(&local, None).await.expect_err("its state is local");
     assert!(refused.to_string().contains("component's folder"), "{refused}");
     crate::support::host::eventually("a refused run leaves no copy", || (copies() == 0).then_some(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plans_in_copies_equal_the_lone_ones() {
+    if no_terraform() {
+        return;
+    }
+    let backend = Backend::start();
+    let served = Served::start_after(|root| add_remote(root, &backend));
+    served.git(&["add", "-A"]);
+    served.git(&["commit", "-qm", "Add what is far away"]);
+    let yes = RunRequest { yes: true, ..asks(RunKind::Apply, "far-a", "plat-far-dev") };
+    assert_eq!(served.end(&start(&served, &yes).await).await.state, RunState::Succeeded);
+    // What lies in the folder differs from run to run; what is said of the plan does not.
+    let said = |run: &Run| {
+        let log = std::fs::read(served.state().join("runs").join(run.id.to_string()).join("log")).expect("a log");
+        (told(&log), run.state, run.summary)
+    };
+    let plan = |component: &str| asks(RunKind::Plan, component, "plat-far-dev");
+    let mut alone = std::collections::BTreeMap::new();
+    for component in ["far-a", "far-b"] {
+        let run = served.end(&start(&served, &plan(component)).await).await;
+        alone.insert(component, said(&run));
+    }
+    assert_eq!((alone["far-a"].1, alone["far-b"].1), (RunState::NoChanges, RunState::Succeeded), "{alone:#?}");
+    let mut runs = Vec::new();
+    for at in 0..count() {
+        let component = ["far-a", "far-b"][at % 2];
+        runs.push((component, start(&served, &plan(component)).await));
+    }
+    let mut copied = 0;
+    for (component, run) in runs {
+        let run = served.end(&run).await;
+        assert_eq!(said(&run), alone[component], "not what it is alone: {run:#?}");
+        copied += usize::from(run.copy.is_some());
+    }
+    println!("{} plans equal the lone ones, {copied} of them in working copies", count());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -131,33 +131,6 @@ async fn a_stale_plan_is_said_to_be_stale() {
     assert!(platform.store.run_locks().await.expect("locks").is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn instances_of_one_folder_do_not_disturb_each_other() {
-    if no_terraform() {
-        return;
-    }
-    let world = World::new();
-    let platform = world.platform().await;
-    for component in ["app", "cache"] {
-        let run = platform.create(crate::runs_terraform::yes(RunKind::Apply, component, "dev")).await;
-        let run = platform.end(&run).await;
-        assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
-    }
-    let mut runs = Vec::new();
-    // `TERRACE_PLANS` says how many (6 where it is not set).
-    let count: usize = std::env::var("TERRACE_PLANS").ok().and_then(|text| text.parse().ok()).unwrap_or(6);
-    for at in 0..count {
-        runs.push(platform.create(request(RunKind::Plan, if at % 2 == 0 { "app" } else { "cache" }, "dev")).await);
-    }
-    let mut last = None;
-    for run in runs {
-        let run = platform.end(&run).await;
-        assert!(run.started_at > last, "#{} was overtaken", run.number);
-        last = run.started_at;
-        assert_eq!(run.state, RunState::NoChanges, "a plan saw another instance's state: {run:#?}");
-    }
-}
-
 /// A request that is confirmed ahead.
 pub(crate) fn yes(kind: RunKind, component: &str, stack: &str) -> terrace::domain::run::RunRequest {
     terrace::domain::run::RunRequest { yes: true, ..request(kind, component, stack) }
