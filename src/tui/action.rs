@@ -165,6 +165,7 @@ actions! {
     Retry           "retry"            "Start the same run again"                               [Runs] Changes enabled::run_ended;
     Resolve         "resolve"          "Settle a run that was lost while it applied"            [Runs] Changes enabled::run_unknown;
     Type            "type"             "Type a line into a run that asks"                       [Runs] Changes enabled::run_reads;
+    Since           "since"            "Show what changed since the last successful apply"      [Runs] Screen enabled::on_run_of_instance;
     FindInLog       "find-in-log"      "Search the log"                                         [Runs] Screen enabled::has_log;
     FilterLog       "filter-log"       "Show only lines that match, with context"               [Runs] Screen enabled::has_log;
     NextError       "next-error"       "Go to the next error"                                   [Runs] Screen enabled::has_log;

@@ -78,6 +78,7 @@ pub fn waits_for_yes(app: &App) -> Enabled {
 /// On a run that has not ended.
 pub fn run_alive(app: &App) -> Enabled {
     live(app)?;
+    when(app.run().is_some(), "select a run")?;
     when(app.run().is_some_and(|run| run.state.allows().cancel), "this run has ended")
 }
 
@@ -97,6 +98,13 @@ pub fn run_ended(app: &App) -> Enabled {
 pub fn run_unknown(app: &App) -> Enabled {
     live(app)?;
     when(app.run().is_some_and(|run| run.state.allows().resolve), "nothing is unknown about this run")
+}
+
+/// On a run of one instance.
+pub fn on_run_of_instance(app: &App) -> Enabled {
+    live(app)?;
+    let one = |run: &crate::domain::run::Run| run.kind.plans() && run.component.is_some() && run.stack.is_some();
+    when(app.run().is_some_and(one), "this run is not about one instance")
 }
 
 /// On a run with a log.

@@ -242,6 +242,8 @@ pub enum Answer {
     Evaluated(InstanceKey, Outcome<serde_json::Value>),
     /// What changed since an instance was last applied.
     Since(InstanceKey, Outcome<Box<Since>>),
+    /// What changed between the last successful apply and a run.
+    SinceOf(RunId, Outcome<Box<Since>>),
     /// A comparison.
     Compared(Sides, Outcome<Vec<DiffEntry>>),
     /// The text of a file of the estate, highlighted, line by line.
@@ -359,6 +361,8 @@ pub enum Effect {
     Evaluate(InstanceKey),
     /// Ask what changed since an instance was last applied.
     Since(InstanceKey),
+    /// Ask what changed between the last successful apply and a run.
+    SinceOf(RunId),
     /// Compare.
     Compare(Sides),
     /// Ask for a file of the estate, to be shown on this ground.

@@ -125,6 +125,7 @@ async fn answer(client: &Client, effect: Effect) -> Option<Answer> {
             let since = client.since_applied(&key.component, &key.stack).await;
             Answer::Since(key, told(since).map(Box::new))
         }
+        Effect::SinceOf(id) => Answer::SinceOf(id, told(client.since(run_ref(id)).await).map(Box::new)),
         Effect::Compare(sides) => {
             let entries = client.diff(&sides.a, &sides.b, &Default::default()).await;
             Answer::Compared(sides, told(entries))

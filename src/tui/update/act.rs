@@ -59,6 +59,7 @@ pub(super) fn act(app: &mut App, action: Action) -> Vec<Effect> {
         Action::Confirm => return start::confirm(app),
         Action::Cancel => return start::cancel(app),
         Action::Retry => return start::retry(app),
+        Action::Since => return app.run().map(|run| Effect::SinceOf(run.id)).into_iter().collect(),
         Action::Resolve => return start::resolve(app),
         Action::Type => {
             if let Some(id) = app.run().map(|run| run.id) {

@@ -5,11 +5,13 @@ use crate::domain::id::RunRef;
 use crate::domain::run::RunKind;
 use crate::tui::app::{App, Kept, Link, NOTICE_SECONDS, Notice, Target, View};
 use crate::tui::message::{Answer, Effect, Fact, Trouble};
+use crate::tui::overlay::paper::Paper;
 use crate::tui::overlay::{Overlay, PickerKind};
 use crate::tui::panes::events::Tab;
-use crate::tui::panes::runs::is_alive;
-use crate::tui::panes::stacks::common_folder;
+use crate::tui::panes::runs::{is_alive, kind_name, subject};
+use crate::tui::panes::stacks::{self, common_folder};
 use crate::tui::prices::Prices;
+use crate::tui::widgets::list::Cursor;
 
 use super::{asking, form, navigate, requests};
 
@@ -127,6 +129,14 @@ pub(super) fn take(app: &mut App, answer: Answer) -> Vec<Effect> {
                 kept.take(since.map(|since| *since), now);
             }
         }
+        Answer::SinceOf(id, Ok(since)) => {
+            if let Some(run) = app.run().filter(|run| run.id == id) {
+                let title = format!("#{} {} {}", run.number, kind_name(run.kind), subject(run));
+                let paper = Paper { title, rows: stacks::runs::since(app, &since, true), cursor: Cursor::default() };
+                app.overlays.push(Overlay::Paper(paper));
+            }
+        }
+        Answer::SinceOf(_, Err(trouble)) => return failed(app, trouble),
         Answer::Compared(sides, entries) => {
             if let Some(comparison) = app.stacks.comparison.as_mut().filter(|c| c.sides == sides) {
                 comparison.entries.take(entries, now);

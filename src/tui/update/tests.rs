@@ -1,4 +1,4 @@
-use crate::domain::run::{PlanSummary, RunKind, RunState};
+use crate::domain::run::{PlanSummary, RunKind, RunState, WayOn};
 use crate::tui::app::{Focus, Link};
 use crate::tui::fixtures::{draw, explanation, fresh, now, press, run, tell};
 use crate::tui::message::{InstanceKey, Trouble};
@@ -164,6 +164,38 @@ fn a_confirmation_grows_with_what_is_destroyed_and_binds_the_plan() {
     assert_eq!(press(&mut app, "y enter"), []);
     press(&mut app, "backspace");
     assert_eq!(press(&mut app, "o r d e r s - d b enter"), [Effect::Confirm(id, Some(digest))]);
+}
+
+#[test]
+fn a_run_shows_every_way_on_and_what_changed_since_the_last_apply() {
+    let mut app = on_orders_db(120, 40);
+    let mut failed = run(9, RunState::Failed);
+    (failed.component, failed.stack) = (Some("orders-db".into()), Some("plat-ue2-prod".into()));
+    failed.next = Some("terrace runs retry 9".into());
+    failed.ways =
+        [("plan again", "terrace runs retry 9"), ("plan what was applied last", "terrace plan x --commit 0a1b")]
+            .map(|(what, command)| WayOn { what: what.into(), command: command.into() })
+            .to_vec();
+    let id = failed.id;
+    answer(&mut app, Answer::Runs(Ok(vec![failed])));
+    press(&mut app, "3");
+    contains(&app, "→ terrace runs retry 9");
+    contains(&app, "→ terrace plan x --commit 0a1b  plan what was applied last");
+    assert_eq!(press(&mut app, "d"), [Effect::SinceOf(id)]);
+    let since = serde_json::json!({
+        "component": "orders-db", "stack": "plat-ue2-prod", "applied": null, "from": null,
+        "to": {"commit": null, "dirty": false, "tree_digest": null, "config_digest": null, "tools": []},
+        "commits": [{"id": "0a1b2c3d4e5f", "author": "Aiko", "time": "2026-11-20T09:00:00Z", "subject": "Grow it"}],
+        "other_commits": 2,
+        "values": [{"path": ["vars", "size"], "before": "small", "after": "large",
+            "source": {"file": "stacks/dev.yaml", "line": 7, "column": 9}, "author": "Mara", "commit": null, "time": null}],
+        "lately": [], "notes": []});
+    answer(&mut app, Answer::SinceOf(id, Ok(Box::new(serde_json::from_value(since).unwrap()))));
+    for said in ["vars.size: small → large", "dev.yaml:7", "by Mara", "0a1b2c3d Grow it", "Aiko", "2 other commits"] {
+        contains(&app, said);
+    }
+    press(&mut app, "esc");
+    assert!(app.overlays.is_empty());
 }
 
 #[test]

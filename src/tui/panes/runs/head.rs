@@ -100,6 +100,17 @@ pub fn above(app: &App, run: &Run, room: usize) -> Vec<Vec<Piece>> {
     if let Some(next) = run.next.as_ref().filter(|next| !run.findings.iter().any(|f| f.next.as_ref() == Some(next))) {
         lines.push(vec![piece("→ ", Meaning::Accent), piece(next.clone(), Meaning::Strong)]);
     }
+    let shown = |command: &str| {
+        let in_finding = run.findings.iter().filter_map(|finding| finding.next.as_deref());
+        run.next.as_deref().into_iter().chain(in_finding).any(|next| next == command)
+    };
+    for way in run.ways.iter().filter(|way| !shown(&way.command)) {
+        lines.push(vec![
+            piece("→ ", Meaning::Accent),
+            piece(way.command.clone(), Meaning::Strong),
+            piece(format!("  {}", way.what), Meaning::Dim),
+        ]);
+    }
     if let Some(commit) = &run.stood_on.commit {
         let mut stood = format!("at {}", commit.get(..8).unwrap_or(commit));
         if run.stood_on.dirty {

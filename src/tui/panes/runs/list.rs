@@ -82,16 +82,25 @@ pub fn items(runs: &[Run], filter: &str) -> Vec<Item> {
         let mut members = sets.remove(set.as_str()).unwrap_or_default();
         members.sort_by_key(|run| run.number);
         items.push(Item::Set { id: set.clone(), runs: members.iter().map(|run| run.id).collect() });
-        let mut depths: HashMap<RunId, u16> = HashMap::new();
-        for member in members {
-            let depth = member.after.iter().filter_map(|id| depths.get(id)).max().map_or(1, |above| (above + 1).min(8));
-            depths.insert(member.id, depth);
+        for (member, depth) in tree(&members) {
             if fits(member) {
                 items.push(Item::Run { id: member.id, depth });
             }
         }
     }
     items
+}
+
+/// Returns the runs of a set, the oldest first, each with how deep it lies below what must succeed first.
+fn tree<'a>(members: &[&'a Run]) -> Vec<(&'a Run, u16)> {
+    let mut depths: HashMap<RunId, u16> = HashMap::new();
+    let mut placed = Vec::with_capacity(members.len());
+    for member in members.iter().copied() {
+        let depth = member.after.iter().filter_map(|id| depths.get(id)).max().map_or(1, |above| (above + 1).min(8));
+        depths.insert(member.id, depth);
+        placed.push((member, depth));
+    }
+    placed
 }
 
 /// Returns how many lines a row takes.
@@ -161,7 +170,7 @@ fn set_row(app: &App, id: &str, runs: &[RunId]) -> Row {
         .or_else(|| runs.first().map(|run| run.state))
         .unwrap_or(RunState::Queued);
     let (mark, meaning) = state_mark(worst);
-    let mut counts: Vec<String> = Vec::new();
+    let mut counts = Vec::new();
     for state in [
         RunState::Succeeded,
         RunState::NoChanges,
@@ -175,7 +184,8 @@ fn set_row(app: &App, id: &str, runs: &[RunId]) -> Row {
     ] {
         let n = runs.iter().filter(|run| run.state == state).count();
         if n > 0 {
-            counts.push(format!("{n} {}", state_name(state)));
+            let (mark, meaning) = state_mark(state);
+            counts.push(piece(format!(" {n} {mark}"), meaning));
         }
     }
     let kind = runs.first().map(|run| kind_name(run.kind)).unwrap_or_default();
@@ -183,7 +193,7 @@ fn set_row(app: &App, id: &str, runs: &[RunId]) -> Row {
         piece(format!("{mark} "), meaning),
         piece(format!("{kind} of {}", text::count(runs.len(), "instance")), Meaning::Strong),
     ])
-    .right(vec![piece(counts.join(", "), Meaning::Dim)])
+    .right(counts)
     .copied(id)
 }
 
@@ -191,33 +201,34 @@ fn set_row(app: &App, id: &str, runs: &[RunId]) -> Row {
 #[must_use]
 pub fn set_rows(app: &App) -> Vec<Row> {
     let Some(Item::Set { runs, .. }) = app.runs.items.get(app.runs.cursor.at) else { return Vec::new() };
-    let row = |id: &RunId| {
-        let run = app.runs.find(*id)?;
+    let members: Vec<&Run> = runs.iter().filter_map(|id| app.runs.find(*id)).collect();
+    let row = |(run, depth): (&Run, u16)| {
+        let indent = "  ".repeat(usize::from(depth - 1));
         let (mark, meaning) = state_mark(run.state);
         let after: Vec<String> =
             run.after.iter().filter_map(|id| app.runs.find(*id)).map(|run| format!("#{}", run.number)).collect();
         let mut row = Row::of(vec![
-            piece(format!("{mark} #{:<4} ", run.number), meaning),
+            piece(format!("{indent}{mark} #{:<4} ", run.number), meaning),
             piece(subject(run), Meaning::Strong),
             piece(format!("  {}", state_name(run.state)), meaning),
             piece(run.summary.as_ref().map(|plan| format!("  {}", plan_text(plan))).unwrap_or_default(), Meaning::Text),
         ]);
-        if let Some(taken) = duration(run, app.now) {
-            row = row.right(vec![piece(age::clock(taken), Meaning::Dim)]);
-        }
+        let taken = duration(run, app.now).map(|taken| format!("{}  ", age::clock(taken))).unwrap_or_default();
+        let ago = age::ago(run.ended_at.or(run.started_at).unwrap_or(run.queued_at), app.now);
+        row = row.right(vec![piece(format!("{taken}{ago}"), Meaning::Dim)]);
         let why = run.waiting_for.as_ref().map(|waits| format!("waits for {waits}"));
         let why = why.or_else(|| run.reason.clone());
         let after = (!after.is_empty()).then(|| format!("after {}", after.join(", ")));
         let below: Vec<String> = [after, why].into_iter().flatten().collect();
         if !below.is_empty() {
-            row.below = vec![piece(format!("    {}", below.join(" · ")), Meaning::Dim)];
+            row.below = vec![piece(format!("{indent}    {}", below.join(" · ")), Meaning::Dim)];
         }
-        Some(row)
+        row
     };
     let mut rows =
         vec![Row::text("Runs in the order of their dependencies; what fails stops only what needs it.", Meaning::Dim)];
     rows.push(Row::blank());
-    rows.extend(runs.iter().filter_map(row));
+    rows.extend(tree(&members).into_iter().map(row));
     rows
 }
 

@@ -38,7 +38,13 @@ pub fn rows(app: &App) -> Vec<Row> {
     let key = InstanceKey::of(instance);
     if let Some((_, kept)) = app.stacks.since.as_ref().filter(|(own, _)| *own == key) {
         match (&kept.value, &kept.trouble) {
-            (Some(told), _) => since(app, told, &mut rows),
+            (Some(told), _) => {
+                let told = since(app, told, !rows.is_empty());
+                if !rows.is_empty() && !told.is_empty() {
+                    rows.push(Row::blank());
+                }
+                rows.extend(told);
+            }
             (None, Some(trouble)) => {
                 rows.extend([Row::blank(), Row::text(trouble.message.clone(), Meaning::Warning)]);
             }
@@ -48,12 +54,10 @@ pub fn rows(app: &App) -> Vec<Row> {
     rows
 }
 
-/// Adds what changed since the last successful apply.
-fn since(app: &App, since: &Since, rows: &mut Vec<Row>) {
-    let ran = !rows.is_empty();
-    if ran {
-        rows.push(Row::blank());
-    }
+/// Returns what changed since the last successful apply; `ran` tells whether something ran at all.
+#[must_use]
+pub fn since(app: &App, since: &Since, ran: bool) -> Vec<Row> {
+    let mut rows = Vec::new();
     match &since.applied {
         None if !ran => {}
         None => rows.push(Row::head("It has never been applied from here")),
@@ -111,4 +115,5 @@ fn since(app: &App, since: &Since, rows: &mut Vec<Row>) {
         let right = vec![piece(format!("{}  {:>8}", run.actor, age::ago(run.queued_at, app.now)), Meaning::Dim)];
         Row::of(left).right(right).to(Go::Run(run.id)).copied(run.command.clone())
     }));
+    rows
 }
