@@ -3,30 +3,34 @@
 use std::path::Path;
 
 /// Where logind is configured, the lowest first; a later file wins.
-const CONFIGURATIONS: [&str; 4] = [
-    "/usr/lib/systemd/logind.conf",
-    "/etc/systemd/logind.conf",
-    "/run/systemd/logind.conf.d",
-    "/etc/systemd/logind.conf.d",
+const CONFIGURATIONS: [&str; 5] = [
+    "usr/lib/systemd/logind.conf",
+    "etc/systemd/logind.conf",
+    "usr/lib/systemd/logind.conf.d",
+    "run/systemd/logind.conf.d",
+    "etc/systemd/logind.conf.d",
 ];
 
 /// Says whether what this user runs ends with the last login: `KillUserProcesses` is on and lingering is off.
 #[must_use]
 pub fn ends_with_login() -> bool {
-    let uid = rustix::process::geteuid().as_raw();
-    // Root and system users are exempt (`KillExcludeUsers=root`), and without logind nothing kills.
-    if uid == 0 || !Path::new("/run/systemd/seats").exists() {
-        return false;
-    }
-    let lingers = Path::new("/var/lib/systemd/linger").join(super::user::name()).exists();
-    !lingers && kills(&configuration())
+    ends(Path::new("/"), rustix::process::geteuid().as_raw(), &super::user::name())
 }
 
-fn configuration() -> String {
+fn ends(root: &Path, uid: u32, name: &str) -> bool {
+    // Root and system users are exempt (`KillExcludeUsers=root`), and without logind nothing kills.
+    if uid == 0 || !root.join("run/systemd/seats").exists() {
+        return false;
+    }
+    let lingers = root.join("var/lib/systemd/linger").join(name).exists();
+    !lingers && kills(&configuration(root))
+}
+
+fn configuration(root: &Path) -> String {
     let mut text = String::new();
-    for place in CONFIGURATIONS.map(Path::new) {
-        let mut files = vec![place.to_owned()];
-        if let Ok(folder) = std::fs::read_dir(place) {
+    for place in CONFIGURATIONS.map(|place| root.join(place)) {
+        let mut files = vec![place.clone()];
+        if let Ok(folder) = std::fs::read_dir(&place) {
             files = folder.flatten().map(|entry| entry.path()).collect();
             files.sort();
         }
@@ -50,6 +54,27 @@ fn kills(configuration: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_system_that_ends_processes_at_logout_is_noticed() {
+        let temp = tempfile::tempdir().expect("temp");
+        let root = temp.path();
+        let write = |name: &str, text: &str| {
+            let path = root.join(name);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+            std::fs::write(path, text).expect("written");
+        };
+        write("etc/systemd/logind.conf.d/50-site.conf", "[Login]\nKillUserProcesses=yes\n");
+        assert!(!ends(root, 1000, "mara"), "no logind runs here");
+        write("run/systemd/seats/seat0", "");
+        assert!(ends(root, 1000, "mara"));
+        assert!(!ends(root, 0, "root"));
+        write("var/lib/systemd/linger/mara", "");
+        assert!(!ends(root, 1000, "mara"), "she lingers");
+        assert!(ends(root, 1001, "aiko"));
+        write("etc/systemd/logind.conf.d/90-mine.conf", "[Login]\nKillUserProcesses=no\n");
+        assert!(!ends(root, 1001, "aiko"));
+    }
 
     #[test]
     fn the_last_word_of_logind_counts() {

@@ -82,7 +82,7 @@ fn a_newcomer_finds_a_value_plans_and_applies() {
 }
 
 #[test]
-fn a_run_outlives_a_killed_dashboard_and_its_log_is_whole() {
+fn a_run_outlives_a_killed_dashboard_and_a_hang_up_and_its_log_is_whole() {
     let home = Home::with_demo();
     let go = write_story(&home);
     let mut terminal = home.dashboard(SIZE);
@@ -95,6 +95,12 @@ fn a_run_outlives_a_killed_dashboard_and_its_log_is_whole() {
     let mut again = home.dashboard(SIZE);
     let screen = again.wait_for("no newline");
     assert!(screen.contains("line 1"), "{screen}");
+    // The link breaks: what the terminal started hears the hang-up, too.
+    again.hang_up();
+    again.end();
+    assert_eq!(home.run(1).state, RunState::Running);
+    let mut again = home.dashboard(SIZE);
+    again.wait_for("no newline");
     fs::write(&go, "").unwrap();
     again.wait_for("the end");
     again.wait_for("✓ succeeded");

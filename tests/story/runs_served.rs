@@ -206,3 +206,25 @@ async fn what_is_affected_since_a_commit_is_planned_as_a_set_in_order() {
         last = run.ended_at;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_run_asks_is_answered_by_typing() {
+    let served = Served::start();
+    let atmos = served.root().with_file_name("atmos");
+    let asking = "#!/bin/sh\n[ \"$1\" = version ] && { echo 'atmos 1.226.0'; exit 0; }\nprintf 'name? '; read name; echo \"hello $name\"\n";
+    crate::support::host::program(&atmos, asking);
+    let mut request = RunRequest::new(RunKind::Command);
+    request.args = vec!["greet".to_owned()];
+    request.interactive = true;
+    request.env = asks(RunKind::Command, "x", "y").env;
+    request.env.insert("ATMOS_BIN".to_owned(), atmos.display().to_string());
+    let run = served.client.start_run(&request, None).await.expect("accepted");
+    let run = served.wait(&run, "it asks", |run| run.log_bytes >= 6).await;
+    served.client.input(RunRef::Id(run.id), &b"Mara\n"[..]).await.expect("typed");
+    let run = served.end(&run).await;
+    assert_eq!(run.state, RunState::Succeeded, "{run:#?}");
+    let text = log(&served, &run).await;
+    assert!(text.starts_with("name? ") && text.ends_with("hello Mara\r\n"), "{text:?}");
+    let late = served.client.input(RunRef::Id(run.id), &b"again\n"[..]).await.expect_err("nobody reads it");
+    assert!(late.to_string().contains("nothing reads what you type"), "{late}");
+}
