@@ -183,7 +183,13 @@ async fn a_lost_supervisor_makes_an_apply_unknown_and_a_person_settles_it() {
     let run = platform.end(&run).await;
     assert_eq!(run.state, RunState::Unknown, "{run:#?}");
     world.write("components/terraform/gated/go", "");
-    assert_eq!(platform.store.run_locks().await.expect("locks").len(), 1, "it keeps its state");
+    // The folder is free once Terraform, which nobody reads any more, has ended; the state is kept.
+    let held = || async {
+        let locks = platform.store.run_locks().await.expect("locks");
+        assert!(locks.iter().any(|lock| lock.key.starts_with("state:") && lock.run == run.id), "{locks:?}");
+        (locks.len() == 1).then_some(())
+    };
+    crate::support::home::until("the folder is given back", held).await;
     assert!(
         platform
             .runs
@@ -245,7 +251,8 @@ async fn canceling_an_apply_lets_terraform_save_its_state() {
     let run = platform.end(&run).await;
     assert_eq!(run.state, RunState::Canceled, "{run:#?}");
     let log = String::from_utf8_lossy(&world.log(&run)).into_owned();
-    assert!(log.contains("Interrupt received"), "{log}");
+    // Where the interrupted command is faster, Terraform has no time to say that it was interrupted, too.
+    assert!(log.contains("Interrupt received") || log.contains("signal: interrupt"), "{log}");
     assert!(platform.store.run_locks().await.expect("locks").is_empty());
     assert!(
         !world.root().join("components/terraform/gated/terraform.tfstate.d/dev/.terraform.tfstate.lock.info").exists()

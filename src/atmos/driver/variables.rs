@@ -35,6 +35,8 @@ const OWN: &[&str] = &[
     "SHELLOPTS",
     "SHLVL",
     "SRANDOM",
+    // Set by us, for every run.
+    "TERRACE_RUN",
     "UID",
 ];
 
