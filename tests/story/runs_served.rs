@@ -212,7 +212,7 @@ async fn what_a_run_asks_is_answered_by_typing() {
     let served = Served::start();
     let atmos = served.root().with_file_name("atmos");
     let asking = "#!/bin/sh\n[ \"$1\" = version ] && { echo 'atmos 1.226.0'; exit 0; }\nprintf 'name? '; read name; echo \"hello $name\"\n";
-    crate::support::host::program(&atmos, asking);
+    crate::program::program(&atmos, asking);
     let mut request = RunRequest::new(RunKind::Command);
     request.args = vec!["greet".to_owned()];
     request.interactive = true;

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use terrace::domain::run::{DriverKind, PlanSummary, Run, RunKind, RunRequest, RunState};
 
+use crate::program::program;
 use crate::runs_terraform::yes;
-use crate::support::host::program;
 use crate::support::platform::{Platform, World, no_terraform, request};
 
 /// What Atmos would do, as far as plans need it, over real Terraform; in another workspace where the file `wrong` is.

@@ -191,7 +191,7 @@ async fn what_is_told_of_changes_at_once_is_true_of_each() {
             let (store, id) = (std::sync::Arc::clone(&store), format!("{round}-{number}-{}", "x".repeat(800)));
             tasks.spawn(async move {
                 if number == 3 {
-                    drop(store.begin().await.map(|tx| drop(tx)));
+                    drop(store.begin().await.map(drop));
                 }
                 commit(&store, &id).await.map(|()| format!("thing/{id}"))
             });
