@@ -69,7 +69,9 @@ impl RunService {
                     }
                 },
                 RunState::AwaitingConfirmation | RunState::AwaitingApproval if kept.run.confirmed_by.is_some() => {
-                    if let Some(key) = self.let_apply(kept).await? {
+                    if let Some(why) = pass.working(kept, false) {
+                        self.note_wait(kept, &why).await?;
+                    } else if let Some(key) = self.let_apply(kept).await? {
                         pass.reserve(&key, kept.run.number);
                     }
                 }
@@ -104,7 +106,10 @@ impl RunService {
                 return Ok(Turn::Wait(format!("a free place of its set ({busy} of {limit} taken)")));
             }
         }
-        Ok(Turn::Go)
+        Ok(match pass.working(kept, true) {
+            Some(why) => Turn::Wait(why),
+            None => Turn::Go,
+        })
     }
 
     /// Takes the locks of a run and starts it, unless it has to wait for one; others are looked at while that is stored.
@@ -312,6 +317,10 @@ type Reserved = BTreeMap<String, u64>;
 struct Pass {
     /// How many runs have commands that live.
     active: usize,
+    /// The states they work on, and the run's number: Terraform locks a state of its own accord, for a plan too.
+    working: Vec<(LockKey, u64)>,
+    /// The states that a confirmed run is about to work on.
+    confirmed: Vec<(LockKey, u64)>,
     /// How many of each set.
     sets: BTreeMap<String, usize>,
     reserved: Reserved,
@@ -319,7 +328,16 @@ struct Pass {
 
 impl Pass {
     fn new(live: &[KeptRun], going: &HashSet<RunId>) -> Self {
-        let mut pass = Self { active: 0, sets: BTreeMap::new(), reserved: Reserved::new() };
+        let mut pass = Self {
+            active: 0,
+            working: Vec::new(),
+            confirmed: Vec::new(),
+            sets: BTreeMap::new(),
+            reserved: Reserved::new(),
+        };
+        let waits = |run: &Run| matches!(run.state, RunState::AwaitingConfirmation | RunState::AwaitingApproval);
+        let confirmed = live.iter().filter(|kept| waits(&kept.run) && kept.run.confirmed_by.is_some());
+        pass.confirmed = confirmed.flat_map(states).collect();
         let active = |kept: &&KeptRun| kept.run.state.is_active() || going.contains(&kept.run.id);
         live.iter().filter(active).for_each(|kept| pass.went(kept));
         pass
@@ -327,14 +345,31 @@ impl Pass {
 
     fn went(&mut self, kept: &KeptRun) {
         self.active += 1;
+        self.working.extend(states(kept));
         if let Some(set) = &kept.run.set {
             *self.sets.entry(set.clone()).or_default() += 1;
         }
     }
 
+    /// Says which run works on the state of this one, or is about to: the locks of folders do not keep copies apart.
+    fn working(&self, kept: &KeptRun, or_confirmed: bool) -> Option<String> {
+        if !copy::is_remote(&kept.locks) {
+            return None;
+        }
+        let confirmed = self.confirmed.iter().filter(|_| or_confirmed);
+        let mut others = self.working.iter().chain(confirmed).filter(|(_, number)| *number != kept.run.number);
+        let (key, number) = others.find(|(key, _)| kept.locks.contains(key))?;
+        Some(waiting_for(key, *number, RunState::Applying))
+    }
+
     fn reserve(&mut self, key: &LockKey, number: u64) {
         self.reserved.entry(key.to_string()).or_insert(number);
     }
+}
+
+/// Returns the states of a run, with its number.
+fn states(kept: &KeptRun) -> impl Iterator<Item = (LockKey, u64)> {
+    kept.locks.iter().filter(|key| key.is_state()).map(|key| (key.clone(), kept.run.number))
 }
 
 /// Takes the locks that a run needs in a state; where it has to wait, returns for which and why.
