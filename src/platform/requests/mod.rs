@@ -167,7 +167,8 @@ impl RequestService {
         if let Some(key) = key
             && let Some(before) = tx.recall(key).await?
         {
-            drop(tx);
+            // Only then it is sure that the request of the same key is kept.
+            tx.commit_bookkeeping().await?;
             return self.get(before.answer.parse().unwrap_or_default()).await;
         }
         tx.add_request(&mut request).await?;

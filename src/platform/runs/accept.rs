@@ -56,7 +56,11 @@ impl RunService {
             None => None,
         };
         let added = match before {
-            Some(before) => Err(self.replay(&before).await),
+            Some(before) => Err(match tx.commit_bookkeeping().await {
+                // Only now it is sure that the run of the same key is kept.
+                Ok(()) => self.replay(&before).await,
+                Err(error) => Err(error.into()),
+            }),
             None => match self.add(tx, actor, std::slice::from_mut(&mut accepted), key).await {
                 Ok(()) => Ok(()),
                 Err(error) => Err(Err(error)),

@@ -63,6 +63,9 @@ impl RunService {
             kept.run.version += 1;
             telling.transition(&kept.run, transition, json!({"plan": digest}));
             save(tx, &kept, read, telling).await?;
+        } else {
+            // It was said before; only then it is sure that it is kept.
+            tx.commit_bookkeeping().await?;
         }
         self.inner.wake.notify_one();
         Ok(kept.run)
