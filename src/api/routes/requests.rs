@@ -167,7 +167,11 @@ async fn create(
 /// Returns the form of a request of any kind: what may be filled in, and what it is now.
 #[utoipa::path(post, path = "/requests/form", tag = "requests", operation_id = "request_form", request_body = Wish,
     responses((status = 200, description = "The form", body = RequestForm)))]
-async fn form(_: Viewer, State(state): State<AppState>, Json(wish): Json<Wish>) -> Result<Json<RequestForm>, Problem> {
+async fn form(
+    _: Developer,
+    State(state): State<AppState>,
+    Json(wish): Json<Wish>,
+) -> Result<Json<RequestForm>, Problem> {
     let snapshot = state.snapshot().await?;
     let making = tokio::task::spawn_blocking(move || requests::form_of(&snapshot, wish));
     Ok(Json(making.await.map_err(|error| PlatformError::Interrupted(error.to_string()))??))
