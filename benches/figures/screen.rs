@@ -40,8 +40,8 @@ pub(crate) fn figures() -> Result<Vec<Figure>> {
         let mut opened = Dashboard::open(home.path(), &demo)?;
         (frame, warm) = (frame.min(opened.frame), warm.min(opened.content));
         opened.rest()?;
-        // The demo comes with a year of bills.
-        budgets = budgets.min(opened.press("5", |screen| screen.contains("forecast"))?);
+        // The demo comes with a year of bills, of which forecasts are made.
+        budgets = budgets.min(opened.press("5", |screen| screen.contains("→"))?);
         drop(opened);
         stop(home.path(), &demo)?;
     }
@@ -181,6 +181,9 @@ impl Dashboard {
             drawn.extend_from_slice(&bytes);
             if drawn.windows(FRAME.len()).any(|w| w == FRAME) && shows(&self.screen.screen().contents()) {
                 return Ok(took);
+            }
+            if took > PATIENCE {
+                return Err(format!("after {key:?} it never shows what is wanted").into());
             }
         }
     }
