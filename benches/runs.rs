@@ -204,7 +204,10 @@ async fn watchers() {
     let home = support::home::Home::new();
     let text = "workflows:\n  lines:\n    steps:\n      - {type: shell, command: 'yes line | head -c 20000000'}\n";
     home.write("stacks/workflows/bench.yaml", text);
-    let mut platform = home.command(&["serve", "--local"]).spawn().expect("served");
+    // Nobody reads what it says, and a full pipe would hold it up.
+    let said = std::process::Stdio::null;
+    let serve = home.command(&["serve", "--local"]).stdout(said()).stderr(said()).spawn();
+    let mut platform = serve.expect("served");
     let socket = home.paths().socket();
     let client = home.client();
     support::host::eventually("the platform listens", || std::os::unix::net::UnixStream::connect(&socket).ok());
