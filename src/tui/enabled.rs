@@ -345,7 +345,7 @@ impl App {
             // Beside the log it is what was executed last, argument by argument.
             View::Runs if self.focus == Focus::Detail => {
                 let run = self.run()?;
-                Some(run.commands.last().map_or_else(|| run.command.clone(), super::panes::runs::head::exact))
+                Some(run.last_command().map_or_else(|| run.command.clone(), super::panes::runs::head::exact))
             }
             View::Runs => self.run().map(|run| run.command.clone()),
             View::Requests => self.requests.current().map(|request| {

@@ -319,6 +319,13 @@ impl Run {
         }
     }
 
+    /// Returns the last command that did something; reading what a plan or a state says (`terraform show`) is not one.
+    #[must_use]
+    pub fn last_command(&self) -> Option<&ExecutedCommand> {
+        let reads = |command: &ExecutedCommand| command.argv.get(1).is_some_and(|argument| argument == "show");
+        self.commands.iter().rev().find(|command| !reads(command))
+    }
+
     /// Tells whether it made a plan, which can be priced and judged.
     #[must_use]
     pub fn has_plan(&self) -> bool {

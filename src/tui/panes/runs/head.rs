@@ -75,7 +75,7 @@ pub fn above(app: &App, run: &Run, room: usize) -> Vec<Vec<Piece>> {
         lines.push(steps(run));
     }
     lines.extend(app.reviews.get(run.id).filter(|_| run.has_plan()).map(review));
-    if let Some(last) = run.commands.last() {
+    if let Some(last) = run.last_command() {
         let at =
             if last.folder.is_empty() || last.folder == "." { String::new() } else { format!("  in {}", last.folder) };
         lines.push(vec![
