@@ -5,7 +5,7 @@
 #   say `protected: true`, cannot be undone. It needs a request, and two people who agree.
 # custom:
 #   code: destroy-protected
-#   fix: Send a request (`terrace request new`); two approvers decide on it. Where the replacement is not meant, look for the attribute that forces it.
+#   fix: Send a request (`terrace request new --destroy COMPONENT -s STACK`, or `--apply`); two approvers decide on it. Where the replacement is not meant, look for the attribute that forces it.
 package terrace.plan.builtin.destroy_protected
 
 import data.terrace.lib
