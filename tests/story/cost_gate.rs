@@ -4,11 +4,13 @@ use std::path::Path;
 
 use serde_json::json;
 use terrace::api::types::{PreviewRequest, RequestWord};
+use terrace::domain::id::RunRef;
 use terrace::domain::policy::Outcome;
 use terrace::domain::request::{Request, RequestKind, RequestState};
 use terrace::domain::run::{RunKind, RunState};
 
 use crate::requests::{about, ask, asked, git, provision, rest, wish};
+use crate::support::home::until;
 use crate::support::platform::no_terraform;
 use crate::support::served::Served;
 
@@ -88,6 +90,12 @@ async fn of_two_requests_that_fit_only_one_by_one_the_second_is_refused() {
     let run = served.client.start_run(&apply, None).await.expect("accepted");
     let run = served.end(&run).await;
     assert_eq!(run.state, RunState::Denied, "{run:#?}");
+    // Its supervisor ends after it did, and says then how long its log is.
+    until("the log is counted", || async {
+        let run = served.client.run(RunRef::Id(run.id)).await.expect("there");
+        (run.log_lines > 0).then_some(())
+    })
+    .await;
     assert!(
         run.reason.as_deref().is_some_and(|why| why.contains("it does not fit budget 'orders': committed 51.20")),
         "{:?}",

@@ -131,9 +131,11 @@ impl RunService {
         kept.run.version += 1;
         for entry in &entries {
             kept.taken += 1;
-            // A run that the platform ended by itself (canceled while queued) is not ended twice.
+            // A run that the platform ended by itself (canceled while queued, denied) is not ended twice.
             let again = kept.run.state.is_end() && matches!(entry.note, Note::Ended { .. });
-            if !again {
+            if again {
+                takeover::count(&mut kept.run, entry, &mut telling);
+            } else {
                 takeover::take(&mut kept.run, entry, &folder, &shown, &mut telling);
             }
         }

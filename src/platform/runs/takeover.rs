@@ -192,7 +192,16 @@ pub(super) fn take(run: &mut Run, entry: &Entry, place: &RunFolder, root: &str, 
             end(run, *outcome, reason.clone(), login.as_deref(), entry, place, telling);
         }
     }
-    if let Note::Drained { log_bytes, log_lines, log_lost } = &entry.note {
+    if matches!(entry.note, Note::Drained { .. }) {
+        count(run, entry, telling);
+    }
+}
+
+/// Takes over only what an entry says of the log: of a run that ended before its supervisor did.
+pub(super) fn count(run: &mut Run, entry: &Entry, telling: &mut Telling) {
+    if let Note::Drained { log_bytes, log_lines, log_lost } | Note::Ended { log_bytes, log_lines, log_lost, .. } =
+        &entry.note
+    {
         (run.log_bytes, run.log_lines, run.log_lost) = (*log_bytes, *log_lines, *log_lost);
         telling.observed(run, "log_drained");
     }
