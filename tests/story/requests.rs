@@ -270,7 +270,7 @@ async fn what_stands_in_the_way_is_said_and_nothing_is_half_written() {
         "nothing-changes",
     )
     .await;
-    refused(about(RequestKind::Retire, "orders-db", "plat-ue2-dev", json!({})), "nothing-changes").await;
+    refused(about(RequestKind::Retire, "orders-db", "plat-ue2-dev", json!({})), "written-elsewhere").await;
     let run = Wish { run: Some(RunKind::Plan), ..about(RequestKind::Run, "network", "plat-ue2-dev", json!({})) };
     refused(run, "run-invalid").await;
 

@@ -310,7 +310,21 @@ fn change(estate: &Estate, instance: &InstanceSummary, wish: &Wish) -> Result<Ch
 /// Removes an instance from its stack's own file.
 fn retire(estate: &Estate, instance: &InstanceSummary) -> Result<Changes, RequestError> {
     let at = keys(&["components", &instance.component_type, &instance.component]);
-    edited(estate, &instance.file, &[Edit::Remove(at)])
+    let changes = edited(estate, &instance.file, &[Edit::Remove(at)])?;
+    if !changes.is_empty() {
+        return Ok(changes);
+    }
+    let (component, stack) = (&instance.component, &instance.stack);
+    let id = estate.find(component, stack, Some(&instance.file)).map_err(crate::platform::PlatformError::from)?;
+    let values = estate.explain(id, None).values;
+    let own = |path: &[PathSegment]| matches!(path.first(), Some(PathSegment::Key(section)) if section == "metadata");
+    let named = values.iter().find(|leaf| own(&leaf.path)).or(values.first()).and_then(|leaf| leaf.source.as_ref());
+    let from = named.map(|at| format!(", it comes with {}:{}", at.file, at.line)).unwrap_or_default();
+    let message = format!("{component} is not written in {}{from}", instance.file);
+    let hint = format!(
+        "take it out there, for every stack that imports it; or ask for the end of what it deployed here: terrace request new --destroy {component} -s {stack}"
+    );
+    Err(RequestError::invalid("written-elsewhere", message, Some(&hint)))
 }
 
 /// A value that something stronger overrides would change a file and nothing else.
