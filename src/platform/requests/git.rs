@@ -195,13 +195,11 @@ impl Repository {
         message: &str,
     ) -> Result<String, RequestError> {
         let failed = |why: String| match why {
-            why if why.contains("is locked") || why.contains("already checked out") || why.contains("already used") => {
-                RequestError::git(
-                    "git-locked",
-                    format!("the worktree of {branch} is locked or in use: {why}"),
-                    Some("git worktree list shows it, git worktree unlock frees it"),
-                )
-            }
+            why if is_taken(&why) => RequestError::git(
+                "git-locked",
+                format!("the worktree of {branch} is locked or in use: {why}"),
+                Some("git worktree list shows it, git worktree unlock frees it"),
+            ),
             why if why.contains("index.lock") || why.contains(".lock': File exists") => RequestError::git(
                 "git-locked",
                 format!("another Git command holds a lock: {why}"),
@@ -209,12 +207,10 @@ impl Repository {
             ),
             why => RequestError::git("git-failed", format!("Git could not commit: {why}"), None),
         };
-        self.discard(tree);
         if let Some(above) = tree.parent() {
             std::fs::create_dir_all(above).map_err(|error| failed(error.to_string()))?;
         }
-        let place = tree.display().to_string();
-        self.ask(&["worktree", "add", "--quiet", "-B", branch, &place, base]).map_err(failed)?;
+        self.claim(tree, branch, base).map_err(failed)?;
         let committed = (|| {
             write(tree, changes)?;
             let mut add = vec!["add", "--all", "--force", "--"];
@@ -228,6 +224,23 @@ impl Repository {
             self.discard(tree);
             failed(why)
         })
+    }
+
+    /// Makes (or makes again) a branch at a commit in a worktree of its own.
+    ///
+    /// A command of Git that a platform began there before it was killed goes on for a moment: it is waited for.
+    fn claim(&self, tree: &Path, branch: &str, base: &str) -> Result<(), String> {
+        let place = tree.display().to_string();
+        let begin = std::time::Instant::now();
+        loop {
+            self.discard(tree);
+            match self.ask(&["worktree", "add", "--quiet", "-B", branch, &place, base]) {
+                Err(why) if why.contains(&place) && is_taken(&why) && begin.elapsed() < PATIENCE => {
+                    std::thread::sleep(LOOK);
+                }
+                added => return added.map(drop),
+            }
+        }
     }
 
     /// Lays changes out in a worktree without a branch and without a commit.
@@ -340,6 +353,13 @@ impl Repository {
     }
 }
 
+/// Tells whether Git refused because a worktree is locked, or has the branch.
+fn is_taken(why: &str) -> bool {
+    ["is locked", "locked worktree", "already checked out", "already used", "used by worktree"]
+        .iter()
+        .any(|said| why.contains(said))
+}
+
 /// Refuses to write through a link that leads out of the worktree: the branch may have others than the estate's files.
 fn stays(tree: &Path, folder: &Path, path: &Path) -> std::io::Result<()> {
     let tree = tree.canonicalize()?;
@@ -374,6 +394,45 @@ fn write(tree: &Path, changes: &Changes) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::atmos::files::Memory;
+
+    /// As `git worktree add` holds it while it works.
+    #[test]
+    fn what_a_killed_platform_began_is_waited_for() {
+        let temp = tempfile::tempdir().expect("temp");
+        let root = temp.path().join("estate");
+        std::fs::create_dir(&root).expect("a folder");
+        let repository = Repository::new(&root);
+        let git = |arguments: &[&str]| repository.ask(arguments).expect("git");
+        git(&["init", "-q", "-b", "main"]);
+        let author = Author { name: "Mara".to_owned(), email: "m@example.com".to_owned() };
+        let name = ["-c", "user.name=Mara", "-c", "user.email=m@example.com"];
+        git(&[&name[..], &["commit", "-q", "--allow-empty", "-m", "begin"]].concat());
+        let tree = temp.path().join("trees/1-1");
+        let place = tree.display().to_string();
+        git(&["worktree", "add", "--quiet", "-B", "terrace/request-1", &place, "main"]);
+        git(&["worktree", "lock", "--reason", "initializing", &place]);
+        let other = repository.clone();
+        let unlocked = place.clone();
+        let ends = std::thread::spawn(move || {
+            // Not before it was found locked: its files are gone then.
+            while Path::new(&unlocked).exists() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            other.ask(&["worktree", "unlock", &unlocked]).expect("unlocked");
+        });
+        let mut changes = Changes::default();
+        changes.put(Path::new("/estate"), &Memory::default(), "a.yaml", Some("a: 1\n".into())).expect("a change");
+        let made = repository.commit(&tree, ("terrace/request-1", "main"), &changes, &author, "Ask for a");
+        ends.join().expect("no panic");
+        let made = made.expect("committed");
+        assert_eq!(repository.tip("terrace/request-1"), Some(made));
+        // Whoever has the branch elsewhere keeps it.
+        let elsewhere = temp.path().join("mine").display().to_string();
+        repository.discard(&tree);
+        git(&["worktree", "add", "--quiet", &elsewhere, "terrace/request-1"]);
+        let refused = repository.commit(&tree, ("terrace/request-1", "main"), &changes, &author, "Again");
+        assert_eq!(refused.expect_err("in use").code(), "git-locked");
+    }
 
     #[test]
     fn nothing_is_written_through_a_link_that_leads_out() {
