@@ -87,6 +87,8 @@ pub async fn revoke(store: &dyn Store, clock: &Clock, actor: &Actor, id: Ulid) -
     };
     let mut token = kept.token;
     if token.revoked_at.is_some() {
+        // Only then it is sure that what was said before is kept.
+        tx.commit_bookkeeping().await?;
         return Ok(token);
     }
     token.revoked_at = Some(clock.now());

@@ -9,13 +9,17 @@ use serde_json::json;
 
 use super::SqliteStore;
 use crate::domain::audit::BrokenKind;
+use crate::domain::team::Role;
+use crate::domain::token::{Token, TokenRequest};
 use crate::platform::PlatformError;
 use crate::platform::audit::key::PlatformKey;
 use crate::platform::audit::{Actor, AuditDraft, verify};
+use crate::platform::clock::Clock;
 use crate::platform::events::EventDraft;
 use crate::platform::store::{
-    AuditQuery, Change, EventQuery, KeyFingerprint, Order, RecordReads as _, Remembered, Store as _,
+    AuditQuery, Change, EventQuery, KeyFingerprint, Order, RecordReads as _, Remembered, Store as _, TokenReads as _,
 };
+use crate::platform::tokens;
 
 async fn open(path: &Path) -> Result<SqliteStore, PlatformError> {
     SqliteStore::open(path, &path.with_file_name("platform.key"), "/terrace/estates/test").await
@@ -216,6 +220,38 @@ async fn what_is_told_of_changes_at_once_is_true_of_each() {
     assert_eq!(kept, told);
     sqlx::query("pragma max_page_count = 10000").execute(store.writer.pool()).await.expect("set");
     commit(&store, "again").await.expect("there is space again");
+}
+
+/// What others have ready is no ground for an answer before it is kept.
+#[tokio::test]
+async fn a_token_is_revoked_only_once_that_is_kept() {
+    let folder = tempfile::tempdir().expect("folder");
+    let store = std::sync::Arc::new(open(&folder.path().join("terrace.db")).await.expect("opened"));
+    let (clock, actor) = (Clock::default(), Actor::platform());
+    let wanted = TokenRequest { name: "ci".to_owned(), role: Role::Viewer, teams: Vec::new(), days: None };
+    let made = tokens::mint(store.as_ref(), &clock, &store.public_key(), &actor, &wanted).await.expect("made");
+    // A commit that fails: what the change refers to is not there at its end.
+    for sql in [
+        "pragma foreign_keys = on",
+        "create table parents (id integer primary key)",
+        "create table children (parent integer references parents (id) deferrable initially deferred)",
+        "create trigger orphan after update on tokens begin insert into children values (1); end",
+    ] {
+        sqlx::query(sql).execute(store.writer.pool()).await.expect("prepared");
+    }
+    let mut first = store.begin().await.expect("begun");
+    let again = {
+        let (store, id) = (std::sync::Arc::clone(&store), made.token.id);
+        tokio::spawn(async move { tokens::revoke(store.as_ref(), &Clock::default(), &Actor::platform(), id).await })
+    };
+    // It waits for its turn, and so comes before the first is committed.
+    tokio::task::yield_now().await;
+    let revoked = Token { revoked_at: Some(Timestamp::now()), ..made.token.clone() };
+    first.update_token(&revoked).await.expect("written");
+    first.commit_bookkeeping().await.expect_err("not kept");
+    again.await.expect("no panic").expect_err("not revoked");
+    let kept = store.token(made.token.id).await.expect("read").expect("there");
+    assert_eq!(kept.token.revoked_at, None);
 }
 
 /// Root may write everywhere, so a thread becomes somebody else (on Linux users belong to threads).
