@@ -146,7 +146,7 @@ async fn typed_into(context: &Context, client: Client, run: Run) -> Outcome {
     drop(raw);
     match end {
         End::Left(run) | End::Waiting(run) | End::Held(run) => {
-            follower.finish()?.way_back(&run);
+            follower.finish()?.way_back(&run, false);
             Ok(Exit::Done)
         }
         End::Ended(run) => ended(context, follower, &run),
@@ -162,7 +162,7 @@ pub(crate) async fn see_through(context: &Context, client: Client, run: Run, opt
     teller.began(&run);
     if options.detach {
         detached(context, &run)?;
-        teller.way_back(&run);
+        teller.way_back(&run, yes);
         return Ok(Exit::Done);
     }
     let sink = Sink::of_run(context, options.raw);
@@ -177,7 +177,7 @@ pub(crate) async fn see_through(context: &Context, client: Client, run: Run, opt
             }
             End::Waiting(run) if yes => {
                 let why = run.reason.clone().unwrap_or_else(|| "its plan was not confirmed ahead".to_owned());
-                follower.finish()?.way_back(&run);
+                follower.finish()?.way_back(&run, false);
                 return Err(Failure::failed(format!("#{} waits for a person: {why}", run.number)).into());
             }
             End::Held(run) => {
@@ -192,7 +192,7 @@ pub(crate) async fn see_through(context: &Context, client: Client, run: Run, opt
                 return Ok(Exit::Denied);
             }
             End::Left(run) | End::Waiting(run) => {
-                follower.finish()?.way_back(&run);
+                follower.finish()?.way_back(&run, false);
                 return Ok(Exit::Done);
             }
             End::Ended(run) => {

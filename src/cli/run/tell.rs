@@ -96,12 +96,12 @@ impl Teller {
         }
     }
 
-    /// Says how to come back to a run that was left.
-    pub(crate) fn way_back(&self, run: &Run) {
+    /// Says how to come back to a run that was left; `yes` where the yes to its plan was given ahead.
+    pub(crate) fn way_back(&self, run: &Run, yes: bool) {
         let number = run.number;
         let hint = |text: String| self.paint.hint(text);
         eprintln!("#{number} goes on without you; come back with {}", hint(format!("terrace runs watch {number}")));
-        if run.kind.applies() && run.confirmed_by.is_none() && run.state != RunState::AwaitingApproval {
+        if run.kind.applies() && !yes && run.confirmed_by.is_none() && run.state != RunState::AwaitingApproval {
             let confirm = hint(format!("terrace runs confirm {number}"));
             let cancel = hint(format!("terrace runs cancel {number}"));
             let when = if run.plan_digest.is_some() { "it waits" } else { "once its plan is made it waits" };

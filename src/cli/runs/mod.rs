@@ -158,7 +158,7 @@ async fn watch(context: &Context, which: RunRef, raw: bool) -> Outcome {
     let mut follower = Follower::new(context, client, run, sink, teller).await?;
     match follower.follow(false).await? {
         End::Left(run) | End::Waiting(run) | End::Held(run) => {
-            follower.finish()?.way_back(&run);
+            follower.finish()?.way_back(&run, false);
             Ok(Exit::Done)
         }
         End::Ended(run) => run::ended(context, follower, &run),

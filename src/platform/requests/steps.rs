@@ -87,6 +87,12 @@ pub(super) fn next(request: &Request) -> Option<String> {
     match request.state {
         RequestState::Draft => Some(format!("terrace request submit {number}")),
         RequestState::PendingApproval => Some(format!("terrace request approve {number}")),
+        // What it applies is in files: they are mended, and it is sent again.
+        RequestState::NeedsChanges
+            if request.wish().is_some_and(|wish| wish.run.is_some() || wish.workflow.is_some()) =>
+        {
+            Some(format!("terrace request submit {number}"))
+        }
         RequestState::NeedsChanges => Some(format!("terrace request revise {number} --set KEY=VALUE")),
         RequestState::PartiallyApplied => {
             Some(format!("terrace request continue {number}, or terrace request revert {number}"))
