@@ -167,6 +167,8 @@ async fn a_set_goes_in_order_and_a_failure_stops_what_needs_it_and_only_that() {
     assert!(ended["app"].started_at > ended["net"].ended_at);
     assert!(ended["cache"].started_at.is_none());
     assert!(ended["cache"].reason.as_deref().is_some_and(|reason| reason.contains("broken@dev")));
+    let again = format!("terrace runs retry {}", ended["cache"].number);
+    assert!(ended["cache"].ways.iter().any(|way| way.command == again), "{:#?}", ended["cache"]);
     assert!(platform.store.run_locks().await.expect("locks").is_empty());
 }
 

@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 
+use terrace::domain::id::RunRef;
 use terrace::domain::run::{DriverKind, PlanSummary, Run, RunKind, RunRequest, RunState};
 
 use crate::program::program;
 use crate::runs_terraform::yes;
-use crate::support::platform::{Platform, World, no_terraform, request};
+use crate::support::platform::{Platform, World, alice, no_terraform, request};
 
 /// What Atmos would do, as far as plans need it, over real Terraform; in another workspace where the file `wrong` is.
 const ATMOS: &str = r#"#!/bin/sh
@@ -111,4 +112,46 @@ async fn a_plan_of_another_workspace_is_not_accepted() {
     assert!(why.contains("made in the workspace 'dev-app'") && why.contains("'dev-cache'"), "{why}");
     assert!(run.commands.iter().all(|command| command.step != "apply"), "{run:#?}");
     assert!(two.platform.store.run_locks().await.expect("locks").is_empty());
+}
+
+/// What a run locks is what it works on when it begins, whatever it was when it was asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_state_became_another_while_it_waited_takes_that_or_does_not_begin() {
+    if no_terraform() {
+        return;
+    }
+    for (workspace, free) in [("elsewhere", true), ("dev", false)] {
+        let world = World::new();
+        let platform = world.platform().await;
+        // It holds the state `dev` until somebody answers, and not the folder.
+        let holder = platform.create(request(RunKind::Apply, "gated", "dev")).await;
+        let holder = platform.until(&holder, RunState::AwaitingConfirmation).await;
+        let busy = platform.create(yes(RunKind::Apply, "gated", "prod")).await;
+        platform.until(&busy, RunState::Applying).await;
+        let waits = platform.create(request(RunKind::Apply, "gated", "prod")).await;
+        platform.wait(&waits, "it waits", |run| run.waiting_for.is_some()).await;
+        world.write("prod-gated.workspace", workspace);
+        world.write("components/terraform/gated/go", "");
+        assert_eq!(platform.end(&busy).await.state, RunState::Succeeded);
+        let held = async || {
+            let locks = platform.store.run_locks().await.expect("locks");
+            locks.into_iter().filter(|lock| lock.run == waits.id).map(|lock| lock.key).collect::<Vec<_>>()
+        };
+        if free {
+            platform.until(&waits, RunState::AwaitingConfirmation).await;
+            let keys = held().await;
+            assert!(keys.len() == 1 && keys[0].ends_with("/elsewhere"), "{keys:?}");
+            platform.runs.cancel(&alice(), &RunRef::Id(waits.id)).await.expect("canceled");
+            platform.end(&waits).await;
+        } else {
+            let ended = platform.end(&waits).await;
+            let why = ended.reason.clone().unwrap_or_default();
+            assert_eq!(ended.state, RunState::Failed, "{ended:#?}");
+            assert!(why.contains("changed while it waited") && why.contains(&format!("#{}", holder.number)), "{why}");
+            assert!(ended.commands.is_empty(), "nothing ran: {ended:#?}");
+            let again = format!("terrace runs retry {}", ended.number);
+            assert!(ended.ways.iter().any(|way| way.command == again), "{ended:#?}");
+        }
+        assert_eq!(held().await, Vec::<String>::new());
+    }
 }

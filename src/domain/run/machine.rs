@@ -370,18 +370,20 @@ impl Facts {
 
     /// An ending is believed only where it can be true.
     fn ended(&self, ending: Ending, state: RunState) -> Result<RunState, Refusal> {
-        use RunState::{Applying, AwaitingApproval, AwaitingConfirmation, Checking, Planning, Queued};
+        use RunState::{Applying, AwaitingApproval, AwaitingConfirmation, Checking, Planning, Queued, Running};
         let possible = match ending {
             Ending::Failed | Ending::Canceled => true,
             Ending::Succeeded if self.kind.applies() => state == Applying,
             Ending::Succeeded => !matches!(state, Queued),
             Ending::NoChanges => state == Planning,
             Ending::Expired => matches!(state, AwaitingConfirmation | Checking | AwaitingApproval | Queued),
-            // Found out right before an apply, by Terraform while it begins, or by what an approval was bound to.
-            Ending::Stale => matches!(state, AwaitingConfirmation | AwaitingApproval | Applying),
+            // Found out right before an apply, by Terraform while it begins, or by what an approval was bound to: that may
+            // change while the run that applies the plan waits for a lock.
+            Ending::Stale => matches!(state, AwaitingConfirmation | AwaitingApproval | Applying | Queued),
             // The check comes before everything, and once more right before a plan is applied.
             Ending::NeedsCredentials => state != Applying,
-            Ending::Denied => matches!(state, AwaitingConfirmation | Checking | AwaitingApproval),
+            // Of its plan, or of what no plan binds right before its commands begin.
+            Ending::Denied => matches!(state, AwaitingConfirmation | Checking | AwaitingApproval | Running),
             Ending::Rejected => state == AwaitingApproval,
         };
         if possible { Ok(ending.state()) } else { Err(self.not_now("ended like this")) }

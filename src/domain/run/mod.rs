@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 
 use super::id::{Digest, RunId};
 use super::stack::InstanceRef;
+use super::team::Role;
 
 /// What a run does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -258,6 +259,12 @@ pub struct Run {
     pub preview: bool,
     /// Who asked for it.
     pub actor: String,
+    /// As which role; null in runs of earlier versions.
+    #[serde(default)]
+    pub role: Option<Role>,
+    /// Whether nobody but they themselves vouched for who they are: the platform was one person's.
+    #[serde(default)]
+    pub self_attested: bool,
     /// What is different from the run it retries, one sentence each; empty where it retries none.
     #[serde(default)]
     pub differs: Vec<String>,

@@ -205,8 +205,15 @@ impl RunService {
             }
             (None, Some(commit)) => {
                 let (root, commit, folder) = (current.root().to_owned(), commit.to_owned(), folder.clone());
-                let root = blocking(move || copy::make(&root, &folder, &commit)).await??;
-                Arc::new(Copied { inner: current, root })
+                let made = blocking(move || {
+                    let place = copy::make(&root, &folder, &commit)?;
+                    Ok::<_, RunError>((place, copy::is_at(&root, &commit)))
+                });
+                match made.await?? {
+                    (root, true) => Arc::new(Copied { inner: current, root }),
+                    // The files have changed since the commit was looked up: the copy says what it stands on.
+                    (root, false) => self.inner.configurations.at(&root).await?,
+                }
             }
             (None, None) => current,
         };
@@ -385,6 +392,8 @@ fn new_run(id: RunId, actor: &Actor, request: &RunRequest, work: &Work, now: Tim
         request: request.request.as_ref().map(|mark| mark.number).filter(|number| *number > 0),
         preview: request.request.as_ref().is_some_and(|mark| mark.number == 0),
         actor: actor.name.clone(),
+        role: Some(actor.role),
+        self_attested: actor.self_attested,
         differs: Vec::new(),
         ways: Vec::new(),
         copy: request.commit.as_ref().and(work.stood_on.commit.clone()),

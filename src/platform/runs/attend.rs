@@ -121,7 +121,8 @@ impl RunService {
         let entries = if gone { entries } else { takeover::whole(entries) };
         let lost = gone && !kept.run.state.is_end();
         if entries.is_empty() && !lost {
-            drop(tx);
+            // What it left is removed only once its end is kept.
+            tx.commit_bookkeeping().await?;
             if gone && kept.run.state.is_end() {
                 self.clean_up(kept.run).await?;
             }

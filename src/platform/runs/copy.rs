@@ -38,6 +38,12 @@ pub(super) fn commit_of(root: &Path, folder: &Path) -> Option<String> {
     tree.commit.filter(|_| tree.changes.is_none() && git::ignored(root, folder).is_empty())
 }
 
+/// Tells whether the files below a root are those of a commit, and nothing differs from it.
+pub(super) fn is_at(root: &Path, commit: &str) -> bool {
+    let tree = git::tree(root);
+    tree.changes.is_none() && tree.commit.as_deref() == Some(commit)
+}
+
 /// Makes the copy of a commit that a person names; returns where the estate's root lies in it.
 pub(super) fn at(root: &Path, run: &RunFolder, named: &str) -> Result<PathBuf, RunError> {
     let commit = git::commit(root, named).ok_or_else(|| RunError::Invalid {

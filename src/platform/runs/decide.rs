@@ -87,6 +87,7 @@ impl RunService {
         if transition.to.is_end() {
             kept.run.reason = Some(format!("canceled by {} before it began", actor.name));
             takeover::finish(&mut kept.run, self.now());
+            kept.run.ways = self.ways(&kept.run).await?;
         }
         let mut telling = Telling::new(self.now(), actor.clone());
         kept.run.version += 1;

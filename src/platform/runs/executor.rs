@@ -10,6 +10,7 @@ use serde_json::json;
 use super::accept::{Noted, blocking};
 use super::copy;
 use super::error::RunError;
+use super::gate::who_asked;
 use super::hand;
 use super::protocol::Ask;
 use super::service::{RunService, save};
@@ -174,7 +175,10 @@ impl RunService {
                     self.prepare(&request, id, &noted, copy, Instant::now()).await?
                 }
             };
-            if kept.run.stood_on != work.stood_on || kept.run.steps.len() != work.steps().len() {
+            // Rules and scripts change while it waits.
+            self.check_bound(&who_asked(&kept.run), &request, &work).await?;
+            let moved = kept.run.stood_on != work.stood_on || kept.run.steps.len() != work.steps().len();
+            if moved || kept.locks != work.locks {
                 self.note_ground(id, &work).await?;
             }
             if let Some(planned) = request.request.as_ref().and_then(|mark| mark.applies) {
@@ -187,7 +191,8 @@ impl RunService {
             // It may be gone because it was canceled in the meantime: then it has noted its own end.
             self.take_over_or_say(id, false).await;
             let why = error.to_string();
-            if let Err(error) = self.end_before(id, Ending::Failed, &why).await {
+            let ending = if matches!(error, RunError::Denied { .. }) { Ending::Denied } else { Ending::Failed };
+            if let Err(error) = self.end_before(id, ending, &why).await {
                 tracing::warn!(run = %id, %error, "a run that could not be started could not be ended");
             }
         }
@@ -225,12 +230,33 @@ impl RunService {
         Ok(commit)
     }
 
-    /// Notes what a run stands on where that is not what it stood on when it was accepted: files change while it waits.
+    /// Notes what a run stands on where that is not what it stood on when it was accepted: files change while it waits. Where
+    /// it locks something else by now, it takes that instead.
+    ///
+    /// # Errors
+    ///
+    /// A lock that others hold: it does not begin then.
     async fn note_ground(&self, id: RunId, work: &Work) -> Result<(), RunError> {
         let folder = self.inner.folder(id);
         let mut tx = self.inner.store.begin().await?;
         let mut kept = tx.run(id).await?;
         let read = kept.run.version;
+        if kept.run.state.is_end() {
+            return Ok(());
+        }
+        let given_back: Vec<LockKey> = kept.locks.iter().filter(|key| !work.locks.contains(key)).cloned().collect();
+        tx.release_locks(id, &given_back).await?;
+        kept.locks.clone_from(&work.locks);
+        if let Err((key, holder)) = tx.take_locks(id, &wanted(&kept, kept.run.state), self.now()).await? {
+            let holder = tx.run(holder).await?.run;
+            return Err(RunError::Invalid {
+                message: format!(
+                    "what it locks changed while it waited, and is not free: {}",
+                    waiting_for(&key, holder.number, holder.state)
+                ),
+                hint: None,
+            });
+        }
         folder.keep_leaves(&work.leaves).map_err(RunError::io("cannot keep the run's configuration"))?;
         kept.run.stood_on = work.stood_on.clone();
         kept.run.workspace = work.workspace.clone();
@@ -247,6 +273,17 @@ impl RunService {
         let Some(hand) = self.inner.hand(id) else {
             return Ok(None);
         };
+        // What was agreed to in a request is compared by the request for as long as it waits.
+        if kept.run.state == RunState::AwaitingConfirmation && kept.run.waiting_for.is_some() {
+            let actor = who_asked(&kept.run);
+            if let Err(error) = self.inner.configurations.may_apply(&actor, &kept.run, &self.plan_json(id)).await {
+                if !matches!(error, RunError::Denied { .. }) {
+                    return Err(error);
+                }
+                self.end_before(id, Ending::Denied, &error.to_string()).await?;
+                return Ok(None);
+            }
+        }
         let mut tx = self.inner.store.begin().await?;
         let kept = tx.run(id).await?;
         let keys = wanted(&kept, RunState::Applying);
@@ -296,8 +333,12 @@ impl RunService {
             return Ok(());
         };
         kept.run.reason = Some(why.to_owned());
+        // Only a request leads on beyond the end.
+        let next = kept.run.next.take().filter(|_| kept.run.request.is_some());
+        kept.run.next = next.or_else(|| takeover::next(&kept.run, ending));
         kept.run.version += 1;
         takeover::finish(&mut kept.run, now);
+        kept.run.ways = self.ways(&kept.run).await?;
         tx.release_locks(id, &kept.locks).await?;
         let mut telling = Telling::new(now, Actor::platform());
         telling.transition(&kept.run, transition, json!({"reason": why}));

@@ -25,6 +25,16 @@ pub(crate) const NEEDED: &str = "approval-needed";
 /// How many of the newest runs of an instance are looked through.
 const LOOKED_AT: u32 = 50;
 
+/// Returns who asked for a run, for what the platform does in their name.
+pub(super) fn who_asked(run: &Run) -> Actor {
+    Actor {
+        name: run.actor.clone(),
+        role: run.role.unwrap_or(Role::Operator),
+        self_attested: run.self_attested,
+        ..Actor::platform()
+    }
+}
+
 impl RunService {
     /// Says yes for whoever said it ahead, once the plan is there to be looked at.
     pub(super) async fn pass_gate(self, id: RunId) {
@@ -35,7 +45,7 @@ impl RunService {
         if kept.run.state != RunState::Checking {
             return;
         }
-        let actor = Actor { name: kept.run.actor, role: Role::Operator, ..Actor::platform() };
+        let actor = who_asked(&kept.run);
         let Err(error) = self.confirm(&actor, &RunRef::Id(id), None).await else { return };
         tracing::info!(run = %id, %error, "the yes that was given ahead does not count");
         if !matches!(error, RunError::Denied { .. })
@@ -118,6 +128,8 @@ impl RunService {
         let mut tx = self.inner.store.begin().await?;
         let mut kept = tx.run(id).await?;
         if kept.run.state == RunState::AwaitingApproval {
+            // Somebody else asked; only then it is sure that it is kept.
+            tx.commit_bookkeeping().await?;
             return Ok(Some(kept.run));
         }
         let (read, now) = (kept.run.version, self.now());
@@ -176,15 +188,18 @@ impl RunService {
             let mut telling = Telling::new(self.now(), Actor::platform());
             telling.transition(&kept.run, transition, json!({"plan": digest, "request": kept.run.request, "by": by}));
             save(tx, &kept, read, telling).await?;
+        } else {
+            tx.commit_bookkeeping().await?;
         }
         self.inner.wake.notify_one();
         Ok(kept.run)
     }
 
-    /// Ends a run that waits for approvals which do not come any more; any other stays as it is.
+    /// Ends a run that waits for approvals which do not come any more, or for a place or a lock while they no longer hold; any
+    /// other stays as it is.
     pub(crate) async fn dismiss(&self, id: RunId, ending: Ending, why: &str) -> Result<(), RunError> {
         match self.inner.store.run(&RunRef::Id(id)).await?.run.state {
-            RunState::AwaitingApproval => self.end_before(id, ending, why).await,
+            RunState::AwaitingApproval | RunState::Queued => self.end_before(id, ending, why).await,
             _ => Ok(()),
         }
     }

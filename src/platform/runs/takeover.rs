@@ -296,7 +296,8 @@ pub(super) fn finish(run: &mut Run, at: Timestamp) {
     }
 }
 
-fn next(run: &Run, ending: Ending) -> Option<String> {
+/// Names the command that leads on from an end.
+pub(super) fn next(run: &Run, ending: Ending) -> Option<String> {
     let again = format!("terrace runs retry {}", run.number);
     match ending {
         Ending::Failed | Ending::Expired | Ending::Stale | Ending::NeedsCredentials => Some(again),

@@ -54,7 +54,16 @@ fn own(run: &Run) -> Vec<WayOn> {
                 format!("terrace runs resolve {}", run.number),
             ));
         }
+        // Its request goes on with a plan of its own.
+        RunState::Stale if run.request.is_some() => {}
         RunState::Stale => ways.push(way("plan again on the state as it is now", again)),
+        RunState::Denied => {
+            if let (true, Some(component), Some(stack)) = (run.has_plan(), &run.component, &run.stack) {
+                let check = quote(&["terrace", "policy", "check", component, "-s", stack].map(str::to_owned));
+                ways.push(way("see which rules stand against it", check));
+            }
+            ways.push(way("once it is allowed, ask for the same again", again));
+        }
         RunState::NeedsCredentials => ways.push(way("once logged in, ask for the same again", again)),
         RunState::Failed | RunState::Canceled | RunState::Expired => {
             ways.extend(resume(run));

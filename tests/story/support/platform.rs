@@ -52,13 +52,16 @@ impl Configuration for Fixed {
                 || AtmosError::new("unknown-instance", format!("no component '{component}' in '{stack}'")),
             )?;
         let pointed = *folder != component;
+        // What somebody edits while a run waits.
+        let edited = std::fs::read_to_string(self.root.join(format!("{stack}-{component}.workspace"))).ok();
+        let workspace = if pointed { format!("{stack}-{component}") } else { stack.to_owned() };
         Ok(RunTarget {
             component: component.to_owned(),
             stack: stack.to_owned(),
             stack_file: stack.to_owned(),
             component_type: "terraform".to_owned(),
             folder: self.root.join("components/terraform").join(folder),
-            workspace: Some(if pointed { format!("{stack}-{component}") } else { stack.to_owned() }),
+            workspace: Some(edited.unwrap_or(workspace)),
             varfile: format!("{stack}-{component}.terraform.tfvars.json"),
             planfile: format!("{stack}-{component}.planfile"),
             command: "terraform".to_owned(),

@@ -125,13 +125,14 @@ impl RunWrites for SqlTx {
     async fn save_run(&mut self, kept: &KeptRun, expected: u64) -> Result<(), PlatformError> {
         let run = &kept.run;
         let done = sqlx::query(
-            "update runs set version = $1, state = $2, ended = $3, taken = $4, document = $5, locks = $6 where id = $7 and version = $8",
+            "update runs set version = $1, state = $2, ended = $3, taken = $4, document = $5, request = $6, locks = $7 where id = $8 and version = $9",
         )
         .bind(whole(run.version))
         .bind(run.state.name())
         .bind(i64::from(run.state.is_end()))
         .bind(whole(kept.taken))
         .bind(json(run)?)
+        .bind(json(&kept.request)?)
         .bind(json(&kept.locks)?)
         .bind(run.id.to_string())
         .bind(whole(expected))
