@@ -206,13 +206,13 @@ async fn item_5_what_no_plan_binds_locks_every_state_of_its_stack() {
         strict(root);
         std::fs::write(root.join("stacks/workflows/hold.yaml"), workflows).expect("written");
     });
-    let mut hold = RunRequest {
+    let mut asked = RunRequest {
         workflow: Some("hold".into()),
         workflow_file: Some("hold.yaml".into()),
         ..RunRequest::new(RunKind::Workflow)
     };
-    hold.env = asks(RunKind::Plan, "network", "plat-ue2-dev").env;
-    let hold = served.client.start_run(&hold, None).await.expect("accepted");
+    asked.env = asks(RunKind::Plan, "network", "plat-ue2-dev").env;
+    let hold = served.client.start_run(&asked, None).await.expect("accepted");
     served.until(&hold, RunState::Running).await;
     let other =
         served.client.start_run(&asks(RunKind::Apply, "network", "plat-ue2-dev"), None).await.expect("accepted");
@@ -227,6 +227,16 @@ async fn item_5_what_no_plan_binds_locks_every_state_of_its_stack() {
     std::fs::write(served.root().join("go"), "").expect("written");
     assert_eq!(served.end(&hold).await.state, RunState::Succeeded);
     served.until(&other, RunState::AwaitingConfirmation).await;
+    // Rules that changed while it waited hold when its turn comes.
+    let again = served.client.start_run(&asked, None).await.expect("accepted");
+    let waits = served.wait(&again, "it waits", |run| run.waiting_for.is_some()).await;
+    std::fs::create_dir_all(served.root().join("platform/policies")).expect("made");
+    let closed = "package terrace.run.closed\n\nimport rego.v1\n\ndeny contains \"closed for the night\"\n";
+    std::fs::write(served.root().join("platform/policies/closed.rego"), closed).expect("written");
+    served.client.cancel(RunRef::Id(other.id)).await.expect("canceled");
+    let denied = served.end(&waits).await;
+    assert_eq!((denied.state, denied.commands.len()), (RunState::Denied, 0), "{denied:#?}");
+    assert!(denied.reason.as_deref().is_some_and(|why| why.contains("closed for the night")), "{denied:#?}");
 }
 
 /// 1, 2, 4: a state that moved on, rules that changed and a plan that was swapped each void it; the run ends, and the request
@@ -282,6 +292,45 @@ async fn item_2_what_changed_ends_the_run_and_the_request_plans_again() {
     assert_ne!(after.state, RequestState::Failed, "it is planned again by itself: {after:#?}");
 }
 
+/// 2: what changes after everybody agreed, while the run waits for a lock, voids it as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn item_2_what_changes_while_an_approved_run_waits_voids_it() {
+    if no_terraform() {
+        return;
+    }
+    let served = Served::start_after(strict);
+    let mara = served.person("mara", Role::Approver).await;
+    let (run, request) = apply(&served, "network").await;
+    // It holds the state until somebody answers.
+    let holder =
+        served.client.start_run(&asks(RunKind::Apply, "network", "plat-ue2-prod"), None).await.expect("accepted");
+    served.until(&holder, RunState::AwaitingConfirmation).await;
+    yes(&mara, &request).await.expect("agreed");
+    let held = format!("held by #{}", holder.number);
+    let waits = |run: &Run| run.waiting_for.as_deref().is_some_and(|why| why.contains(&held));
+    let waiting = served.wait(&run, "it waits for the state", waits).await;
+    assert_eq!((waiting.state, waiting.confirmed_by.as_deref()), (RunState::AwaitingApproval, Some("mara")));
+    std::fs::create_dir_all(served.root().join("platform/policies")).expect("made");
+    std::fs::write(
+        served.root().join("platform/policies/more.rego"),
+        "package terrace.plan.more\n\nimport rego.v1\n\nwarn contains \"look twice\" if input.instance.component == \"network\"\n",
+    )
+    .expect("written");
+    let ended = served.end(&run).await;
+    assert_eq!(ended.state, RunState::Stale, "{ended:#?}");
+    assert!(ended.reason.as_deref().is_some_and(|why| why.contains("the policies changed")), "{ended:#?}");
+    assert!(ended.commands.iter().all(|command| command.step != "apply"), "{ended:#?}");
+    let began = std::time::Instant::now();
+    loop {
+        let now = rest(&served, request.number).await;
+        if now.state == RequestState::PendingApproval && now.agreed().is_empty() {
+            break;
+        }
+        assert!(began.elapsed() < crate::support::host::DEADLINE, "it is planned again by itself: {now:#?}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
 /// A run ends with its request, and a request with its run, whoever goes first; also over a platform that is killed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_waits_ends_with_its_request_and_outlives_the_platform() {
@@ -296,6 +345,18 @@ async fn a_run_that_waits_ends_with_its_request_and_outlives_the_platform() {
     let ended = served.end(&run).await;
     assert_eq!(ended.state, RunState::Rejected, "{ended:#?}");
     assert_eq!(ended.reason.as_deref(), Some("rejected by mara: not today"));
+    // Its supervisor is told after it has ended, and how much it wrote is known all the same.
+    let log = std::fs::read(served.state().join("runs").join(run.id.to_string()).join("log")).expect("a log");
+    let lines = u64::try_from(log.iter().filter(|byte| **byte == b'\n').count()).expect("few");
+    let began = std::time::Instant::now();
+    loop {
+        let now = served.client.run(RunRef::Id(run.id)).await.expect("there");
+        if now.log_lines == lines && now.log_bytes == log.len() as u64 {
+            break;
+        }
+        assert!(began.elapsed() < crate::support::host::DEADLINE, "{lines} lines: {now:#?}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
 
     let (run, request) = apply(&served, "network").await;
     served.client.withdraw_request(request.number).await.expect("withdrawn");

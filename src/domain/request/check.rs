@@ -173,6 +173,9 @@ fn first() -> usize {
 }
 
 impl Binding {
+    /// What [`Binding::differences`] calls the plans.
+    pub const PLAN: &str = "the plan";
+
     /// Returns the digest that a decision names.
     #[must_use]
     pub fn digest(&self) -> Digest {
@@ -186,7 +189,7 @@ impl Binding {
         [
             (self.revision != other.revision, "the revision"),
             (self.commit != other.commit, "the commit"),
-            (self.plans != other.plans, "the plan"),
+            (self.plans != other.plans, Self::PLAN),
             (self.policy != other.policy, "the policies"),
             (self.estimate != other.estimate, "the price"),
             (self.variables != other.variables, "the variables"),

@@ -1,5 +1,7 @@
 //! Carrying out what was approved: exactly those plans, then the merge, then what its owner needs.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::check::{digest_of, load, requester};
@@ -10,18 +12,27 @@ use super::unbound::{self, Reading};
 use super::{RequestService, tree_of};
 use crate::atmos::Estate;
 use crate::domain::golden_path::InstanceAction;
-use crate::domain::id::Digest;
+use crate::domain::id::{Digest, RunRef};
 use crate::domain::policy::Outcome;
 use crate::domain::request::{AppliedInstance, Binding, Check, CheckedPlan, DeliveredOutput, Request, Step, Wish};
+use crate::domain::run::machine::Ending;
 use crate::domain::run::{RequestMark, Run, RunKind, RunRequest, RunState};
 use crate::platform::PlatformError;
 use crate::platform::audit::Actor;
 use crate::platform::estimates;
 use crate::platform::reviews;
 
+/// How often is looked at a run that waits, besides when something happens.
+const LOOK: Duration = Duration::from_secs(2);
+
 impl RequestService {
     /// Names what of a request has changed since it was judged; `None` where nothing has.
     pub(super) async fn changed(&self, request: &Request, check: &Check) -> Result<Option<String>, RequestError> {
+        let differences = self.differences(request, check).await?;
+        Ok((!differences.is_empty()).then(|| differences.join(" and ")))
+    }
+
+    async fn differences(&self, request: &Request, check: &Check) -> Result<Vec<&'static str>, RequestError> {
         let snapshot = self.inner.estate.current().await?;
         let bundle = load(&snapshot).await?;
         let (runs, branch, check) = (self.inner.runs.clone(), request.branch(), check.clone());
@@ -68,8 +79,36 @@ impl RequestService {
             };
             was.differences(&now)
         });
-        let differences = looking.await.map_err(|error| PlatformError::Interrupted(error.to_string()))?;
-        Ok((!differences.is_empty()).then(|| differences.join(" and ")))
+        Ok(looking.await.map_err(|error| PlatformError::Interrupted(error.to_string()))?)
+    }
+
+    /// Waits until a run has ended that applies an approved plan. While it waits for a lock or a place everything but the plan,
+    /// which is its own by now, is compared as before it began: what changed ends it, and is returned.
+    async fn end_unless_changed(
+        &self,
+        request: &Request,
+        check: &Check,
+        run: &Run,
+    ) -> Result<(Run, Option<String>), RequestError> {
+        let mut bell = self.inner.store.bell().subscribe();
+        loop {
+            let now = self.inner.runs.get(&RunRef::Id(run.id)).await?;
+            if now.state.is_end() {
+                return Ok((now, None));
+            }
+            if now.waiting_for.is_some() {
+                let mut differences = self.differences(request, check).await?;
+                differences.retain(|what| *what != Binding::PLAN);
+                if !differences.is_empty() {
+                    let why = format!("{} changed while it waited", differences.join(" and "));
+                    self.inner.runs.dismiss(run.id, Ending::Stale, &why).await?;
+                    let ended = self.end_of(&now).await?;
+                    let voided = ended.state == RunState::Stale;
+                    return Ok((ended, voided.then_some(why)));
+                }
+            }
+            drop(tokio::time::timeout(LOOK, bell.changed()).await);
+        }
     }
 
     /// Looks at everything again, and begins to carry it out.
@@ -139,16 +178,15 @@ impl RequestService {
             return self.step(&platform, request.number, step, json!({})).await.map(drop);
         }
         for plan in &check.plans {
-            let run = self.apply(request, check, plan).await?;
+            let (run, changed) = self.apply(request, check, plan).await?;
             match run.state {
                 RunState::Succeeded | RunState::NoChanges => {
                     self.note_applied(request.number, check, plan, &run).await?
                 }
                 RunState::Stale => {
-                    let reason = format!(
-                        "the state of {} moved on after the plan was made (run #{}): nothing was applied",
-                        plan.instance, run.number
-                    );
+                    let what = changed
+                        .unwrap_or_else(|| format!("the state of {} moved on after the plan was made", plan.instance));
+                    let reason = format!("{what} (run #{}): nothing was applied", run.number);
                     let detail = json!({"run": run.id, "reason": reason});
                     let again =
                         self.step(&platform, request.number, Step::Void { reason: reason.clone() }, detail.clone());
@@ -258,7 +296,12 @@ impl RequestService {
     }
 
     /// Applies one approved plan: the run that does is found again, or started once.
-    async fn apply(&self, request: &Request, check: &Check, plan: &CheckedPlan) -> Result<Run, RequestError> {
+    async fn apply(
+        &self,
+        request: &Request,
+        check: &Check,
+        plan: &CheckedPlan,
+    ) -> Result<(Run, Option<String>), RequestError> {
         let waits = request.waiting_run() == Some(plan.run);
         let run = match self.carrying(request, plan).await? {
             Some(run) => run,
@@ -283,7 +326,7 @@ impl RequestService {
             let detail = json!({"run": run.id, "plan": plan.digest});
             self.step(&Actor::platform(), request.number, Step::Run(run.id), detail).await?;
         }
-        self.end_of(&run).await
+        self.end_unless_changed(request, check, &run).await
     }
 
     /// Notes that a plan is applied, once, with what its owner needs.
