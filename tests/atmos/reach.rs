@@ -203,3 +203,23 @@ fn what_templates_make_of_a_change_counts() {
     let settings = it.settings.as_ref().expect("asked for");
     assert_eq!((&settings["label"], &settings["other"]), (&json!("1"), &json!("{{ atmos.Component \"x\" .stack }}")));
 }
+
+/// A changed file of SOPS secrets reaches who declares one of them, by the path that its provider gives it.
+#[test]
+fn files_of_secrets_reach_who_declares_them() {
+    let stack = "vars: {stage: dev}\n\
+                 secrets:\n  providers:\n    own: {kind: sops/age, spec: {}}\n    by_name: {kind: sops/age, spec: {file: 'sops/{{ .atmos_component | upper }}.yaml'}}\n  \
+                 vars: {shared: {sops: own}}\n\
+                 components:\n  terraform:\n    one: {secrets: {vars: {mine: {sops: own}}}}\n    \
+                 two: {secrets: {vars: {named: {sops: by_name}}}}\n    three: {secrets: {vars: {kept: {store: vault}}}}\n";
+    let after = [("stacks/deploy/dev.yaml", stack)];
+    let changed = |files: &[&str]| {
+        let found = reached(stack, &after, files, &Options::default());
+        found.iter().map(|one| format!("{} {} {}", one["component"], one["affected"], one["file"])).collect::<Vec<_>>()
+    };
+    assert_eq!(changed(&["secrets/dev.one.enc.yaml"]), ["\"one\" \"secret.file\" \"secrets/dev.one.enc.yaml\""]);
+    assert_eq!(changed(&["sops/TWO.yaml"]), ["\"two\" \"secret.file\" \"sops/TWO.yaml\""]);
+    let all = changed(&["secrets/dev.enc.yaml"]);
+    assert_eq!(all.len(), 3, "{all:?}");
+    assert!(changed(&["secrets/dev.three.enc.yaml"]).is_empty());
+}

@@ -3,10 +3,11 @@
 //! Two resolved estates are compared section by section, and the files that changed are looked for in the components'
 //! folders, their local modules, and the files and folders that `dependencies` names. The reasons, their order, and which
 //! files are looked at were read in Atmos' `internal/exec/describe_affected_*.go` (2026-08). [`dependents`] adds what needs
-//! an instance, [`names`] what Spacelift and Atlantis call it.
+//! an instance, [`names`] what Spacelift and Atlantis call it, [`secrets`] the files of its secrets.
 
 mod dependents;
 mod names;
+mod secrets;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -45,6 +46,9 @@ const HELM: [&str; 10] =
 const TYPES: [&str; 5] = ["terraform", "helmfile", "packer", "kubernetes", "helm"];
 /// The types whose deletion Atmos tells.
 const DELETED: [&str; 3] = ["terraform", "helmfile", "packer"];
+
+/// The reason of a changed file that holds secrets.
+const SECRET: &str = "secret.file";
 
 /// How affected instances are told.
 #[derive(Debug, Clone, Default)]
@@ -112,6 +116,12 @@ fn metadata<'a>(instance: &'a Instance, name: &str) -> Option<&'a Node> {
     instance.sections.get("metadata").and_then(|m| m.get(name))
 }
 
+/// Returns the files and folders that an instance names, each with its reason, in the order in which Atmos looks.
+fn named_files(estate: &Estate, instance: &Instance) -> Vec<(String, String)> {
+    let secrets = secrets::files(estate, instance).into_iter().map(|path| (SECRET.to_owned(), path));
+    depends::files(instance).into_iter().chain(secrets).collect()
+}
+
 fn settings(estate: &Estate, instance: &Instance) -> serde_json::Value {
     Side(estate, instance).section("settings").map_or_else(|| serde_json::json!({}), |node| node.to_json())
 }
@@ -176,9 +186,9 @@ impl Job<'_> {
         out
     }
 
-    /// Returns the changes of the first file or folder of `dependencies` that has any.
+    /// Returns the changes of the first file or folder that has any: of `dependencies`, or with secrets in it.
     fn file(&self, new: &Instance) -> Vec<Cause> {
-        for (kind, path) in depends::files(new) {
+        for (kind, path) in named_files(self.head, new) {
             // Atmos takes both as patterns.
             let place = clean(&self.head.root().join(&path)).to_string_lossy().into_owned();
             let pattern = if kind == "folder" { format!("{place}/**") } else { place };
@@ -290,20 +300,19 @@ fn tell(estate: &Estate, instance: &Instance, causes: Vec<Cause>) -> Option<Affe
         }
     }
     let first = all.first()?.clone();
-    // Atmos names the file or folder of `dependencies` only where it is the first reason.
-    let named = |kind: &str| {
+    // Atmos names the file or folder only where it is the first reason.
+    let named = |kinds: &[&str]| {
         let hit = causes.iter().find(|cause| cause.reason == first).and_then(|cause| cause.file.clone())?;
-        depends::files(instance).into_iter().filter(|(k, _)| first == kind && k == kind).map(|(_, path)| path).find(
-            |path| {
-                let place = clean(Path::new(path)).to_string_lossy().into_owned();
-                let pattern = if kind == "folder" { format!("{place}/**") } else { place };
-                glob::compile(&pattern).is_some_and(|pattern| pattern.is_match(&hit))
-            },
-        )
+        let of_kind = |kind: &str| kinds.contains(&kind) && kind == first;
+        named_files(estate, instance).into_iter().filter(|(kind, _)| of_kind(kind)).map(|(_, path)| path).find(|path| {
+            let place = clean(Path::new(path)).to_string_lossy().into_owned();
+            let pattern = if first == "folder" { format!("{place}/**") } else { place };
+            glob::compile(&pattern).is_some_and(|pattern| pattern.is_match(&hit))
+        })
     };
     Some(Affected {
-        file: named("file").unwrap_or_default(),
-        folder: named("folder").unwrap_or_default(),
+        file: named(&["file", SECRET]).unwrap_or_default(),
+        folder: named(&["folder"]).unwrap_or_default(),
         affected: first.clone(),
         affected_all: all,
         causes: causes.clone(),
