@@ -23,7 +23,7 @@ pub(crate) struct Explain {
     /// The stack file, where two make one stack name
     #[arg(long, value_name = "FILE")]
     stack_file: Option<String>,
-    /// Only what stands at or below this path: vars.tags, or a JSON list where a key has dots
+    /// Only what stands at or below this path: vars.tags, or a JSON list where keys with dots leave it open
     #[arg(long)]
     path: Option<String>,
 }
@@ -55,6 +55,12 @@ impl Explain {
                 return Ok(explanation);
             }
         }
+        // Keys may have dots: then the path is taken as the list shows it, or with its quotes left out.
+        let mut all = self.ask(client, None).await?;
+        all.values.retain(|value| stands_below(&value.path, path));
+        if !all.values.is_empty() {
+            return Ok(all);
+        }
         let failure = Failure::usage(format!("nothing stands at '{path}'"));
         for reading in readings {
             let in_vars: Vec<PathSegment> = std::iter::once(PathSegment::Key("vars".into())).chain(reading).collect();
@@ -64,6 +70,17 @@ impl Explain {
         }
         Err(failure.hint("a path begins with its section, as in vars.size; without --path, every value is listed"))
     }
+}
+
+/// Tells whether a value stands at or below a path as it is shown, keys with dots in quotes or not.
+fn stands_below(value: &[PathSegment], path: &str) -> bool {
+    let bare = value.iter().map(|segment| match segment {
+        PathSegment::Key(key) => key.clone(),
+        PathSegment::Index(index) => index.to_string(),
+    });
+    let bare = bare.collect::<Vec<_>>().join(".");
+    let below = |text: &str| text.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    below(&bare) || below(&dotted(value))
 }
 
 fn readings(path: &str) -> Result<Vec<Vec<PathSegment>>, Failure> {
@@ -166,5 +183,17 @@ mod tests {
         );
         assert_eq!(readings(r#"["vars", "a.b", 1]"#).unwrap(), [vec![key("vars"), key("a.b"), PathSegment::Index(1)]]);
         assert!(readings("[vars").is_err());
+    }
+
+    #[test]
+    fn keys_with_dots_are_found_as_they_are_shown() {
+        let key = |key: &str| PathSegment::Key(key.to_owned());
+        let value = [key("vars"), key("a.b"), key("c.d"), PathSegment::Index(0)];
+        for path in ["vars", "vars.a.b", "vars.a.b.c.d", "vars.\"a.b\"", "vars.\"a.b\".\"c.d\".0", "vars.a.b.c.d.0"] {
+            assert!(stands_below(&value, path), "{path}");
+        }
+        for path in ["", "var", "vars.a.bc", "vars.\"a.b\".c", "a.b"] {
+            assert!(!stands_below(&value, path), "{path}");
+        }
     }
 }

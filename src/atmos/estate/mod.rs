@@ -254,36 +254,33 @@ impl Estate {
     /// # Errors
     /// Where there is none (with what was perhaps meant), or more than one and `stack_file` does not say which.
     pub fn find(&self, component: &str, stack: &str, stack_file: Option<&str>) -> Result<InstanceId, AtmosError> {
-        let fits = |id: &InstanceId| {
-            self.at(*id).is_some_and(|(s, i)| {
-                let file = self.shown(&s.path);
-                i.name.as_str() == component
-                    && (i.stack.as_str() == stack || s.file.as_str() == stack)
-                    && stack_file.is_none_or(|f| f == file || f == s.file.as_str())
-            })
-        };
-        let found: Vec<InstanceId> = self.ids().filter(fits).collect();
+        let found = self.makers(component, stack, stack_file);
         match found.as_slice() {
-            [id] => Ok(*id),
-            [] => Err(self.unknown(component, stack)),
-            _ => {
-                let files: Vec<String> =
-                    found.iter().filter_map(|id| self.at(*id)).map(|(s, _)| self.shown(&s.path)).collect();
-                Err(AtmosError::new(
-                    "ambiguous-instance",
-                    format!(
-                        "'{component}' in stack '{stack}' is written by {} stack files: {}",
-                        files.len(),
-                        files.join(", ")
-                    ),
-                )
-                .hint("name one with --stack-file"))
-            }
+            [(id, _)] => Ok(*id),
+            [] => Err(self.unknown(component, stack, stack_file)),
+            _ => Err(AtmosError::new("ambiguous-instance", written_by(component, stack, &found))
+                .hint("name one with --stack-file")),
         }
     }
 
-    fn unknown(&self, component: &str, stack: &str) -> AtmosError {
+    /// Returns the instances of that component in that stack, each with its stack file.
+    fn makers(&self, component: &str, stack: &str, stack_file: Option<&str>) -> Vec<(InstanceId, String)> {
+        let made = |id: InstanceId| {
+            let (s, i) = self.at(id)?;
+            let fits = i.name.as_str() == component && (i.stack.as_str() == stack || s.file.as_str() == stack);
+            let file = fits.then(|| self.shown(&s.path))?;
+            stack_file.is_none_or(|wanted| wanted == file || wanted == s.file.as_str()).then_some((id, file))
+        };
+        self.ids().filter_map(made).collect()
+    }
+
+    fn unknown(&self, component: &str, stack: &str, stack_file: Option<&str>) -> AtmosError {
         let all = || self.ids().filter_map(|id| self.at(id));
+        let others = self.makers(component, stack, None);
+        if let (Some(file), false) = (stack_file, others.is_empty()) {
+            let message = format!("the stack file '{file}' makes no '{component}' in stack '{stack}'");
+            return AtmosError::new("unknown-stack-file", message).hint(written_by(component, stack, &others));
+        }
         if all().any(|(s, i)| i.stack.as_str() == stack || s.file.as_str() == stack) {
             let here = all().filter(|(_, i)| i.stack.as_str() == stack).map(|(_, i)| i.name.as_str().to_owned());
             let error = AtmosError::new("unknown-component", format!("stack '{stack}' has no component '{component}'"));
@@ -379,4 +376,11 @@ impl Estate {
         let (stack, instance) = self.at(id)?;
         Some(runs::target(stack, instance, self.config()))
     }
+}
+
+/// Says which stack files make a component in a stack.
+fn written_by(component: &str, stack: &str, found: &[(InstanceId, String)]) -> String {
+    let files: Vec<&str> = found.iter().map(|(_, file)| file.as_str()).collect();
+    let count = if files.len() == 1 { String::new() } else { format!("{} stack files: ", files.len()) };
+    format!("'{component}' in stack '{stack}' is written by {count}{}", files.join(", "))
 }
