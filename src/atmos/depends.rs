@@ -22,11 +22,15 @@ pub(super) fn dependencies(all: &[&Instance], render: Render<'_>) -> Vec<Depende
     }
     for instance in all {
         let listed = instance.sections.get("dependencies").and_then(|d| d.get("components"));
-        for item in listed.and_then(Node::list).unwrap_or_default() {
+        let listed: Vec<&Node> =
+            listed.and_then(Node::list).unwrap_or_default().iter().filter(|item| is_component(item)).collect();
+        for item in &listed {
             out.extend(edge(&named, instance, item, DependencyKind::Dependencies, render));
         }
         let depends = instance.sections.get("settings").and_then(|s| s.get("depends_on"));
         let items: Vec<&Node> = match depends.map(Node::value) {
+            // Atmos orders by what is deprecated only where `dependencies` names no component.
+            _ if !listed.is_empty() => Vec::new(),
             Some(Value::List(l)) => l.iter().collect(),
             Some(Value::Map(m)) => m.entries().iter().map(|(_, item)| item).collect(),
             _ => Vec::new(),
@@ -91,6 +95,13 @@ fn depends_on(instance: &Instance) -> &[(Key, Node)] {
         _ => false,
     });
     if fits { entries } else { &[] }
+}
+
+/// Tells whether an entry of `dependencies.components` names a component, and not a file or folder.
+fn is_component(item: &Node) -> bool {
+    let text = |key: &str| item.get(key).and_then(Node::str).filter(|text| !text.is_empty());
+    let is_path = matches!(text("kind"), Some("file" | "folder"));
+    !is_path && (item.str().is_some() || text("component").or_else(|| text("name")).is_some())
 }
 
 /// Tells whether Atmos can read a section of dependencies: where one entry is not as it must be, it takes none.
