@@ -342,3 +342,42 @@ fn a_store_that_atmos_cannot_make_is_said() {
     }
     assert_eq!(messages.len(), 4);
 }
+
+/// What is asked for in a file that does not make it is told with the file that does.
+#[test]
+fn a_stack_file_that_does_not_make_an_instance_is_named() {
+    let small = Small::of(&[("stacks/deploy/a.yaml", IT), ("stacks/deploy/b.yaml", "vars: {stage: other}\n")]);
+    let estate = small.open();
+    assert!(estate.find("it", "dev", Some("deploy/a")).is_ok());
+    let error = estate.find("it", "dev", Some("deploy/b")).expect_err("made elsewhere");
+    assert_eq!(error.message, "the stack file 'deploy/b' makes no 'it' in stack 'dev'");
+    assert_eq!(error.hint.as_deref(), Some("'it' in stack 'dev' is written by stacks/deploy/a.yaml"));
+    assert_eq!(estate.find("it", "nowhere", Some("deploy/b")).expect_err("no stack").code, "unknown-stack");
+}
+
+/// `settings.depends_on` orders nothing where `dependencies` names a component; files and folders are none.
+#[test]
+fn dependencies_replace_what_is_deprecated() {
+    let stack = "vars: {stage: dev}\ncomponents:\n  terraform:\n    a: {}\n    b: {}\n    \
+                 new: {dependencies: {components: [{component: a}]}, settings: {depends_on: {1: {component: b}}}}\n    \
+                 file: {dependencies: {components: [{kind: file, path: x.txt}]}, settings: {depends_on: {1: {component: b}}}}\n    \
+                 old: {settings: {depends_on: [a, {component: b}]}}\n";
+    let estate = Small::of(&[("stacks/deploy/a.yaml", stack)]).open();
+    let edges: Vec<String> =
+        estate.dependencies().iter().map(|edge| format!("{} {}", edge.from.component, edge.to.component)).collect();
+    assert_eq!(edges, ["file b", "new a", "old a", "old b"]);
+}
+
+/// gomplate's functions stand beside sprig's in every template that Atmos renders by itself.
+#[test]
+fn templates_know_gomplate() {
+    let stack = "import:\n  - path: mixins/it\n    context: {tags: {team: a, cost: '1'}, name: Big Api, version: v1.4.2}\nvars: {stage: dev}\n";
+    let mixin = "components:\n  terraform:\n    it:\n      vars:\n        slug: {{ strings.KebabCase .name | strings.ToLower }}\n        \
+                 modern: {{ semverCompare \">=1.4\" .version }}\n        keys: {{ coll.Keys .tags | toJSON }}\n        \
+                 tags:\n{{ toYAML .tags | strings.Indent 10 }}\n        team: {{ required \"a team\" .tags.team }}\n";
+    let small = Small::of(&[("stacks/deploy/a.yaml", stack), ("stacks/mixins/it.yaml.tmpl", mixin)]);
+    let expected = json!({
+        "slug": "big-api", "modern": true, "keys": ["cost", "team"], "tags": {"team": "a", "cost": "1"}, "team": "a", "stage": "dev",
+    });
+    assert_eq!(small.vars(), expected);
+}

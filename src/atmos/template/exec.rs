@@ -1,6 +1,6 @@
 //! Executes a parsed template over data: Go's rules for fields, variables, arguments and missing keys, with its words.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, rc::Rc};
 
 use super::{
     MissingKey, TemplateOptions,
@@ -9,6 +9,7 @@ use super::{
     node::{Branch, Command, Expr, ExprKind, Node, Pipe},
     print,
     value::Value,
+    version::Field,
 };
 
 /// How deep templates may call each other (Go: 100,000), counting their blocks.
@@ -324,7 +325,8 @@ impl<'t> Exec<'t> {
             ExprKind::Variable(names) => self.variable(first, names, has_args),
             ExprKind::Identifier(name) => {
                 self.at = At::Expr(first);
-                self.call(name, At::Command(command), &command.args[1..], dot, piped)
+                let node = if name.contains('.') { At::Expr(first) } else { At::Command(command) };
+                self.call(name, node, &command.args[1..], dot, piped)
             }
             ExprKind::Pipe(pipe) => {
                 self.no_arguments(first, has_args)?;
@@ -425,6 +427,15 @@ impl<'t> Exec<'t> {
                     }
                     None => Value::Missing,
                 },
+                Value::Version(version) => match version.field(field) {
+                    Some(_) if last && has_args => {
+                        return self.error(format!("wrong number of args for {field}: want 0 got 1"));
+                    }
+                    Some(Field::Number(number)) => Value::Uint(number),
+                    Some(Field::Text(text)) => Value::str(text),
+                    Some(Field::Version(version)) => Value::Version(Rc::new(version)),
+                    None => return self.error(format!("can't evaluate field {field} in type *semver.Version")),
+                },
                 other => {
                     let type_name = if i == 0 && !is_item { other.type_name() } else { "interface {}" };
                     return self.error(format!("can't evaluate field {field} in type {type_name}"));
@@ -443,12 +454,14 @@ impl<'t> Exec<'t> {
         };
         let count = args.len() + usize::from(piped.is_some());
         let wanted = function.params.len();
+        // A method goes by its own name, without its namespace.
+        let called = name.rsplit('.').next().unwrap_or(name);
         if function.rest.is_some() && count < wanted {
             let got = args.len();
-            return self.error(format!("wrong number of args for {name}: want at least {wanted} got {got}"));
+            return self.error(format!("wrong number of args for {called}: want at least {wanted} got {got}"));
         }
         if function.rest.is_none() && count != wanted {
-            return self.error(format!("wrong number of args for {name}: want {wanted} got {count}"));
+            return self.error(format!("wrong number of args for {called}: want {wanted} got {count}"));
         }
         let param = |i: usize| function.params.get(i).copied().or(function.rest).unwrap_or(Param::Any);
         let mut values = Vec::with_capacity(count);
@@ -478,7 +491,8 @@ impl<'t> Exec<'t> {
             Err(message) => {
                 self.at = node;
                 let name = function.name;
-                self.failed(Some(name), format!("error calling {name}: {message}"))
+                let method = name.rsplit('.').next().unwrap_or(name);
+                self.failed(Some(name), format!("error calling {method}: {message}"))
             }
         }
     }

@@ -1,12 +1,12 @@
-//! The table of functions: what Go's templates bring, and what sprig (version 3) adds, but for those whose answer is
-//! never the same twice (dates, random values, keys, look-ups of names).
+//! The table of functions: what Go's templates bring, and what gomplate and sprig (both version 3) add, but for those
+//! whose answer is never the same twice (dates, random values, keys, look-ups of names) or comes from outside.
 
 use std::{
     collections::{BTreeMap, HashMap},
     sync::LazyLock,
 };
 
-use super::{budget::Budget, builtins, sprig, value::Value};
+use super::{budget::Budget, builtins, gomplate, sprig, value::Value};
 
 /// The Go type of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,9 @@ pub(super) const fn variadic(name: &'static str, params: &'static [Param], rest:
 }
 
 static TABLE: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::new(|| {
-    let tables = [builtins::TABLE].into_iter().chain(sprig::TABLES.iter().copied());
+    // Where sprig and gomplate have one name, Atmos takes sprig's.
+    let tables = [builtins::TABLE].into_iter().chain(gomplate::TABLES.iter().copied());
+    let tables = tables.chain(sprig::TABLES.iter().copied());
     tables.flatten().map(|function| (function.name, function)).collect()
 });
 

@@ -10,6 +10,7 @@ mod budget;
 mod builtins;
 mod exec;
 mod functions;
+mod gomplate;
 mod lex;
 mod literal;
 mod node;
@@ -20,6 +21,7 @@ mod sprig;
 #[cfg(test)]
 mod tests;
 mod value;
+mod version;
 
 use std::{collections::BTreeMap, sync::Arc};
 

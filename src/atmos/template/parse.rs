@@ -466,13 +466,18 @@ impl<'a> Parser<'a> {
 
     fn term(&mut self) -> Parse<Option<Expr>> {
         let token = self.take_word();
-        let pos = token.pos;
+        let mut pos = token.pos;
         let kind = match token.kind {
             Kind::Identifier => {
-                if !functions::exists(&token.text) {
+                if let Some(method) = self.method(&token) {
+                    // Go's errors about methods point at the dot.
+                    pos += token.text.len();
+                    ExprKind::Identifier(method)
+                } else if functions::exists(&token.text) {
+                    ExprKind::Identifier(token.text.as_ref().into())
+                } else {
                     return self.undefined(&token);
                 }
-                ExprKind::Identifier(token.text.as_ref().into())
             }
             Kind::Dot => ExprKind::Dot,
             Kind::Nil => ExprKind::Nil,
@@ -507,6 +512,19 @@ impl<'a> Parser<'a> {
             }
         };
         Ok(Some(Expr { pos, kind }))
+    }
+
+    /// Takes the field after a namespace (`strings.ToUpper`) where both together are a function.
+    fn method(&mut self, namespace: &Token<'a>) -> Option<Box<str>> {
+        let field = self.peek();
+        if field.kind != Kind::Field {
+            return None;
+        }
+        let name = [namespace.text.as_ref(), field.text.as_ref()].concat();
+        functions::exists(&name).then(|| {
+            self.at += 1;
+            name.into()
+        })
     }
 
     /// Refuses a function that doesn't exist, with the fields of a namespace (`atmos.Component`) in its name.

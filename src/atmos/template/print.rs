@@ -68,6 +68,7 @@ fn plain(out: &mut Bounded, value: &Value, top: bool, depth: usize) -> Printed {
         Value::Uint(value) => out.push(&value.to_string()),
         Value::Float(value) => out.push(&float_g(*value, None, false)),
         Value::Str(text) => out.push(text),
+        Value::Version(version) => out.push(&version.to_string()),
         Value::List(list) => {
             out.push("[")?;
             for (i, item) in list.items().iter().enumerate() {

@@ -184,6 +184,7 @@ fn one(out: &mut Bounded, arg: &Value, verb: char, spec: &Spec, depth: usize) ->
         }
         (Value::Bool(value), 'v' | 't') => pad(out, if *value { "true" } else { "false" }, spec),
         (Value::Str(text), _) => string(out, text, verb, spec),
+        (Value::Version(version), _) => string(out, &version.to_string(), verb, spec),
         (Value::Int(value) | Value::Int64(value), _) => integer(out, i128::from(*value), arg, verb, spec),
         (Value::Uint(value), _) => integer(out, i128::from(*value), arg, verb, spec),
         (Value::Float(value), _) => float(out, *value, arg, verb, spec),

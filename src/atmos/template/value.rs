@@ -7,6 +7,8 @@ use std::{cell::RefCell, collections::BTreeMap, mem, rc::Rc};
 
 use serde_json::Value as Json;
 
+use super::version::Version;
+
 /// How deep a value may nest before it is refused (printing, copying, comparing, encoding).
 pub(super) const MAX_DEPTH: usize = 500;
 
@@ -28,6 +30,8 @@ pub(super) enum Value {
     Str(Rc<str>),
     List(Rc<List>),
     Map(Rc<Map>),
+    /// What `semver` answers: a pointer with methods in Go.
+    Version(Rc<Version>),
 }
 
 /// The items of a list; never changed once made.
@@ -137,6 +141,7 @@ impl Value {
             Self::Str(value) => !value.is_empty(),
             Self::List(value) => !value.items().is_empty(),
             Self::Map(value) => value.len() > 0,
+            Self::Version(_) => true,
         }
     }
 
@@ -152,6 +157,7 @@ impl Value {
             Self::Str(_) => "string",
             Self::List(_) => "[]interface {}",
             Self::Map(_) => "map[string]interface {}",
+            Self::Version(_) => "*semver.Version",
         }
     }
 
@@ -161,6 +167,7 @@ impl Value {
             Self::Missing | Self::Nil => "invalid",
             Self::List(_) => "slice",
             Self::Map(_) => "map",
+            Self::Version(_) => "ptr",
             other => other.type_name(),
         }
     }

@@ -82,6 +82,15 @@ impl Reader<'_> {
     }
 }
 
+/// Writes a value as a text of its own that reads back as the same: block style, everything indented by two.
+pub(super) fn write(value: &serde_json::Value) -> String {
+    let habits = print::Habits { step: 2, list_step: 2, line_end: "\n" };
+    match value {
+        serde_json::Value::Object(_) | serde_json::Value::Array(_) => format!("{}\n", print::item(value, 0, habits)),
+        other => format!("{}\n", print::flow(other, print::Quotes::Plain, false)),
+    }
+}
+
 fn short_tag(tag: &str) -> String {
     let tag = tag.trim();
     tag.strip_prefix("tag:yaml.org,2002:").map_or_else(|| tag.to_owned(), |rest| format!("!!{rest}"))

@@ -114,12 +114,27 @@ fn floats(json: &Json) -> Value {
 
 /// How JSON is written.
 #[derive(Clone, Copy, PartialEq)]
-enum Style {
+pub(in crate::atmos::template) enum Style<'s> {
     /// `<`, `>` and `&` escaped.
     Html,
     /// The same, indented by two blanks.
     Pretty,
     Raw,
+    /// As gomplate writes it (ugorji/go/codec): escaped like HTML, whole floats with their point.
+    Codec,
+    /// The same, indented by a text.
+    CodecPretty(&'s str),
+}
+
+impl<'s> Style<'s> {
+    /// Returns by what each level is indented.
+    fn indent(self) -> Option<&'s str> {
+        match self {
+            Self::Pretty => Some("  "),
+            Self::CodecPretty(indent) => Some(indent),
+            Self::Html | Self::Raw | Self::Codec => None,
+        }
+    }
 }
 
 /// Makes what JSON can't say an empty text, as sprig does; limits stay errors.
@@ -130,18 +145,23 @@ fn lenient(answer: Answer) -> Answer {
     }
 }
 
-fn to_json(call: &mut Call<'_>, value: &Value, style: Style) -> Answer {
+fn to_json(call: &mut Call<'_>, value: &Value, style: Style<'_>) -> Answer {
     let mut out = Bounded::new(call.budget.text());
     write_json(&mut out, value, style, 0)?;
     Ok(Value::str(out.into_string()))
 }
 
-fn write_json(out: &mut Bounded, value: &Value, style: Style, depth: usize) -> Result<(), String> {
+pub(in crate::atmos::template) fn write_json(
+    out: &mut Bounded,
+    value: &Value,
+    style: Style<'_>,
+    depth: usize,
+) -> Result<(), String> {
     if depth > MAX_DEPTH {
         return Err("the value is nested too deeply to be encoded".into());
     }
     let line = |out: &mut Bounded, depth: usize| {
-        if style == Style::Pretty { out.push(&format!("\n{}", "  ".repeat(depth))) } else { Ok(()) }
+        style.indent().map_or(Ok(()), |indent| out.push(&format!("\n{}", indent.repeat(depth))))
     };
     match value {
         Value::Missing | Value::Nil => out.push("null"),
@@ -151,8 +171,10 @@ fn write_json(out: &mut Bounded, value: &Value, style: Style, depth: usize) -> R
         Value::Float(value) if !value.is_finite() => {
             Err(format!("json: unsupported value: {}", print::float_g(*value, None, false)))
         }
+        Value::Float(value) if matches!(style, Style::Codec | Style::CodecPretty(_)) => out.push(&codec_float(*value)),
         Value::Float(value) => out.push(&json_float(*value)),
         Value::Str(text) => write_text(out, text, style),
+        Value::Version(version) => write_text(out, &version.to_string(), style),
         Value::List(list) if list.items().is_empty() => out.push("[]"),
         Value::List(list) => {
             out.push("[")?;
@@ -175,7 +197,7 @@ fn write_json(out: &mut Bounded, value: &Value, style: Style, depth: usize) -> R
                 }
                 line(out, depth + 1)?;
                 write_text(out, key, style)?;
-                out.push(if style == Style::Pretty { ": " } else { ":" })?;
+                out.push(if style.indent().is_some() { ": " } else { ":" })?;
                 write_json(out, item, style, depth + 1)?;
             }
             line(out, depth)?;
@@ -194,7 +216,16 @@ fn json_float(value: f64) -> String {
     format!("{value}")
 }
 
-fn write_text(out: &mut Bounded, text: &str, style: Style) -> Result<(), String> {
+/// Prints a float as gomplate's JSON does: whole ones keep a `.0`, exponents have two digits.
+fn codec_float(value: f64) -> String {
+    let magnitude = value.abs();
+    if magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude) {
+        return print::float_g(value, None, false);
+    }
+    if value.fract() == 0.0 { format!("{value:.1}") } else { format!("{value}") }
+}
+
+fn write_text(out: &mut Bounded, text: &str, style: Style<'_>) -> Result<(), String> {
     out.push("\"")?;
     for c in text.chars() {
         match c {

@@ -183,7 +183,12 @@ fn chunk(call: &mut Call<'_>, args: &[Value]) -> Answer {
 }
 
 /// Compares as `reflect.DeepEqual`: Go types count, so that 1 is not 1.0.
-pub(super) fn deep_equal(call: &mut Call<'_>, a: &Value, b: &Value, depth: usize) -> Result<bool, String> {
+pub(in crate::atmos::template) fn deep_equal(
+    call: &mut Call<'_>,
+    a: &Value,
+    b: &Value,
+    depth: usize,
+) -> Result<bool, String> {
     if depth > MAX_DEPTH {
         return Err("the values are nested too deeply to be compared".into());
     }
@@ -198,6 +203,7 @@ pub(super) fn deep_equal(call: &mut Call<'_>, a: &Value, b: &Value, depth: usize
             call.budget.steps(a.len() / 256)?;
             a == b
         }
+        (Value::Version(a), Value::Version(b)) => a == b,
         (Value::List(a), Value::List(b)) => {
             if a.items().len() != b.items().len() {
                 return Ok(false);

@@ -102,6 +102,15 @@ pub(super) fn to_float64(value: &Value) -> f64 {
     }
 }
 
+/// Reads a decimal `int64` as Go's `strconv.ParseInt` does: 0 where it is none, the nearest end where it is too large.
+pub(in crate::atmos::template) fn decimal_int64(text: &str) -> i64 {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return 0;
+    }
+    text.parse().unwrap_or(if text.starts_with('-') { i64::MIN } else { i64::MAX })
+}
+
 fn divide(args: &[Value], op: fn(i64, i64) -> i64) -> Answer {
     match to_int64(&args[1]) {
         0 => Err("runtime error: integer divide by zero".into()),

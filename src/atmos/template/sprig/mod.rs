@@ -1,7 +1,7 @@
 //! sprig's functions (Masterminds/sprig 3), in Go's words where they fail.
 //!
-//! What answers otherwise each time is left out, and so an unknown function: dates of now, random values, keys and
-//! certificates, look-ups of hosts.
+//! What answers otherwise each time or elsewhere is left out, and so an unknown function: dates (of now, in the
+//! machine's time zone), random values, keys and certificates, look-ups of hosts.
 
 mod cases;
 mod dicts;
@@ -12,6 +12,12 @@ mod math;
 mod regexes;
 mod strings;
 mod urls;
+mod versions;
+
+pub(super) use encode::{Style, write_json};
+pub(super) use lists::deep_equal;
+pub(super) use math::decimal_int64;
+pub(super) use strings::{split, wrap};
 
 use super::{
     functions::{Call, Function},
@@ -30,6 +36,7 @@ pub(super) const TABLES: &[&[Function]] = &[
     regexes::TABLE,
     strings::TABLE,
     urls::TABLE,
+    versions::TABLE,
 ];
 
 /// Returns an argument that is known to be a text.

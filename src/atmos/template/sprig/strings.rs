@@ -158,7 +158,13 @@ fn indent(call: &mut Call<'_>, args: &[Value]) -> Result<String, String> {
 }
 
 /// Breaks lines at blanks, and words longer than the width either anywhere or not at all.
-fn wrap(call: &mut Call<'_>, text: &str, width: i64, newline: &str, breaks_words: bool) -> Answer {
+pub(in crate::atmos::template) fn wrap(
+    call: &mut Call<'_>,
+    text: &str,
+    width: i64,
+    newline: &str,
+    breaks_words: bool,
+) -> Answer {
     let newline = if newline.is_empty() { "\n" } else { newline };
     let width = usize::try_from(width).unwrap_or(1).max(1);
     call.budget.bytes(text.len() + (text.len() / width + 1).saturating_mul(newline.len()))?;
@@ -190,7 +196,7 @@ fn wrap(call: &mut Call<'_>, text: &str, width: i64, newline: &str, breaks_words
 }
 
 /// Splits as Go's `strings.SplitN`: an empty separator gives the characters, a negative count all parts.
-pub(super) fn split<'a>(text: &'a str, separator: &str, count: i64) -> Vec<&'a str> {
+pub(in crate::atmos::template) fn split<'a>(text: &'a str, separator: &str, count: i64) -> Vec<&'a str> {
     let limit = usize::try_from(count).unwrap_or(usize::MAX);
     if limit == 0 {
         return Vec::new();
