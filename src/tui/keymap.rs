@@ -263,8 +263,10 @@ pub fn markdown() -> Result<String, KeymapError> {
         let place = action.places()[0];
         let keys =
             keymap.keys(*action, place).iter().map(|key| format!("`{}`", key.replace('|', "\\|"))).collect::<Vec<_>>();
+        // Where another action has the key, the palette still does it.
+        let has_key = |place: &&Place| keys.is_empty() || !keymap.keys(*action, **place).is_empty();
+        let places: Vec<&str> = action.places().iter().filter(has_key).map(|place| place.name()).collect();
         let keys = if keys.is_empty() { "by `:`".to_owned() } else { keys.join(" ") };
-        let places: Vec<&str> = action.places().iter().map(|place| place.name()).collect();
         out.push_str(&format!("| {keys} | {} | {} |\n", action.about(), places.join(", ")));
     }
     Ok(out)
