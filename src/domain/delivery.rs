@@ -94,6 +94,11 @@ impl Delivery {
         self.ended_at = (!pending).then_some(now);
     }
 
+    /// Waits until then without having been tried: its target does not answer others.
+    pub fn rests(&mut self, until: Timestamp) {
+        self.next_at = Some(until);
+    }
+
     /// Begins anew: a person asks for it.
     pub fn again(&mut self, now: Timestamp) {
         self.state = DeliveryState::Pending;

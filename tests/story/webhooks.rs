@@ -154,6 +154,32 @@ async fn a_target_that_fails_is_tried_again_by_the_clock_and_across_restarts() {
     served.end().await;
 }
 
+/// A target that hangs holds up nobody else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_hangs_leaves_the_others_alone() {
+    const EVENTS: usize = 40;
+    let ground = Ground::new(&[("hangs", "/hangs", ""), ("fine", "/fine", "")]).await;
+    ground.answers("/hangs", ResponseTemplate::new(200).set_delay(std::time::Duration::from_secs(60)), 99).await;
+    ground.answers("/fine", ResponseTemplate::new(204), 99).await;
+    let served = ground.serve().await;
+    for number in 0..EVENTS {
+        happen(&served, "thing", &number.to_string()).await;
+    }
+    let all = until("the others have theirs", || async {
+        let all = served.client.deliveries(None, 100).await.expect("listed");
+        let taken = all.iter().filter(|d| d.webhook == "fine" && d.state == DeliveryState::Delivered).count();
+        (taken == EVENTS).then_some(all)
+    })
+    .await;
+    // Eight at a time are given ten seconds each.
+    let untried = all.iter().filter(|d| d.webhook == "hangs" && d.attempts == 0).count();
+    assert!(untried >= EVENTS / 2, "{untried} of {EVENTS}");
+    let now = *ground.wall.lock().expect("unpoisoned");
+    let rests = |d: &Delivery| d.webhook == "hangs" && d.attempts == 0 && d.next_at > Some(now);
+    delivery(&served, "what was not tried rests", rests).await;
+    served.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_redirects_hangs_or_is_gone_is_said_and_dead_letters_are_seen() {
     let ground = Ground::new(&[("moved", "/moved", ""), ("hangs", "/hangs", ""), ("gone", "/gone", "")]).await;

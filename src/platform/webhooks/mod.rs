@@ -5,11 +5,14 @@
 
 mod sign;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
+use jiff::SignedDuration;
 use serde::Deserialize;
 use serde_json::json;
 use ulid::Ulid;
@@ -28,8 +31,10 @@ use crate::domain::event::Event;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How many events are looked at, and deliveries taken, at a time.
 const BATCH: u32 = 128;
-/// How many deliveries go on at a time.
+/// How many deliveries to one target go on at a time.
 const PARALLEL: usize = 8;
+/// For how long a target that did not answer is left alone.
+const REST: SignedDuration = SignedDuration::from_secs(30);
 /// How often is looked whether something is due.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -212,13 +217,32 @@ impl Dispatcher {
     async fn deliver(&self, http: &reqwest::Client) -> Result<usize, PlatformError> {
         let due = self.store.deliveries_due(self.clock.now(), BATCH).await?;
         let count = due.len();
-        let attempts = stream::iter(due).map(|delivery| async move {
-            let attempt = self.attempt(http, &delivery).await;
-            (delivery, attempt)
+        let mut targets: BTreeMap<String, Vec<Delivery>> = BTreeMap::new();
+        for delivery in due {
+            targets.entry(delivery.webhook.clone()).or_default().push(delivery);
+        }
+        // One that hangs holds up nobody else.
+        let attempts = targets.into_values().map(|due| {
+            let silent = Arc::new(AtomicBool::new(false));
+            let attempt = move |delivery: Delivery| {
+                let silent = Arc::clone(&silent);
+                async move {
+                    if silent.load(Ordering::Relaxed) {
+                        return (delivery, None);
+                    }
+                    let (attempt, answered) = self.attempt(http, &delivery).await;
+                    silent.fetch_or(!answered, Ordering::Relaxed);
+                    (delivery, Some(attempt))
+                }
+            };
+            stream::iter(due).map(attempt).buffer_unordered(PARALLEL).boxed()
         });
-        let mut attempts = attempts.buffer_unordered(PARALLEL);
+        let mut attempts = stream::select_all(attempts);
         while let Some((mut delivery, attempt)) = attempts.next().await {
-            delivery.tried(attempt, self.clock.now());
+            match attempt {
+                Some(attempt) => delivery.tried(attempt, self.clock.now()),
+                None => delivery.rests(self.clock.now().saturating_add(REST).unwrap_or(jiff::Timestamp::MAX)),
+            }
             if delivery.state == DeliveryState::Dead {
                 tracing::warn!(webhook = delivery.webhook, error = delivery.error, "a delivery is given up");
             }
@@ -229,11 +253,14 @@ impl Dispatcher {
         Ok(count)
     }
 
-    async fn attempt(&self, http: &reqwest::Client, delivery: &Delivery) -> Attempt {
+    /// Tries once; says what it came to, and whether the target answered at all.
+    async fn attempt(&self, http: &reqwest::Client, delivery: &Delivery) -> (Attempt, bool) {
         let Some(webhook) = self.webhooks().into_iter().find(|webhook| webhook.name == delivery.webhook) else {
-            return Attempt::Failed("the webhook is not in platform/terrace.yaml".to_owned());
+            return (Attempt::Failed("the webhook is not in platform/terrace.yaml".to_owned()), true);
         };
-        match self.send(http, &webhook, delivery.sequence).await {
+        let sent = self.send(http, &webhook, delivery.sequence).await;
+        let answered = sent.is_ok();
+        let attempt = match sent {
             Ok(status) if status.is_success() => Attempt::Taken,
             Ok(status) if status == reqwest::StatusCode::GONE => Attempt::Gone("it answered 410 Gone".to_owned()),
             Ok(status) if status.is_redirection() => {
@@ -241,7 +268,8 @@ impl Dispatcher {
             }
             Ok(status) => Attempt::Failed(format!("it answered {status}")),
             Err(error) => Attempt::Failed(error),
-        }
+        };
+        (attempt, answered)
     }
 
     async fn send(
