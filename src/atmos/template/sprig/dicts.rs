@@ -95,6 +95,8 @@ fn merge(call: &mut Call<'_>, to: &Rc<Dict>, from: &Rc<Dict>, overwrite: bool, d
         match (to.get(&key), &value) {
             (Some(Value::Map(own)), Value::Map(other)) => merge(call, &own, other, overwrite, depth + 1)?,
             (Some(own), _) if own.truth() && !overwrite => {}
+            // A nil fills no gap.
+            (_, value) if value.is_nil() && !overwrite => {}
             _ => {
                 call.budget.bytes(64)?;
                 to.insert(key, value);

@@ -1,4 +1,4 @@
-//! Regular expressions; Go's syntax and Rust's are both RE2's, with small differences in what they refuse.
+//! Regular expressions; Go's syntax and Rust's are both RE2's, but for what [`rewritten`] evens out.
 
 use regex::{NoExpand, Regex, RegexBuilder};
 
@@ -30,11 +30,78 @@ pub(super) const TABLE: &[Function] = &[
 
 fn compile(args: &[Value]) -> Result<Regex, String> {
     let pattern = text(args, 0);
-    RegexBuilder::new(pattern)
+    RegexBuilder::new(&rewritten(pattern))
         .size_limit(1 << 20)
         .dfa_size_limit(1 << 20)
         .build()
         .map_err(|_| format!("error parsing regexp: `{pattern}`"))
+}
+
+/// Writes Go's syntax as Rust's: braces and brackets that mean themselves, `\Q`; what `\d`, `\w`, `\s` and `\b` know is ASCII.
+fn rewritten(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len() + 8);
+    let mut in_class = false;
+    let mut rest = pattern;
+    while let Some(c) = rest.chars().next() {
+        let after = &rest[c.len_utf8()..];
+        let (written, length) = match (c, in_class) {
+            ('\\', _) => escaped(after, in_class),
+            ('[', false) => {
+                in_class = true;
+                let negated = after.starts_with('^');
+                let closed = after[usize::from(negated)..].starts_with(']');
+                let start = if negated { "[^" } else { "[" };
+                ([start, if closed { "\\]" } else { "" }].concat(), 1 + usize::from(negated) + usize::from(closed))
+            }
+            ('[', true) => match after.starts_with(':').then(|| after.find(":]")).flatten() {
+                Some(end) => (rest[..end + 3].to_owned(), end + 3),
+                None => ("\\[".to_owned(), 1),
+            },
+            (']', true) => {
+                in_class = false;
+                ("]".to_owned(), 1)
+            }
+            // Two of them would join or subtract classes.
+            ('&' | '~', true) => (format!("\\{c}"), 1),
+            ('-', true) if after.starts_with('-') => ("-\\-".to_owned(), 2),
+            ('{', false) if !counts(after) => ("\\{".to_owned(), 1),
+            _ => (c.to_string(), c.len_utf8()),
+        };
+        out.push_str(&written);
+        rest = &rest[length..];
+    }
+    out
+}
+
+/// Tells whether a count of repetitions stands behind an opening brace: `2}`, `2,}`, `2,3}`.
+fn counts(after: &str) -> bool {
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    after.split_once('}').is_some_and(|(inner, _)| {
+        let (least, most) = inner.split_once(',').unwrap_or((inner, ""));
+        !least.is_empty() && digits(least) && digits(most)
+    })
+}
+
+/// Writes what a backslash begins; returns how many bytes that was, the backslash among them.
+fn escaped(after: &str, in_class: bool) -> (String, usize) {
+    let Some(c) = after.chars().next() else { return ("\\".to_owned(), 1) };
+    let class = match c {
+        'd' | 'D' => "0-9",
+        'w' | 'W' => "0-9A-Za-z_",
+        's' | 'S' => r"\t\n\f\r ",
+        'b' if !in_class => return (r"(?-u:\b)".to_owned(), 2),
+        'Q' if !in_class => {
+            let text = after[1..].split("\\E").next().unwrap_or_default();
+            let end = if after[1..].contains("\\E") { 2 } else { 0 };
+            return (regex::escape(text), 2 + text.len() + end);
+        }
+        'p' | 'P' | 'x' if after[1..].starts_with('{') => {
+            let end = after.find('}').map_or(after.len(), |end| end + 1);
+            return (format!("\\{}", &after[..end]), 1 + end);
+        }
+        _ => return (format!("\\{c}"), 1 + c.len_utf8()),
+    };
+    (format!("[{}{class}]", if c.is_ascii_uppercase() { "^" } else { "" }), 2)
 }
 
 fn find(_: &mut Call<'_>, args: &[Value]) -> Answer {
