@@ -192,6 +192,32 @@ fn own_rules_and_points_go_before_the_book() {
 }
 
 #[test]
+fn what_stands_for_another_type_is_priced_as_that_type_and_never_free() {
+    let disk = |gb: u32| json!({"input": {"type": "gp2", "size": gb, "availability_zone": "us-east-1a"}});
+    let case = Case::new(&[
+        change("terraform_data.disk", &["update"], disk(100), disk(200)),
+        change("terraform_data.nat", &["create"], Value::Null, json!({"input": {"zone": "us-east-1a"}})),
+        change("terraform_data.volume", &["create"], Value::Null, json!({"input": null})),
+        change("terraform_data.note", &["create"], Value::Null, json!({"input": "x"})),
+    ]);
+    case.write(
+        "platform/prices.yaml",
+        "version: 1\nrules:\n  - resource: terraform_data\n    when: starts_with(address, 'terraform_data.nat')\n    like: {resource: aws_nat_gateway, attributes: input}\n  - resource: terraform_data\n    when: address != 'terraform_data.note'\n    like: {resource: aws_ebs_volume, attributes: input}\n",
+    );
+    case.write(
+        "usage.yml",
+        "version: 0.1\nresource_type_default_usage:\n  aws_nat_gateway: {monthly_data_processed_gb: 10}\n",
+    );
+    let found = case.estimate();
+    let monthly = |at: usize| found.resources[at].monthly.amount;
+    assert_eq!((found.resources[0].before.amount, monthly(0)), (amount("10.00"), amount("20.00")));
+    assert_eq!(found.resources[0].resource_type, "terraform_data");
+    assert_eq!(monthly(1), amount("33.30"), "32.85 and what goes through it");
+    assert!(!found.resources[2].monthly.unknown.is_empty(), "what it stands for is not said");
+    assert_eq!(monthly(3), amount("0.00"), "a rule that does not fit says nothing");
+}
+
+#[test]
 fn errors_in_own_prices_name_file_and_line() {
     let case = Case::new(&[]);
     case.write("platform/prices.yaml", "version: 1\nrules:\n  - resource: a\n    components:\n      - name: x\n        unit: y\n        quantity: 1 +\n");

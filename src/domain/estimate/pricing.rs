@@ -1,5 +1,6 @@
 //! Finding the price of a resource: own rules first, then Infracost's figures, then the embedded book.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use rust_decimal::Decimal;
@@ -50,6 +51,38 @@ impl<'a> Pricing<'a> {
         &self.currency
     }
 
+    /// Returns a resource as what it stands for by the estate's own rules (`like`); any other as it is.
+    #[must_use]
+    pub fn likened<'r>(&self, resource: &'r PlannedResource) -> Cow<'r, PlannedResource> {
+        let nothing = Json::Null;
+        let Some(values) = resource.after.as_ref().or(resource.before.as_ref()) else { return Cow::Borrowed(resource) };
+        let region = region(resource, values);
+        let (kind, address) = (resource.kind.as_str(), resource.address.as_str());
+        let after_unknown = if resource.after.is_some() { &resource.after_unknown } else { &nothing };
+        let side = Side { values, after_unknown, usage: &nothing, region: region.as_deref(), kind, address };
+        // A rule that cannot be told to fit says so where the resource is priced.
+        let rule = self.own.rules_for(kind).map(|(rule, ..)| rule).find(|rule| fits(rule, side).unwrap_or(true));
+        let Some(like) = rule.filter(|rule| fits(rule, side).is_ok()).and_then(|rule| rule.like.as_ref()) else {
+            return Cow::Borrowed(resource);
+        };
+        let within = |values: &Json| match &like.attributes {
+            None => values.clone(),
+            // What is not there is missing to the price, and never free.
+            Some(name) => values
+                .get(name)
+                .filter(|it| it.is_object())
+                .cloned()
+                .unwrap_or_else(|| Json::Object(serde_json::Map::new())),
+        };
+        Cow::Owned(PlannedResource {
+            kind: like.resource.clone(),
+            before: resource.before.as_ref().map(within),
+            after: resource.after.as_ref().map(within),
+            after_unknown: within(&resource.after_unknown),
+            ..resource.clone()
+        })
+    }
+
     /// Estimates one resource.
     pub(super) fn resource(
         &self,
@@ -57,6 +90,8 @@ impl<'a> Pricing<'a> {
         usage: &Usage,
         warnings: &mut Vec<String>,
     ) -> ResourceEstimate {
+        let (likened, kind) = (self.likened(resource), resource.kind.as_str());
+        let resource = likened.as_ref();
         let figures = usage.of(&resource.address, &resource.kind);
         let nothing = Json::Null;
         let region_before = resource.before.as_ref().and_then(|values| region(resource, values));
@@ -71,7 +106,7 @@ impl<'a> Pricing<'a> {
         let after = lines(resource.after.as_ref(), &resource.after_unknown, region_after.as_deref(), true);
         let untouched = resource.action == ResourceAction::NoOp;
         let before = if untouched && resource.before.is_some() { after.clone() } else { before };
-        let what = (resource.address.as_str(), resource.kind.as_str(), resource.action);
+        let what = (resource.address.as_str(), kind, resource.action);
         resource_estimate(what, region_after.or(region_before), (before, after), &self.currency)
     }
 
@@ -97,27 +132,19 @@ impl<'a> Pricing<'a> {
     /// Takes the first rule of a book that fits.
     fn by_rules(&self, book: &Book, side: Side<'_>, own: bool, warnings: &mut Vec<String>) -> Option<Lines> {
         for (rule, source, currency) in book.rules_for(side.kind) {
-            let scope = Here { side, block: None, index: None };
-            let fits = match &rule.when {
-                None => true,
-                Some(when) => match when.truth(&scope) {
-                    Ok(fits) => fits,
-                    Err(why) => {
-                        let why = format!("{}: {why}", source.name);
-                        return Some(Lines { unknown: vec![why], ..Lines::default() });
-                    }
-                },
-            };
-            let here = rule.region.as_ref().is_none_or(|regions| {
-                side.region.is_some_and(|region| regions.iter().any(|pattern| matches(pattern, region)))
-            });
-            if fits && here {
-                let mut lines = self.by_rule(rule, source, currency, side);
-                if !own {
-                    unread_figures(rule, side, &mut lines, warnings);
+            match fits(rule, side) {
+                Ok(true) if rule.like.is_none() => {}
+                Ok(_) => continue,
+                Err(why) => {
+                    let why = format!("{}: {why}", source.name);
+                    return Some(Lines { unknown: vec![why], ..Lines::default() });
                 }
-                return Some(lines);
             }
+            let mut lines = self.by_rule(rule, source, currency, side);
+            if !own {
+                unread_figures(rule, side, &mut lines, warnings);
+            }
+            return Some(lines);
         }
         None
     }
@@ -125,7 +152,7 @@ impl<'a> Pricing<'a> {
     fn by_rule(&self, rule: &Rule, source: &PriceSource, currency: &Currency, side: Side<'_>) -> Lines {
         let mut lines = Lines::default();
         let mut missing = BTreeSet::new();
-        for component in &rule.components {
+        for component in rule.components() {
             let blocks = match blocks(component, side) {
                 Ok(blocks) => blocks,
                 Err(why) => {
@@ -292,6 +319,16 @@ fn is_usage(path: &[Step]) -> bool {
     matches!(path.first(), Some(Step::Name(name)) if name == "usage")
 }
 
+/// Tells whether a rule is about a resource.
+fn fits(rule: &Rule, side: Side<'_>) -> Result<bool, Why> {
+    let fits = rule.when.as_ref().map_or(Ok(true), |when| when.truth(&Here { side, block: None, index: None }))?;
+    let here = rule
+        .region
+        .as_ref()
+        .is_none_or(|regions| side.region.is_some_and(|region| regions.iter().any(|pattern| matches(pattern, region))));
+    Ok(fits && here)
+}
+
 type Block<'a> = (Option<String>, Option<&'a Json>, Option<usize>);
 
 /// Returns the nested blocks that a component is about, with their labels.
@@ -322,7 +359,7 @@ fn unread_figures(rule: &Rule, side: Side<'_>, lines: &mut Lines, warnings: &mut
     if let Some(when) = &rule.when {
         add(when.paths());
     }
-    for component in &rule.components {
+    for component in rule.components() {
         add(component.quantity.paths());
         add(component.name.paths().collect());
         component.when.iter().chain(&component.price).for_each(|formula| add(formula.paths()));

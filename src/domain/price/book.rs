@@ -66,8 +66,12 @@ pub struct Rule {
     /// The regions it holds for; absent: all.
     #[serde(default)]
     pub region: Option<Vec<String>>,
-    /// Its cost components.
-    pub components: Vec<Component>,
+    /// Another type that it stands for, as which it is priced.
+    #[serde(default)]
+    pub like: Option<Like>,
+    /// Its cost components; none where it is like another type.
+    #[serde(default)]
+    pub components: Option<Vec<Component>>,
     /// Who says so, where it differs from the file.
     #[serde(default)]
     pub source: Option<String>,
@@ -77,6 +81,42 @@ pub struct Rule {
     /// Usage figures of Infracost's that change nothing in the price.
     #[serde(default)]
     pub ignores: Vec<String>,
+}
+
+impl Rule {
+    /// Returns its cost components.
+    #[must_use]
+    pub fn components(&self) -> &[Component] {
+        self.components.as_deref().unwrap_or_default()
+    }
+
+    fn contradiction(&self) -> Option<String> {
+        match (&self.like, &self.components) {
+            (None, None) => {
+                return Some("a rule has either 'components' or 'like', and this one has neither".to_owned());
+            }
+            (Some(_), Some(_)) => {
+                return Some("a rule has either 'components' or 'like', and this one has both".to_owned());
+            }
+            (Some(like), None) if like.resource.contains('*') => {
+                return Some(format!("'like' names one resource type, and '{}' may be many", like.resource));
+            }
+            _ => {}
+        }
+        let both = self.components().iter().find(|component| component.block.is_some() && component.each.is_some())?;
+        Some(format!("component '{}' has both 'block' and 'each'", both.name.text()))
+    }
+}
+
+/// What a resource of one's own (a wrapper, a provider of the house) stands for.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Like {
+    /// The resource type.
+    pub resource: String,
+    /// The attribute that holds the attributes of that type; absent: the resource has them itself.
+    #[serde(default)]
+    pub attributes: Option<String>,
 }
 
 /// One line of a resource's cost.
@@ -185,10 +225,7 @@ impl Book {
         let lines = rule_lines(text);
         for (index, rule) in rules.rules.into_iter().enumerate() {
             let line = lines.get(index).copied();
-            if let Some(component) =
-                rule.components.iter().find(|component| component.block.is_some() && component.each.is_some())
-            {
-                let message = format!("component '{}' has both 'block' and 'each'", component.name.text());
+            if let Some(message) = rule.contradiction() {
                 return Err(BookError { file: file.to_owned(), line, message });
             }
             let place = line.map_or_else(|| file.to_owned(), |line| format!("{file}:{line}"));
@@ -362,6 +399,13 @@ mod tests {
         let error = Book::default().add_rules("p.yaml", &unknown).unwrap_err();
         assert!(error.to_string().contains("units") && error.line.is_some(), "{error}");
         assert!(Book::default().add_rules("p.yaml", "version: 2\n").unwrap_err().message.contains("version 2"));
+        let neither = RULES.replace("    components: []\n", "");
+        let error = Book::default().add_rules("p.yaml", &neither).unwrap_err();
+        assert!(error.line == Some(12) && error.message.contains("neither"), "{error}");
+        let both = RULES.replace("components: []", "components: []\n    like: {resource: aws_eip}");
+        assert!(Book::default().add_rules("p.yaml", &both).unwrap_err().message.contains("both"));
+        let many = RULES.replace("components: []", "like: {resource: aws_*}");
+        assert!(Book::default().add_rules("p.yaml", &many).unwrap_err().message.contains("may be many"));
     }
 
     #[test]

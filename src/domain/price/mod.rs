@@ -12,7 +12,7 @@ mod parse;
 mod template;
 
 pub use aws_list::{AwsPriceList, ListedPrice, NotAPriceList};
-pub use book::{Book, BookError, Component, Free, Point, PointKey, PriceSource, Rule, RuleFile, Tier};
+pub use book::{Book, BookError, Component, Free, Like, Point, PointKey, PriceSource, Rule, RuleFile, Tier};
 pub use formula::{Formula, Scope, Step, Value, Why, show_path};
 pub use template::Template;
 
