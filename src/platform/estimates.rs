@@ -127,6 +127,19 @@ pub fn estate_book(root: &Path) -> Result<Book, EstimateError> {
     Ok(book)
 }
 
+/// Reads the usage figures of an estate; one without any has none.
+///
+/// # Errors
+///
+/// [`EstimateError`] with the line where the file is no usage file.
+pub fn estate_usage(root: &Path) -> Result<Usage, EstimateError> {
+    let path = root.join(USAGE_FILE);
+    if !path.is_file() {
+        return Ok(Usage::default());
+    }
+    Ok(Usage::parse(USAGE_FILE, &read_text(&path)?).map_err(EstimateError::Usage)?.shared())
+}
+
 /// Estimates what a plan costs a month, with the prices of the estate at `root` where there is one.
 ///
 /// # Errors
@@ -143,13 +156,9 @@ pub fn estimate(root: Option<&Path>, request: &EstimateRequest) -> Result<Estima
         message: error.message,
         hint: error.hint,
     })?;
-    let own_usage = root.map(|root| root.join(USAGE_FILE)).filter(|path| path.is_file());
-    let mut usage = match (&request.usage, own_usage) {
-        (Some(path), _) => {
-            Usage::parse(&path.display().to_string(), &read_text(path)?).map_err(EstimateError::Usage)?
-        }
-        (None, Some(path)) => Usage::parse(USAGE_FILE, &read_text(&path)?).map_err(EstimateError::Usage)?.shared(),
-        (None, None) => Usage::default(),
+    let mut usage = match &request.usage {
+        Some(path) => Usage::parse(&path.display().to_string(), &read_text(path)?).map_err(EstimateError::Usage)?,
+        None => root.map(estate_usage).transpose()?.unwrap_or_default(),
     };
     if let Some(hints) = &request.hints {
         usage.add_hints(hints);

@@ -263,9 +263,8 @@ fn saving(
     let Some(resource) = live.resources.iter().find(|resource| resource.address == proposal.address) else {
         return Ok(Money::unknown("the resource is gone", currency));
     };
-    let price = |attributes: &serde_json::Value| {
-        repricing.price((&resource.address, &resource.kind, attributes), priced.region.as_deref())
-    };
+    let price =
+        |attributes: &serde_json::Value| repricing.price((&resource.address, &resource.kind, attributes), priced);
     let part = |amount: Exact, percent: u32| {
         let product = amount.mantissa().checked_mul(i128::from(percent))?;
         Exact::new(product, amount.scale() + 2).map(|amount| amount.rounded(2))

@@ -120,6 +120,11 @@ fn a_budget_that_cannot_be_is_named_with_its_line() {
         home.write("platform/teams.yaml", text);
         let answer = home.terrace(&["check"]);
         assert!(format!("{}{}", answer.out, answer.err).contains(said), "{text}: {answer:?}");
+        let list = home.terrace(&["budget", "list"]);
+        assert!(
+            list.exit == 2 && list.err.contains("the budgets cannot be read") && list.err.contains(said),
+            "{list:?}"
+        );
     }
 }
 
@@ -186,6 +191,29 @@ async fn of_two_that_fit_only_one_by_one_the_second_is_refused() {
     tx.commit_bookkeeping().await.expect("committed");
     assert_eq!(reserve_on(&two).await.level, Level::Warn);
     served.end().await;
+}
+
+#[test]
+fn what_is_live_is_priced_with_the_same_usage_figures_as_a_plan_of_it() {
+    let home = home();
+    let gateway = state("gp2").replace("aws_ebs_volume", "aws_nat_gateway");
+    home.write(STATE, &gateway);
+    let cache = || {
+        let prices = json_of(&home, &["estimate", "--all"]);
+        prices.as_array().expect("a list").iter().find(|price| price["component"] == "cache").expect("cache")["monthly"]
+            .clone()
+    };
+    let unknown = cache();
+    assert!(unknown["unknown"][0].as_str().expect("why").contains("monthly_data_processed_gb"), "{unknown}");
+    let figures = "resource_type_default_usage:\n  aws_nat_gateway: {monthly_data_processed_gb: 100}\n";
+    home.write("platform/usage.yml", &format!("version: 0.1\n{figures}"));
+    // 560.64 and 5.00 of the machine, 32.85 of the gateway, 4.50 of what goes through it
+    assert_eq!(cache(), json!({"amount": "602.99", "currency": "USD"}));
+    let stack = std::fs::read_to_string(home.root().join("stacks/deploy/dev.yaml")).expect("a stack");
+    let hint = "cache: {settings: {price: {resource_type_default_usage: {aws_nat_gateway: {monthly_data_processed_gb: 200}}}}, ";
+    home.write("stacks/deploy/dev.yaml", &stack.replace("cache: {", hint));
+    home.terrace(&["check"]).succeeds();
+    assert_eq!(cache(), json!({"amount": "607.49", "currency": "USD"}));
 }
 
 #[test]

@@ -78,8 +78,16 @@ impl BudgetService {
     ///
     /// # Errors
     ///
-    /// A store that cannot be read.
+    /// A store, or a `platform/teams.yaml`, that cannot be read: nobody is told then that there are no budgets.
     pub async fn figures(&self, snapshot: &Snapshot, day: Date) -> Result<Vec<Figures>, PlatformError> {
+        if let Some(problem) = snapshot.teams_problem() {
+            let place = problem.source.as_ref().map(|source| format!(" (line {})", source.line)).unwrap_or_default();
+            return Err(PlatformError::Unusable {
+                code: "teams-yaml",
+                message: format!("the budgets cannot be read: {}{place}", problem.message),
+                hint: problem.hint.clone().or_else(|| Some("terrace check".to_owned())),
+            });
+        }
         self.costs.prepare(snapshot).await?;
         let priced = self.costs.priced(snapshot)?;
         let reservations = self.store.budget_reservations().await?;

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
@@ -16,13 +16,13 @@ use crate::domain::budget::{InstancePrice, UNREAD, nothing};
 use crate::domain::estimate::{Estimate, Pricing};
 use crate::domain::id::Digest;
 use crate::domain::money::{Currency, Money};
-use crate::domain::plan::Plan;
+use crate::domain::plan::{Plan, PlannedResource};
 use crate::domain::price::Book;
 use crate::domain::stack::{InstanceRef, InstanceSummary};
 use crate::domain::usage::Usage;
 use crate::platform::PlatformError;
 use crate::platform::estate::Snapshot;
-use crate::platform::estimates::{embedded_book, estate_book};
+use crate::platform::estimates::{USAGE_FILE, embedded_book, estate_book, estate_usage};
 use crate::platform::runs::states::file as seen_file;
 
 /// A state beyond this is not read.
@@ -35,9 +35,11 @@ pub struct Priced {
     pub price: InstancePrice,
     /// The region of its stack.
     pub region: Option<String>,
+    /// The usage figures that it is priced with.
+    pub usage: Usage,
     /// The estimate behind it.
     pub estimate: Option<Estimate>,
-    /// The resources of its state, by address: type and attributes.
+    /// The resources of its state, by address: type and attributes, as what they stand for by the estate's price rules.
     pub resources: Vec<(String, String, Value)>,
 }
 
@@ -48,6 +50,7 @@ struct Stamp {
     length: u64,
     prices: Digest,
     region: Option<String>,
+    hints: Value,
 }
 
 /// Prices that are still right.
@@ -69,6 +72,9 @@ struct Located {
     /// Why it is not the state itself but what runs saw of it, where it is there.
     elsewhere: Option<String>,
     region: Option<String>,
+    /// What the stack says of usage (`settings.price`), looked up once something of it is live.
+    hints: OnceLock<Value>,
+    id: InstanceId,
 }
 
 impl Cache {
@@ -107,7 +113,7 @@ fn locate(snapshot: &Snapshot, id: InstanceId, instance: InstanceSummary, seen: 
             (seen_file(seen, &at), Some(why))
         }
     };
-    Located { instance, state, elsewhere, region }
+    Located { instance, state, elsewhere, region, hints: OnceLock::new(), id }
 }
 
 /// Prices every instance of Terraform that is not abstract.
@@ -119,9 +125,18 @@ pub(super) fn price_all(snapshot: &Snapshot, cache: &Cache) -> Result<Vec<Priced
     let root = snapshot.estate().root();
     let own = estate_book(root).map_err(|error| wrong(error.to_string()))?;
     let embedded = embedded_book().map_err(|error| wrong(error.to_string()))?;
-    let prices = prices_digest(root);
+    let usage = estate_usage(root).map_err(|error| wrong(error.to_string()))?;
+    let prices = Prices { own: &own, embedded, usage: &usage, digest: prices_digest(root) };
     let located = cache.located(snapshot);
-    Ok(located.iter().map(|located| price(located, (&own, embedded, &prices), cache)).collect())
+    Ok(located.iter().map(|located| price(snapshot, located, &prices, cache)).collect())
+}
+
+/// What states are priced with.
+struct Prices<'a> {
+    own: &'a Book,
+    embedded: &'a Book,
+    usage: &'a Usage,
+    digest: Digest,
 }
 
 /// The prices of an estate, ready to price single resources.
@@ -140,7 +155,7 @@ impl Repricing {
         Ok(Self { own: estate_book(snapshot.estate().root()).map_err(|error| wrong(error.to_string()))? })
     }
 
-    /// Prices a resource (address, type, attributes) by itself, a month.
+    /// Prices a resource (address, type, attributes) of an instance by itself, a month.
     ///
     /// # Errors
     ///
@@ -148,12 +163,12 @@ impl Repricing {
     pub fn price(
         &self,
         (address, kind, attributes): (&str, &str, &Value),
-        region: Option<&str>,
+        of: &Priced,
     ) -> Result<Money, PlatformError> {
-        let document = shown(&[(address.to_owned(), kind.to_owned(), attributes.clone())], region);
+        let document = shown(&[(address.to_owned(), kind.to_owned(), attributes.clone())], of.region.as_deref());
         let plan = Plan::read(document.to_string().as_bytes()).map_err(|error| wrong(error.message))?;
         let embedded = embedded_book().map_err(|error| wrong(error.to_string()))?;
-        Ok(Estimate::of(&plan, &Usage::default(), &Pricing::new(&self.own, None, embedded)).after)
+        Ok(Estimate::of(&plan, &of.usage, &Pricing::new(&self.own, None, embedded)).after)
     }
 }
 
@@ -161,9 +176,10 @@ fn wrong(message: String) -> PlatformError {
     PlatformError::Unusable { code: "prices", message, hint: None }
 }
 
-/// Digests the estate's own prices, so that a change of them is a change of every price.
+/// Digests the estate's own prices and usage figures, so that a change of them is a change of every price.
 fn prices_digest(root: &Path) -> Digest {
     let mut text = std::fs::read(root.join("platform/prices.yaml")).unwrap_or_default();
+    text.extend(std::fs::read(root.join(USAGE_FILE)).unwrap_or_default());
     let mut files: Vec<PathBuf> = std::fs::read_dir(root.join("platform/prices"))
         .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
         .unwrap_or_default();
@@ -174,7 +190,7 @@ fn prices_digest(root: &Path) -> Digest {
     Digest::of(&text)
 }
 
-fn price(located: &Located, (own, embedded, prices): (&Book, &Book, &Digest), cache: &Cache) -> Priced {
+fn price(snapshot: &Snapshot, located: &Located, prices: &Prices<'_>, cache: &Cache) -> Priced {
     let instance = &located.instance;
     let currency = Currency::usd();
     let none = |monthly: Money, from: &str| Priced {
@@ -189,6 +205,7 @@ fn price(located: &Located, (own, embedded, prices): (&Book, &Book, &Digest), ca
             as_of: None,
         },
         region: None,
+        usage: Usage::default(),
         estimate: None,
         resources: Vec::new(),
     };
@@ -199,8 +216,15 @@ fn price(located: &Located, (own, embedded, prices): (&Book, &Book, &Digest), ca
         (Err(_), None) => return none(nothing(&currency), "none"),
     };
     let region = located.region.clone();
-    let stamp =
-        Stamp { modified: about.modified().ok(), length: about.len(), prices: prices.clone(), region: region.clone() };
+    let settings = || snapshot.estate().section(located.id, "settings");
+    let hints = located.hints.get_or_init(|| settings().get("price").cloned().unwrap_or_default());
+    let stamp = Stamp {
+        modified: about.modified().ok(),
+        length: about.len(),
+        prices: prices.digest.clone(),
+        region: region.clone(),
+        hints: hints.clone(),
+    };
     if let Some((_, known)) =
         cache.known.lock().ok().and_then(|known| known.get(path).cloned()).filter(|k| k.0 == stamp)
     {
@@ -221,13 +245,21 @@ fn price(located: &Located, (own, embedded, prices): (&Book, &Book, &Digest), ca
         Ok(plan) => plan,
         Err(error) => return none(Money::unknown(error.message, currency), "state"),
     };
-    let estimate = Estimate::of(&plan, &Usage::default(), &Pricing::new(own, None, embedded));
+    let mut usage = prices.usage.clone();
+    usage.add_hints(hints);
+    let pricing = Pricing::new(prices.own, None, prices.embedded);
+    let estimate = Estimate::of(&plan, &usage, &pricing);
     let mut priced = none(estimate.after.clone(), if resources.is_empty() { "none" } else { &from });
     priced.price.resources = u32::try_from(resources.len()).unwrap_or(u32::MAX);
     priced.price.as_of = stamp.modified.and_then(|time| jiff::Timestamp::try_from(time).ok());
     priced.region = region;
+    priced.usage = usage;
     priced.estimate = Some(estimate);
-    priced.resources = resources;
+    let stands_for = |resource: &PlannedResource| {
+        let PlannedResource { address, kind, after, .. } = pricing.likened(resource).into_owned();
+        (address, kind, after.unwrap_or_default())
+    };
+    priced.resources = plan.resources.iter().map(stands_for).collect();
     if let Ok(mut known) = cache.known.lock() {
         known.insert(path.clone(), (stamp, priced.clone()));
     }

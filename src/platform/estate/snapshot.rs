@@ -9,7 +9,7 @@ use crate::atmos::driver::workflow::{self, Workflow};
 use crate::atmos::files::Files;
 use crate::domain::allocation::Rules;
 use crate::domain::showback::Rate;
-use crate::domain::stack::{Diagnostic, InstanceSummary};
+use crate::domain::stack::{Diagnostic, InstanceSummary, Severity};
 use crate::platform::costs::{self, AllocationRules};
 use crate::platform::policies::{CONFIG_FILE, Config, LIMIT, Switch};
 use crate::platform::runs::configuration::Configuration;
@@ -93,6 +93,16 @@ impl Snapshot {
     #[must_use]
     pub fn teams(&self) -> &Teams {
         &self.teams
+    }
+
+    /// Returns why the teams cannot be read; [`Self::teams`] has none then.
+    #[must_use]
+    pub fn teams_problem(&self) -> Option<&Diagnostic> {
+        let about = |problem: &&Diagnostic| {
+            problem.severity == Severity::Error
+                && problem.source.as_ref().is_some_and(|source| source.file == teams::FILE)
+        };
+        self.diagnostics.iter().find(about)
     }
 
     /// Returns why no budget of a team refuses or asks: `platform/policies.yaml` switches the limit off for it.
