@@ -111,6 +111,9 @@ fn write(out: &mut dyn Write, paint: Paint, found: &[&Recommendation]) -> io::Re
             writeln!(out, "  because {}", plain(evidence))?;
         }
         writeln!(out, "  {} {}", paint.hint("edit:"), plain(&one.edit))?;
+        if one.request.is_some() && one.decision.is_none() {
+            writeln!(out, "  {} terrace recommend accept {}", paint.hint("ready as a request:"), one.id)?;
+        }
         if let Some(decision) = &one.decision {
             let word = match decision.word {
                 DecisionWord::Accepted => "accepted",

@@ -36,12 +36,14 @@ fn a_component_that_is_not_there_is_wrong_usage() {
 fn reading_the_demo_finds_no_problem_and_leaves_its_tree_clean() {
     let (home, demo) = Home::with_demo();
     let demo_text = demo.to_str().unwrap();
+    let tree = || crate::support::git(&demo, &["status", "--porcelain", "--ignored"]);
+    let before = tree();
     let problems = home.terrace(&["-C", demo_text, "--format", "json", "check"]).succeeds().json();
     assert_eq!(problems, serde_json::json!([]));
     for arguments in &READING[..4] {
         home.at(&demo.join("stacks"), arguments).succeeds();
     }
-    assert_eq!(crate::support::git(&demo, &["status", "--porcelain", "--ignored"]), "");
+    assert_eq!(tree(), before);
 }
 
 #[test]
@@ -93,11 +95,12 @@ fn explain_names_the_line_that_made_the_database_large() {
 }
 
 #[test]
-fn the_demo_has_services_with_inheritance_overrides_and_four_stacks() {
+fn the_demo_has_services_with_inheritance_overrides_and_seven_stacks() {
     let (home, demo) = Home::with_demo();
     let stacks = home.at(&demo, &["list", "stacks", "--format", "json"]).succeeds().json();
     let names: Vec<&str> = stacks.as_array().unwrap().iter().map(|stack| stack["stack"].as_str().unwrap()).collect();
-    assert_eq!(names, ["plat-ew1-dev", "plat-ew1-prod", "plat-ue2-dev", "plat-ue2-prod"]);
+    let ours = ["plat-ew1-dev", "plat-ew1-prod", "plat-ue2-dev", "plat-ue2-prod"];
+    assert_eq!(names, [&ours[..], &["quay-ew1-dev", "quay-ue2-dev", "quay-ue2-prod"]].concat());
     let of = |component: &str, stack: &str| {
         let arguments = ["describe", "component", component, "-s", stack, "--format", "json"];
         home.at(&demo, &arguments).succeeds().json()
@@ -120,7 +123,7 @@ fn services_are_listed_with_owners_inputs_and_those_that_no_stack_uses() {
     let network = of("network");
     assert_eq!(network["owner"]["value"], "platform");
     assert_eq!(network["owner"]["source"]["file"], "platform/teams.yaml");
-    assert_eq!(network["instances"].as_array().unwrap().len(), 4);
+    assert_eq!(network["instances"].as_array().unwrap().len(), 5);
     assert!(network["readme"].as_str().unwrap().starts_with('#'));
     assert!(network["inputs"].as_array().unwrap().iter().any(|input| input["name"] == "region"));
     assert_eq!(of("database")["tier"]["value"], "1");

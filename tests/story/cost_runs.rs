@@ -207,7 +207,7 @@ async fn to_accept_a_recommendation_sends_its_request_once() {
     let file = "components/terraform/disk/terraform.tfstate.d/plat-disk-prod/terraform.tfstate";
     write(&served.root(), file, &state.to_string());
     let found = served.client.recommendations().await.expect("recommendations");
-    let gp3 = found.iter().find(|one| one.rule == "gp3").expect("gp3");
+    let gp3 = found.iter().find(|one| one.rule == "gp3" && one.component == "disk").expect("gp3");
     assert_eq!(gp3.request.as_ref().map(|wish| json!(wish.inputs)), Some(json!({"vars.volume_type": "gp3"})));
     let accept = |word| DecisionRequest { word, reason: None, until: None, env: asks(RunKind::Plan, "x", "y").env };
     let decide = async |word| served.client.decide_recommendation(&gp3.id, &accept(word)).await;

@@ -1,7 +1,8 @@
 //! The demo estate inside the program: its files, its history, and how both are written to a folder.
 //!
 //! `assets/demo/commits.toml` names the commits; each lays the files of its folder over those before it. Dates and
-//! authors are fixed, so that everybody's demo has the same commit ids.
+//! authors are fixed, so that everybody's demo has the same commit ids. `assets/demo/live` holds what Terraform had
+//! applied before: states, which Git ignores there as everywhere.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,6 +23,9 @@ static ASSETS: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/assets/demo");
 const MARKER: &str = ".terrace-demo";
 /// Where the demo is put together before it is moved in place; what is left there by a broken call is thrown away.
 const STAGING: &str = ".terrace-demo-unfinished";
+
+/// The folder of states.
+const LIVE: &str = "live";
 
 /// What a folder holds, as far as the demo is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +101,14 @@ fn fill(staging: &Path) -> color_eyre::Result<()> {
     let history: History = toml::from_str(text("commits.toml")?)?;
     git(staging, &["init", "--quiet", "--initial-branch=main", "--template="], None)?;
     git(staging, &["fast-import", "--quiet", "--date-format=raw"], Some(&stream(&history)?))?;
-    git(staging, &["-c", "core.autocrlf=false", "reset", "--quiet", "--hard", "main"], None)
+    git(staging, &["-c", "core.autocrlf=false", "reset", "--quiet", "--hard", "main"], None)?;
+    let live = ASSETS.get_dir(LIVE).ok_or_else(|| eyre!("the demo lacks {LIVE}"))?;
+    for (path, content) in files(live, LIVE) {
+        let path = staging.join(path);
+        fs::create_dir_all(path.parent().unwrap_or(staging))?;
+        fs::write(path, content)?;
+    }
+    Ok(())
 }
 
 /// Returns the history as `git fast-import` reads it.
@@ -199,7 +210,12 @@ mod tests {
         write(&two).unwrap();
         assert_eq!(occupant(&one).unwrap(), Occupant::Demo);
         assert_eq!(log(&one, &["rev-parse", "HEAD"]), log(&two, &["rev-parse", "HEAD"]));
-        assert_eq!(log(&one, &["status", "--porcelain", "--ignored"]), "");
+        assert_eq!(log(&one, &["status", "--porcelain"]), "");
+        let ignored = log(&one, &["status", "--porcelain", "--ignored"]);
+        assert!(
+            ignored.lines().count() > 3 && ignored.lines().all(|it| it.ends_with("terraform.tfstate.d/")),
+            "{ignored}"
+        );
         assert!(log(&one, &["log", "--format=%an"]).lines().count() >= 5);
         log(&one, &["fsck", "--strict"]);
     }

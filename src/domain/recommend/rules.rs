@@ -118,7 +118,7 @@ fn generation(live: &LiveInstance) -> Vec<Proposal> {
             attributes[attribute] = json!(newer);
             found.push(Proposal {
                 address: resource.address.clone(),
-                title: format!("{} is a {class}; a {newer} does the same for less", resource.address),
+                title: format!("{} is {class}; {newer} does the same for less", resource.address),
                 change: Change::Attributes(attributes),
                 confidence: Confidence::Medium,
                 effort: Effort::Medium,
@@ -215,7 +215,7 @@ fn oversized(live: &LiveInstance) -> Vec<Proposal> {
             attributes[attribute] = json!(smaller);
             found.push(Proposal {
                 address: resource.address.clone(),
-                title: format!("{} is idle; a {smaller} would do", resource.address),
+                title: format!("{} is idle; {smaller} would do", resource.address),
                 change: Change::Attributes(attributes),
                 confidence: Confidence::Medium,
                 effort: Effort::Medium,

@@ -107,7 +107,9 @@ fn savings(app: &App, card: &BudgetCard, columns: Columns) -> Row {
     let words = match currency {
         None => "nothing found".to_owned(),
         Some(currency) => {
-            format!("{} {currency} a month: {}", grouped(sum.rounded(0)), text::count(open.len(), "suggestion"))
+            // Two of one instance save less together than each by itself.
+            let most = if open.len() > 1 { "up to " } else { "" };
+            format!("{most}{} {currency} a month: {}", grouped(sum.rounded(0)), text::count(open.len(), "suggestion"))
         }
     };
     Row::of(vec![named("to save", columns), piece(words, Meaning::Text)]).copied("terrace recommend list")

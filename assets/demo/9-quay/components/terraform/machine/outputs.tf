@@ -1,0 +1,4 @@
+output "host" {
+  value       = "${var.name}.${var.stage}.quay.harborline.example"
+  description = "Where it answers."
+}
