@@ -187,6 +187,7 @@ fn what_cannot_be_used_is_named_and_nothing_is_half_imported() {
     let bills = Bills::new();
     let text = fixture();
     let euro = text.replacen("USD,\"ms-7\"", "EUR,\"ms-7\"", 1);
+    let (whole, last) = text.trim_end().rsplit_once('\n').expect("rows");
     for (name, content, said) in [
         ("empty.csv", String::new(), "the file is empty"),
         ("header.csv", text.lines().next().expect("a header").to_owned(), "no row"),
@@ -194,6 +195,12 @@ fn what_cannot_be_used_is_named_and_nothing_is_half_imported() {
         ("euro.csv", euro, "line 11 is in EUR, and the rows before it are in USD"),
         ("dates.csv", text.replace("2026-1", "2026/1"), "none of the 12 rows can be taken; line 2: "),
         ("parquet", "PAR1....".to_owned(), "this is a Parquet file"),
+        (
+            "cut.csv",
+            format!("{whole}\n{}", &last[..40]),
+            "the file ends in the middle of line 13; nothing was imported",
+        ),
+        ("quote.csv", format!("{whole}\n1,1,USD,\"ms-\n"), "the file ends in the middle of line 13"),
     ] {
         let answer = bills.try_import(&bills.file(name, content), &[]);
         assert_eq!((answer.exit, answer.out.as_str()), (2, ""), "{name}: {answer:?}");

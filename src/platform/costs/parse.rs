@@ -112,6 +112,7 @@ fn broken(error: &io::Error) -> PlatformError {
 }
 
 fn read(input: impl Read, batches: &mpsc::Sender<Batch>) -> Result<Parsed, PlatformError> {
+    let input = Watched { input, last: b'\n', quoted: false };
     let mut reader =
         csv::ReaderBuilder::new().has_headers(false).flexible(true).buffer_capacity(256 * 1024).from_reader(input);
     let mut record = ByteRecord::new();
@@ -131,9 +132,11 @@ fn read(input: impl Read, batches: &mpsc::Sender<Batch>) -> Result<Parsed, Platf
     let focus = Focus::of(&record).map_err(|error| unusable("cost-columns", error.to_string(), Some(&error.hint)))?;
     let mut stager = Stager::default();
     let (mut refused, mut refused_more, mut rows) = (Vec::new(), 0u64, 0u64);
+    let mut short = None;
     while reader.read_byte_record(&mut record).map_err(failed)? {
         rows += 1;
         let line = record.position().map_or(rows + 1, csv::Position::line);
+        short = (record.len() < width).then_some(line);
         let taken = match &report {
             _ if record.len() != width => {
                 Err(Refused::Row(format!("it has {} cells, and the header has {width}", record.len())))
@@ -153,6 +156,10 @@ fn read(input: impl Read, batches: &mpsc::Sender<Batch>) -> Result<Parsed, Platf
         if stager.held() > HELD {
             stager.hand_on(batches)?;
         }
+    }
+    if let Some(line) = short.filter(|_| reader.get_ref().is_within_a_row()) {
+        let message = format!("the file ends in the middle of line {line}; nothing was imported");
+        return Err(unusable("cost-file-truncated", message, Some("fetch it again, whole")));
     }
     let Some(currency) = stager.currency.clone() else {
         return Err(match refused.first() {
@@ -320,6 +327,31 @@ impl Stager {
         send(batch)?;
         self.part += 1;
         Ok(())
+    }
+}
+
+/// A reader that remembers how what came through it ends.
+struct Watched<R> {
+    input: R,
+    last: u8,
+    /// Whether the number of quotes is odd.
+    quoted: bool,
+}
+
+impl<R> Watched<R> {
+    fn is_within_a_row(&self) -> bool {
+        self.quoted || !matches!(self.last, b'\n' | b'\r')
+    }
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.input.read(out)?;
+        if let Some(last) = out[..count].last() {
+            self.last = *last;
+            self.quoted ^= memchr::memchr_iter(b'"', &out[..count]).count() % 2 == 1;
+        }
+        Ok(count)
     }
 }
 
