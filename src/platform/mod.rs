@@ -24,6 +24,7 @@ pub mod limits;
 pub mod paths;
 pub mod policies;
 pub mod prices;
+pub mod problems;
 pub mod recommend;
 pub mod requests;
 pub mod reviews;

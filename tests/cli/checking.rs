@@ -82,3 +82,25 @@ fn safe_edits_are_committed_on_a_branch_and_the_working_tree_is_left_alone() {
     assert_eq!((git(&demo, &["rev-parse", "HEAD"]), git(&demo, &["status", "--porcelain"])), (head, status));
     assert_eq!(fs::read_to_string(demo.join("stacks/draft.yaml")).unwrap(), draft);
 }
+
+#[test]
+fn a_broken_file_of_the_platform_is_named_with_its_line_and_hides_no_other() {
+    let (home, demo) = Home::with_demo();
+    home.at(&demo, &["check"]).succeeds();
+    fs::create_dir_all(demo.join("platform/policies")).unwrap();
+    let broken = [
+        ("platform/prices.yaml", "version: 1\nrules:\n  - resource: a\n    cost: 1\n", "prices"),
+        ("platform/usage.yml", "version: 7\n", "usage-file"),
+        ("platform/policies/own.rego", "package terrace.plan\n\ndeny contains\n", "policy-unparsable"),
+        ("platform/golden-paths/bucket/template.yaml", "title: [\n", "golden-path"),
+    ];
+    for (file, text, _) in broken {
+        fs::write(demo.join(file), text).unwrap();
+    }
+    let found = home.at(&demo, &["check", "--format", "json"]).exits(1).json();
+    for (file, _, code) in broken {
+        let one = found.as_array().unwrap().iter().find(|one| one["source"]["file"] == file);
+        let one = one.unwrap_or_else(|| panic!("nothing is said of {file}: {found:#}"));
+        assert!(one["code"].as_str().unwrap().starts_with(code) && one["severity"] == "error", "{one:#}");
+    }
+}

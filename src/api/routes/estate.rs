@@ -97,7 +97,11 @@ async fn diagnostics(
     let snapshot = state.snapshot().await?;
     let reading = tokio::task::spawn_blocking({
         let snapshot = std::sync::Arc::clone(&snapshot);
-        move || crate::platform::catalog::problems(&snapshot)
+        move || {
+            let mut found = crate::platform::catalog::problems(&snapshot);
+            found.extend(crate::platform::problems::problems(&snapshot));
+            found
+        }
     });
     let mut problems = snapshot.diagnostics().to_vec();
     problems.extend(reading.await.map_err(|e| crate::platform::PlatformError::Interrupted(e.to_string()))?);
