@@ -124,14 +124,24 @@ fn ask_group(group: &Group, gate: Gate, document: regorus::Value, deadline: Inst
     let mut engine = group.engine.clone();
     engine.set_input(document);
     let entries: Vec<&EntryPoint> = group.entries.iter().filter(|entry| entry.gate == gate).collect();
-    let together = together(&mut engine, &entries, deadline);
+    // Half of the time for all at once: where that is not enough, the other half tells who takes so long.
+    let half = Instant::now() + deadline.saturating_duration_since(Instant::now()) / 2;
+    let together = together(&mut engine, &entries, half);
+    let mut unasked: Vec<&EntryPoint> = Vec::new();
     let mut eval = |entry: &EntryPoint| match together.as_ref().and_then(|all| value_in(all, entry)) {
         Some(value) => Ok(value),
         None => eval(&mut engine, entry, deadline, limit),
     };
+    let late = |entry: &EntryPoint| {
+        Instant::now() >= deadline && together.as_ref().and_then(|all| value_in(all, entry)).is_none()
+    };
     let mut exempt = BTreeSet::new();
     let mut reviews = (false, false);
     for entry in entries.iter().filter(|entry| entry.meaning == Meaning::Exception) {
+        if late(entry) {
+            unasked.push(entry);
+            continue;
+        }
         match eval(entry) {
             Ok(value) => exempt.extend(answer::exceptions(&value)),
             Err(finding) => said.findings.push(*finding),
@@ -139,6 +149,10 @@ fn ask_group(group: &Group, gate: Gate, document: regorus::Value, deadline: Inst
     }
     for entry in &entries {
         if entry.meaning == Meaning::Exception {
+            continue;
+        }
+        if late(entry) {
+            unasked.push(entry);
             continue;
         }
         let value = match eval(entry) {
@@ -177,6 +191,12 @@ fn ask_group(group: &Group, gate: Gate, document: regorus::Value, deadline: Inst
         if said.findings.len() + said.approvals.len() == before {
             said.passed += 1;
         }
+    }
+    if let Some(first) = unasked.first() {
+        let others =
+            if unasked.len() > 1 { format!(" and {} more were", unasked.len() - 1) } else { " was".to_owned() };
+        let message = format!("{}{others} not asked: the {} of all policies were over", first.path, seconds(limit));
+        said.findings.push(failure("policy-timeout", message, None, &first.file));
     }
     if group.dialect == Dialect::SpaceliftApproval
         && let Some(entry) = entries.first()
