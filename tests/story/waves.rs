@@ -71,6 +71,9 @@ async fn each_wave_is_planned_after_the_one_before_and_what_is_partial_is_revert
         check.later.iter().map(|one| one.instance.component.as_str()).collect::<Vec<_>>(),
         ["cluster", "monitoring"]
     );
+    // what the later waves cost is not known, and not nothing
+    let delta = &check.price.as_ref().expect("priced").delta;
+    assert!(delta.unknown.len() == 2 && delta.unknown[0].starts_with("cluster@"), "{delta:?}");
     // While it waits, the plan lies there encrypted and for its owner only.
     for folder in folders(&served, &first) {
         assert!(!folder.join("plan.tfplan").exists());
@@ -158,6 +161,9 @@ async fn later_waves_go_ahead_within_bounds_that_were_stated_and_wait_outside() 
     assert_eq!(done.state, RequestState::Fulfilled, "{done:#?}");
     assert_eq!(applied(&done), ["network", "cluster", "monitoring"]);
     assert_eq!(done.decisions.len(), 1, "one word for all of it");
+    // the control plane 73.00, two nodes 198.56, two weeks of metrics 16.80: what all waves cost, not the last one
+    let delta = done.check.as_ref().and_then(|check| check.price.as_ref()).expect("priced").delta.clone();
+    assert_eq!((delta.amount.map(|amount| amount.to_string()).as_deref(), delta.unknown.len()), (Some("288.36"), 0));
     assert!(served.git(&["ls-tree", "-r", "--name-only", "HEAD"]).contains("prod/us-west-1.yaml"));
 }
 

@@ -35,11 +35,28 @@ impl Price {
         let mut estimates = estimates.into_iter();
         let first = estimates.next()?;
         let start = Self { before: first.before.clone(), after: first.after.clone(), delta: first.delta.clone() };
-        Some(estimates.fold(start, |sum, next| Self {
-            before: add(sum.before, &next.before),
-            after: add(sum.after, &next.after),
-            delta: add(sum.delta, &next.delta),
-        }))
+        Some(estimates.fold(start, Self::plus))
+    }
+
+    /// Adds an estimate.
+    #[must_use]
+    pub fn plus(self, next: &Estimate) -> Self {
+        Self {
+            before: add(self.before, &next.before),
+            after: add(self.after, &next.after),
+            delta: add(self.delta, &next.delta),
+        }
+    }
+
+    /// Says of what is planned in a later wave that its price is not known, which is not the same as nothing.
+    #[must_use]
+    pub fn awaiting(mut self, later: &[ConcernedInstance]) -> Self {
+        for one in later {
+            let why = format!("{} is priced when it is planned, once what it needs is there", one.instance);
+            self.after.unknown.push(why.clone());
+            self.delta.unknown.push(why);
+        }
+        self
     }
 
     /// Tells whether every part of it is known.

@@ -17,6 +17,7 @@ use super::todo::{Todo, todo};
 use super::{LOOKED_AT, RequestService, approval, expire, restore, tree_of, unbound};
 use crate::atmos::Estate;
 use crate::domain::budget::Claim;
+use crate::domain::estimate::Estimate;
 use crate::domain::golden_path::{ConcernedInstance, InstanceAction};
 use crate::domain::id::{Digest, RunRef};
 use crate::domain::plan::{Plan, PlannedResource, ResourceAction};
@@ -75,7 +76,13 @@ impl RequestService {
         let mut budgets = self.ask_budgets(&snapshot, &claims).await?;
         budgets.needs.extend(expire::need(request));
         let found = Found { script, plans, later, restores, authors, commit, claims, budgets, checked_at: self.now() };
-        let (check, outcome) = sum_up(request, proposal, found, &snapshot, &bundle).await?;
+        let (mut check, outcome) = sum_up(request, proposal, found, &snapshot, &bundle).await?;
+        if !request.reverting {
+            check.price = check.price.map(|price| price.awaiting(&check.later));
+            for estimate in self.estimates_of_before(request).await? {
+                check.price = check.price.map(|price| price.plus(&estimate));
+            }
+        }
         let detail = json!({
             "binding": check.binding, "digest": check.binding.digest(), "outcome": outcome,
             "plans": check.plans.iter().map(|plan| json!({"run": plan.run, "digest": plan.digest})).collect::<Vec<_>>(),
@@ -190,6 +197,18 @@ impl RequestService {
             .into_iter()
             .find(|kept| kept.request.request == asked.request && kept.request.kind == asked.kind && fits(&kept.run));
         Ok(mine.map(|kept| kept.run))
+    }
+
+    /// Returns the estimates of the plans that earlier waves have applied.
+    async fn estimates_of_before(&self, request: &Request) -> Result<Vec<Estimate>, RequestError> {
+        let mut found = Vec::new();
+        for applied in request.applied.iter().filter(|applied| applied.undone.is_none()) {
+            let run = self.inner.store.run(&RunRef::Id(applied.run)).await?;
+            // Its plan was priced when it was checked.
+            let planned = run.request.request.and_then(|mark| mark.applies).unwrap_or(applied.run);
+            found.extend(self.inner.store.run_review(planned).await?.map(|review| review.estimate));
+        }
+        Ok(found)
     }
 
     /// Waits for the end of a run.
@@ -408,7 +427,7 @@ async fn sum_up(
     let gates = snapshot.has_gates();
     let verdict = Verdict::sum_up(Gate::Plan, findings, needs, switched, passed, bundle.digest().clone());
     let texts = |parts: Vec<String>| Digest::of(parts.join("\n").as_bytes());
-    let json_of = |estimate: &crate::domain::estimate::Estimate| serde_json::to_string(estimate).unwrap_or_default();
+    let json_of = |estimate: &Estimate| serde_json::to_string(estimate).unwrap_or_default();
     let binding = Binding {
         revision: request.revision(),
         wave: request.wave(),
