@@ -1,6 +1,6 @@
 //! The router with what every answer has, and the server.
 //!
-//! Owns request ids, problem documents for whatever no route answers, counting, and the graceful end. Leaves what a
+//! Owns request ids, problem documents for whatever no route answers, counting, finishing what was begun, and the graceful end. Leaves what a
 //! route answers to `routes/<noun>.rs`.
 
 use std::any::Any;
@@ -35,6 +35,7 @@ pub fn router(state: AppState) -> Router {
                 .hint("terrace api")
         })
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(to_the_end))
         .layer(from_fn_with_state(state.clone(), count))
         .layer(from_fn(identify))
         .with_state(state)
@@ -70,6 +71,15 @@ fn described() -> OpenApiRouter<AppState> {
         .build();
     let document = OpenApiBuilder::new().info(info).build();
     OpenApiRouter::with_openapi(document).merge(routes::probes()).nest("/api/v1", routes::api())
+}
+
+/// Carries out to the end what changes something, also where whoever asked does not wait for the answer: what is written has
+/// consequences that nobody else would draw.
+async fn to_the_end(request: Request, next: Next) -> Response {
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
+    tokio::spawn(next.run(request)).await.unwrap_or_else(|error| panicked(Box::new(error.to_string())))
 }
 
 /// Gives the request an id, and the answer with it: as a header, and as `instance` of a problem document.

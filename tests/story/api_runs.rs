@@ -42,6 +42,34 @@ async fn a_key_makes_one_run_of_two_requests() {
     served.end().await;
 }
 
+/// Whoever asked goes away at once, or a little later each time: what began to be done is a run that ends, and nothing else is
+/// left of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_asked_for_is_done_where_nobody_waits_for_the_answer() {
+    use tokio::io::AsyncWriteExt as _;
+    let home = Home::new();
+    let served = home.serve().await;
+    let body = serde_json::to_string(&workflow("greet")).expect("JSON");
+    for number in 0_u64..12 {
+        let mut stream = tokio::net::UnixStream::connect(home.paths().socket()).await.expect("connected");
+        let head = format!(
+            "POST /api/v1/runs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(format!("{head}{body}").as_bytes()).await.expect("asked");
+        tokio::time::sleep(std::time::Duration::from_millis(number * number)).await;
+    }
+    served.client.start_run(&workflow("greet"), None).await.expect("a run");
+    until("each that was begun ends well, and nothing else is left", || async {
+        let runs = served.client.recent_runs(100).await.expect("runs");
+        let ended = runs.iter().filter(|run| run.state == RunState::Succeeded).count();
+        let folders = std::fs::read_dir(home.paths().folder().join("runs")).expect("runs").count();
+        (ended == runs.len() && folders == ended).then_some(())
+    })
+    .await;
+    served.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_is_read_while_it_grows_and_from_anywhere() {
     let home = Home::new();
