@@ -3,8 +3,11 @@
 //! Owns every command of Git that writes. Each is refused with a sentence where the repository does not allow it, and
 //! whatever fails leaves the branch that people work on as it was.
 
+use std::collections::BTreeSet;
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::error::RequestError;
@@ -53,6 +56,7 @@ impl Repository {
         for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
             command.env_remove(name);
         }
+        command.stdin(self.held().map_err(|error| format!("{}: {error}", self.root.display()))?);
         let output = command.output().map_err(|error| format!("git cannot be started: {error}"))?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
@@ -60,6 +64,26 @@ impl Repository {
         let text = String::from_utf8_lossy(&output.stderr);
         let text = if text.trim().is_empty() { String::from_utf8_lossy(&output.stdout) } else { text };
         Err(text.trim().to_owned())
+    }
+
+    /// Returns what a command of Git holds for as long as it runs: a shared lock on the estate's folder, which is its standard
+    /// input and outlives the platform with it.
+    ///
+    /// The first command waits until those of a platform that was killed have ended: they still write.
+    fn held(&self) -> std::io::Result<File> {
+        static KNOWN: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+        let held = File::open(&self.root)?;
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.insert(self.root.clone()) {
+            let begin = std::time::Instant::now();
+            while matches!(held.try_lock(), Err(TryLockError::WouldBlock)) && begin.elapsed() < PATIENCE {
+                std::thread::sleep(LOOK);
+            }
+        }
+        drop(known);
+        // Where the file system knows no locks, nobody is waited for.
+        drop(held.lock_shared());
+        Ok(held)
     }
 
     pub(super) fn root(&self) -> &Path {
@@ -207,10 +231,12 @@ impl Repository {
             ),
             why => RequestError::git("git-failed", format!("Git could not commit: {why}"), None),
         };
+        self.discard(tree);
         if let Some(above) = tree.parent() {
             std::fs::create_dir_all(above).map_err(|error| failed(error.to_string()))?;
         }
-        self.claim(tree, branch, base).map_err(failed)?;
+        let place = tree.display().to_string();
+        self.ask(&["worktree", "add", "--quiet", "-B", branch, &place, base]).map_err(failed)?;
         let committed = (|| {
             write(tree, changes)?;
             let mut add = vec!["add", "--all", "--force", "--"];
@@ -224,23 +250,6 @@ impl Repository {
             self.discard(tree);
             failed(why)
         })
-    }
-
-    /// Makes (or makes again) a branch at a commit in a worktree of its own.
-    ///
-    /// A command of Git that a platform began there before it was killed goes on for a moment: it is waited for.
-    fn claim(&self, tree: &Path, branch: &str, base: &str) -> Result<(), String> {
-        let place = tree.display().to_string();
-        let begin = std::time::Instant::now();
-        loop {
-            self.discard(tree);
-            match self.ask(&["worktree", "add", "--quiet", "-B", branch, &place, base]) {
-                Err(why) if why.contains(&place) && is_taken(&why) && begin.elapsed() < PATIENCE => {
-                    std::thread::sleep(LOOK);
-                }
-                added => return added.map(drop),
-            }
-        }
     }
 
     /// Lays changes out in a worktree without a branch and without a commit.
@@ -395,43 +404,19 @@ mod tests {
     use super::*;
     use crate::atmos::files::Memory;
 
-    /// As `git worktree add` holds it while it works.
     #[test]
     fn what_a_killed_platform_began_is_waited_for() {
         let temp = tempfile::tempdir().expect("temp");
-        let root = temp.path().join("estate");
-        std::fs::create_dir(&root).expect("a folder");
-        let repository = Repository::new(&root);
-        let git = |arguments: &[&str]| repository.ask(arguments).expect("git");
-        git(&["init", "-q", "-b", "main"]);
-        let author = Author { name: "Mara".to_owned(), email: "m@example.com".to_owned() };
-        let name = ["-c", "user.name=Mara", "-c", "user.email=m@example.com"];
-        git(&[&name[..], &["commit", "-q", "--allow-empty", "-m", "begin"]].concat());
-        let tree = temp.path().join("trees/1-1");
-        let place = tree.display().to_string();
-        git(&["worktree", "add", "--quiet", "-B", "terrace/request-1", &place, "main"]);
-        git(&["worktree", "lock", "--reason", "initializing", &place]);
-        let other = repository.clone();
-        let unlocked = place.clone();
-        let ends = std::thread::spawn(move || {
-            // Not before it was found locked: its files are gone then.
-            while Path::new(&unlocked).exists() {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            other.ask(&["worktree", "unlock", &unlocked]).expect("unlocked");
-        });
-        let mut changes = Changes::default();
-        changes.put(Path::new("/estate"), &Memory::default(), "a.yaml", Some("a: 1\n".into())).expect("a change");
-        let made = repository.commit(&tree, ("terrace/request-1", "main"), &changes, &author, "Ask for a");
-        ends.join().expect("no panic");
-        let made = made.expect("committed");
-        assert_eq!(repository.tip("terrace/request-1"), Some(made));
-        // Whoever has the branch elsewhere keeps it.
-        let elsewhere = temp.path().join("mine").display().to_string();
-        repository.discard(&tree);
-        git(&["worktree", "add", "--quiet", &elsewhere, "terrace/request-1"]);
-        let refused = repository.commit(&tree, ("terrace/request-1", "main"), &changes, &author, "Again");
-        assert_eq!(refused.expect_err("in use").code(), "git-locked");
+        let root = File::open(temp.path()).expect("open");
+        root.lock_shared().expect("held");
+        let mut left = Command::new("sleep").arg("0.5").stdin(root).spawn().expect("spawned");
+        let repository = Repository::new(temp.path());
+        repository.ask(&["version"]).expect("git");
+        assert!(left.try_wait().expect("ours").is_some(), "it had ended before");
+        // What this platform does itself goes on side by side.
+        let own = repository.held().expect("held");
+        repository.ask(&["version"]).expect("git");
+        drop(own);
     }
 
     #[test]
