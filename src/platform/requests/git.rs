@@ -314,17 +314,16 @@ impl Repository {
     }
 
     /// Waits a little while for another Git command to end: editors and prompts hold the index for a moment.
-    fn wait_for_lock(&self) -> Result<(), RequestError> {
-        let lock = self.ask(&["rev-parse", "--git-path", "index.lock"]).unwrap_or_default();
-        let lock = self.root.join(lock);
+    fn wait_for_lock(&self, branch: &str) -> Result<(), RequestError> {
         let begin = std::time::Instant::now();
-        while lock.is_file() {
-            if begin.elapsed() > PATIENCE {
-                let message = format!("another Git command holds {}", lock.display());
-                let hint = "where none runs, remove the lock file: the request goes on by itself";
-                return Err(RequestError::git("git-locked", message, Some(hint)));
+        for lock in ["index.lock".to_owned(), "HEAD.lock".to_owned(), format!("refs/heads/{branch}.lock")] {
+            let lock = self.root.join(self.ask(&["rev-parse", "--git-path", &lock]).unwrap_or_default());
+            while lock.is_file() {
+                if begin.elapsed() > PATIENCE {
+                    return Err(locked(format!("another Git command holds {}", lock.display())));
+                }
+                std::thread::sleep(LOOK);
             }
-            std::thread::sleep(LOOK);
         }
         Ok(())
     }
@@ -335,13 +334,23 @@ impl Repository {
     ///
     /// As [`Repository::main`]; files that differ from the last commit and would be overwritten.
     pub(super) fn merge(&self, commit: &str, author: &Author, message: &str) -> Result<Merged, RequestError> {
-        let (_, tip) = self.main()?;
+        let (branch, tip) = self.main()?;
         if self.ask(&["merge-base", "--is-ancestor", commit, "HEAD"]).is_ok() {
             return Ok(Merged::Done(tip));
         }
-        self.wait_for_lock()?;
-        if self.ask(&["merge", "--quiet", "--ff-only", commit]).is_ok() {
-            return self.main().map(|(_, tip)| Merged::Done(tip));
+        self.wait_for_lock(&branch)?;
+        self.forward_or_merge(commit, author, message)
+    }
+
+    fn forward_or_merge(&self, commit: &str, author: &Author, message: &str) -> Result<Merged, RequestError> {
+        match self.ask(&["merge", "--quiet", "--ff-only", commit]) {
+            Ok(_) => return self.main().map(|(_, tip)| Merged::Done(tip)),
+            Err(why) if why.contains(".lock") => {
+                // Git writes the files before it moves the branch: they go back, and what was edited beside them stays.
+                drop(self.ask(&["read-tree", "-m", "-u", commit, "HEAD"]));
+                return Err(locked(format!("another Git command holds a lock: {why}")));
+            }
+            Err(_) => {}
         }
         let (name, email) = (format!("user.name={}", author.name), format!("user.email={}", author.email));
         let merged =
@@ -367,6 +376,11 @@ fn is_taken(why: &str) -> bool {
     ["is locked", "locked worktree", "already checked out", "already used", "used by worktree"]
         .iter()
         .any(|said| why.contains(said))
+}
+
+fn locked(message: String) -> RequestError {
+    let hint = "where none runs, remove the lock file: the request goes on by itself";
+    RequestError::git("git-locked", message, Some(hint))
 }
 
 /// Refuses to write through a link that leads out of the worktree: the branch may have others than the estate's files.
@@ -441,5 +455,47 @@ mod tests {
         }
         assert_eq!(put("in/x.yaml"), Ok(()));
         assert_eq!(std::fs::read_dir(&outside).expect("there").count(), 0);
+    }
+
+    #[test]
+    fn a_branch_that_is_locked_leaves_no_half_of_a_merge_and_keeps_what_was_edited() {
+        let temp = tempfile::tempdir().expect("temp");
+        let root = temp.path();
+        let git = |arguments: &[&str]| {
+            let mut git = std::process::Command::new("git");
+            git.args(["-c", "user.name=a", "-c", "user.email=a@b"]).args(arguments).current_dir(root);
+            let output = git.output().expect("git");
+            assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+            String::from_utf8(output.stdout).expect("text")
+        };
+        git(&["init", "-q", "-b", "main"]);
+        let put = |name: &str, text: &str| std::fs::write(root.join(name), text).expect("written");
+        for name in ["a", "b", "c"] {
+            put(name, "1\n");
+        }
+        git(&["add", "-A"]);
+        git(&["commit", "-qm", "one"]);
+        git(&["switch", "-qc", "asked"]);
+        put("a", "2\n");
+        put("new", "2\n");
+        git(&["add", "-A"]);
+        git(&["commit", "-qm", "two"]);
+        let commit = git(&["rev-parse", "HEAD"]).trim().to_owned();
+        git(&["switch", "-q", "main"]);
+        put("b", "mine\n");
+        put("c", "staged\n");
+        git(&["add", "c"]);
+        let before = git(&["status", "--porcelain"]);
+
+        let (repository, author) = (Repository::new(root), Author { name: "a".to_owned(), email: "a@b".to_owned() });
+        put(".git/refs/heads/main.lock", "");
+        let error = repository.forward_or_merge(&commit, &author, "two").expect_err("locked");
+        assert!(error.to_string().contains("lock"), "{error}");
+        assert_eq!(git(&["status", "--porcelain"]), before);
+        assert_eq!(std::fs::read_to_string(root.join("a")).expect("there"), "1\n");
+
+        std::fs::remove_file(root.join(".git/refs/heads/main.lock")).expect("free");
+        assert!(matches!(repository.merge(&commit, &author, "two"), Ok(Merged::Done(_))));
+        assert_eq!(git(&["status", "--porcelain"]), before);
     }
 }
