@@ -80,7 +80,12 @@ pub(crate) fn words(snapshot: &Snapshot, verdict: &Verdict) -> BudgetWords {
         let team = budget.map_or_else(|| word.by.trim_start_matches("quota of "), |scoped| &scoped.budget.team);
         let place: Option<Source> = snapshot.teams().place(team).cloned();
         let (code, fix) = match budget {
-            Some(_) => ("budget-exceeded", format!("terrace request new --budget {team} --set amount=…")),
+            Some(scoped) => {
+                // A team may have several; the one of its own name needs no other.
+                let name = &scoped.budget.name;
+                let which = if name == team { String::new() } else { format!(" --set budget='{name}'") };
+                ("budget-exceeded", format!("terrace request new --budget {team}{which} --set amount=…"))
+            }
             None => (
                 "quota-exceeded",
                 format!("ask for less, or for more: terrace request new --budget {team} --set quota.…"),
