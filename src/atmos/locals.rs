@@ -318,7 +318,9 @@ impl Job<'_> {
                 if let Some(found) = reference(s, &context) {
                     return Ok(found);
                 }
-                match template::render(name, s, &context.to_json(), self.options) {
+                // Of gomplate's functions Atmos has none here.
+                let options = TemplateOptions { gomplate: false, ..self.options.clone() };
+                match template::render(name, s, &context.to_json(), &options) {
                     Ok(text) => Ok(Node::new(Value::Str(text.into()), node.pos())),
                     Err(e) => {
                         let message = format!("failed to resolve local \"{name}\" in {}: {}", self.relative, e.message);

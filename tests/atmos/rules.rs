@@ -380,4 +380,6 @@ fn templates_know_gomplate() {
         "slug": "big-api", "modern": true, "keys": ["cost", "team"], "tags": {"team": "a", "cost": "1"}, "team": "a", "stage": "dev",
     });
     assert_eq!(small.vars(), expected);
+    let locals = format!("locals: {{keys: '{{{{ coll.Keys .settings | toJSON }}}}'}}\nsettings: {{a: 1}}\n{IT}");
+    assert_eq!(Small::of(&[("stacks/deploy/a.yaml", &locals)]).codes(), ["locals-error"]);
 }

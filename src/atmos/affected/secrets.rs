@@ -38,7 +38,7 @@ fn place(estate: &Estate, provider: &Value, stack: &str, component: &str) -> Opt
     let spec = |key: &str| provider.get("spec")?.get(key)?.as_str().filter(|text| !text.is_empty());
     if let Some(written) = spec("file") {
         let env = Arc::new(estate.options().env.clone());
-        let options = TemplateOptions { env, ..TemplateOptions::default() };
+        let options = TemplateOptions { env, gomplate: false, ..TemplateOptions::default() };
         let data = json!({"atmos_stack": stack, "atmos_component": component});
         return template::render("sops-file", written, &data, &options).ok().filter(|path| !path.is_empty());
     }

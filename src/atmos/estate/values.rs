@@ -33,6 +33,7 @@ impl Estate {
             missing_key: if config.ignore_missing { MissingKey::NoValue } else { MissingKey::Error },
             delimiters: config.delimiters.clone(),
             env: Arc::new(self.options().env.clone()),
+            gomplate: config.raw.pointer("/templates/settings/gomplate/enabled").and_then(Json::as_bool) == Some(true),
         };
         with_texts(node, &|text| {
             let template = is_template(text).then_some(text)?;

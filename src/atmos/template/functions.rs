@@ -66,25 +66,27 @@ pub(super) const fn variadic(name: &'static str, params: &'static [Param], rest:
 }
 
 static TABLE: LazyLock<HashMap<&'static str, &'static Function>> = LazyLock::new(|| {
-    // Where sprig and gomplate have one name, Atmos takes sprig's.
-    let tables = [builtins::TABLE].into_iter().chain(gomplate::TABLES.iter().copied());
-    let tables = tables.chain(sprig::TABLES.iter().copied());
+    let tables = [builtins::TABLE].into_iter().chain(sprig::TABLES.iter().copied());
     tables.flatten().map(|function| (function.name, function)).collect()
 });
 
-/// Finds a function by its name.
+/// What only gomplate has.
+static GOMPLATE: LazyLock<HashMap<&'static str, &'static Function>> =
+    LazyLock::new(|| gomplate::TABLES.iter().copied().flatten().map(|function| (function.name, function)).collect());
+
+/// Finds a function by its name; where sprig and gomplate have one, Atmos takes sprig's.
 pub(super) fn find(name: &str) -> Option<&'static Function> {
-    TABLE.get(name).copied()
+    TABLE.get(name).or_else(|| GOMPLATE.get(name)).copied()
 }
 
-/// Returns whether there is such a function.
-pub(super) fn exists(name: &str) -> bool {
-    matches!(name, "and" | "or") || TABLE.contains_key(name)
+/// Returns whether there is such a function, gomplate's among them or not.
+pub(super) fn exists(name: &str, gomplate: bool) -> bool {
+    matches!(name, "and" | "or") || TABLE.contains_key(name) || gomplate && GOMPLATE.contains_key(name)
 }
 
 /// Returns the names of all functions, sorted.
 pub(super) fn names() -> Vec<&'static str> {
-    let mut names: Vec<_> = TABLE.keys().copied().chain(["and", "or"]).collect();
+    let mut names: Vec<_> = TABLE.keys().chain(GOMPLATE.keys()).copied().chain(["and", "or"]).collect();
     names.sort_unstable();
     names
 }

@@ -47,12 +47,15 @@ pub struct TemplateOptions {
     pub delimiters: (String, String),
     /// The environment that `env` and `expandenv` read.
     pub env: Arc<BTreeMap<String, String>>,
+    /// Whether gomplate's functions are there beside sprig's: everywhere but in `locals` and in paths of secrets.
+    pub gomplate: bool,
 }
 
 impl Default for TemplateOptions {
-    /// Missing keys are errors, `{{` and `}}`, no environment.
+    /// Missing keys are errors, `{{` and `}}`, no environment, all functions.
     fn default() -> Self {
-        Self { missing_key: MissingKey::Error, delimiters: ("{{".into(), "}}".into()), env: Arc::default() }
+        let delimiters = ("{{".into(), "}}".into());
+        Self { missing_key: MissingKey::Error, delimiters, env: Arc::default(), gomplate: true }
     }
 }
 
@@ -95,7 +98,7 @@ impl Template {
             if given.is_empty() { default.to_owned() } else { given.to_owned() }
         };
         let (left, right) = (or(&options.delimiters.0, "{{"), or(&options.delimiters.1, "}}"));
-        match parse::parse(name, text, &left, &right) {
+        match parse::parse(name, text, (&left, &right), options.gomplate) {
             Ok(parsed) => Ok(Self { name: name.to_owned(), text: text.to_owned(), parsed }),
             Err(error) => {
                 let (line, column) = place(text, error.pos);

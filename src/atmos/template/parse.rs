@@ -28,8 +28,8 @@ pub(super) struct Parsed {
     pub(super) uses: Uses,
 }
 
-/// Parses `text`; its main part gets the name `name`.
-pub(super) fn parse(name: &str, text: &str, left: &str, right: &str) -> Result<Parsed, ParseError> {
+/// Parses `text`, with gomplate's functions or without; its main part gets the name `name`.
+pub(super) fn parse(name: &str, text: &str, (left, right): (&str, &str), gomplate: bool) -> Result<Parsed, ParseError> {
     let mut parser = Parser {
         tokens: tokens(text, left, right),
         at: 0,
@@ -40,6 +40,7 @@ pub(super) fn parse(name: &str, text: &str, left: &str, right: &str) -> Result<P
         action_start: None,
         text,
         name,
+        gomplate,
         uses: Uses::default(),
     };
     let root = parser.top()?;
@@ -57,6 +58,7 @@ struct Parser<'a> {
     action_start: Option<usize>,
     text: &'a str,
     name: &'a str,
+    gomplate: bool,
     uses: Uses,
 }
 
@@ -473,7 +475,7 @@ impl<'a> Parser<'a> {
                     // Go's errors about methods point at the dot.
                     pos += token.text.len();
                     ExprKind::Identifier(method)
-                } else if functions::exists(&token.text) {
+                } else if functions::exists(&token.text, self.gomplate) {
                     ExprKind::Identifier(token.text.as_ref().into())
                 } else {
                     return self.undefined(&token);
@@ -521,7 +523,7 @@ impl<'a> Parser<'a> {
             return None;
         }
         let name = [namespace.text.as_ref(), field.text.as_ref()].concat();
-        functions::exists(&name).then(|| {
+        functions::exists(&name, self.gomplate).then(|| {
             self.at += 1;
             name.into()
         })
@@ -536,7 +538,8 @@ impl<'a> Parser<'a> {
         Err(ParseError {
             pos: token.pos,
             message: format!("function {} not defined", super::print::quote(&token.text)),
-            function: Some(function),
+            // What is known elsewhere is as unknown to Atmos here.
+            function: (!functions::exists(&function, true)).then_some(function),
         })
     }
 }

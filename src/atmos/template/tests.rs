@@ -26,6 +26,7 @@ fn answers_as_go() {
             missing_key: if case["no_value"] == true { MissingKey::NoValue } else { MissingKey::Error },
             delimiters: (text("left").into(), text("right").into()),
             env: Arc::clone(&env),
+            ..TemplateOptions::default()
         };
         let data = &golden["data"][case["data"].as_str().unwrap_or("main")];
         let (kind, ours) = match render("t.yaml", text("template"), data, &options) {
@@ -54,6 +55,17 @@ fn names_the_place_and_the_function() {
     assert_eq!((error.line, error.column), (2, 9));
     assert_eq!(error.function.as_deref(), Some("fail"));
     assert!(!error.unknown_function);
+}
+
+#[test]
+fn gomplate_may_be_left_out() {
+    let options = TemplateOptions { gomplate: false, ..TemplateOptions::default() };
+    for text in ["{{ toJSON 1 }}", "{{ coll.Slice 1 }}"] {
+        assert!(render_with(text, &json!({})).is_ok(), "{text}");
+        let error = render("t.yaml", text, &json!({}), &options).expect_err("not there");
+        assert!(error.message.ends_with("not defined") && !error.unknown_function, "{error}");
+    }
+    assert_eq!(render("t.yaml", "{{ toJson 1 }}", &json!({}), &options).as_deref(), Ok("1"));
 }
 
 #[test]
