@@ -383,3 +383,23 @@ fn templates_know_gomplate() {
     let locals = format!("locals: {{keys: '{{{{ coll.Keys .settings | toJSON }}}}'}}\nsettings: {{a: 1}}\n{IT}");
     assert_eq!(Small::of(&[("stacks/deploy/a.yaml", &locals)]).codes(), ["locals-error"]);
 }
+
+/// A stack's name is rendered for each instance that is described, abstract ones and all types among them; where the
+/// manifest has a name of its own, only for those that Atmos checks before.
+#[test]
+fn a_name_template_is_rendered_for_abstract_components_too() {
+    let atmos = ATMOS.replace("name_pattern: '{stage}'", "name_template: '{{ .settings.short }}'");
+    let codes = |stack: &str| {
+        let mut codes = Small::of(&[("atmos.yaml", &atmos), ("stacks/deploy/a.yaml", stack)]).codes();
+        codes.retain(|code| code == "name-template");
+        codes
+    };
+    let own = "settings: {short: dev}";
+    let base = format!("components:\n  terraform:\n    it: {{{own}}}\n    base: {{metadata: {{type: abstract}}}}\n");
+    assert_eq!(codes(&base), ["name-template"]);
+    assert_eq!(codes(&format!("name: mine\n{base}")), Vec::<String>::new());
+    let image = format!("components:\n  terraform:\n    it: {{{own}}}\n  packer:\n    image: {{}}\n");
+    assert_eq!(codes(&image), ["name-template"]);
+    assert_eq!(codes(&format!("name: mine\n{image}")), Vec::<String>::new());
+    assert_eq!(codes("name: mine\ncomponents: {terraform: {it: {}}}\n"), ["name-template"]);
+}

@@ -102,22 +102,30 @@ pub(super) fn finish(
             ..*job.refuse("name-template", e.message, node.pos())
         })
     };
+    // Before it answers Atmos names the real ones of two types once more, without some of the keys.
+    let checked = |problems: &mut Vec<Diagnostic>| {
+        if !built || who.is_abstract {
+            return;
+        }
+        let mut fewer = data();
+        if let Some(map) = fewer.as_object_mut() {
+            map.retain(|key, _| !UNCHECKED.contains(&key.as_str()));
+        }
+        let missing_key = if config.ignore_missing { MissingKey::NoValue } else { MissingKey::Error };
+        problems.extend(rendered(&fewer, &TemplateOptions { missing_key, ..options() }).err());
+    };
     let from_template = |problems: &mut Vec<Diagnostic>| match rendered(&data(), &options()) {
         Ok(name) => {
-            // Before it answers Atmos names stacks once more, without some of the keys.
-            if built && !who.is_abstract && UNCHECKED.iter().any(|key| config.name_template.contains(key)) {
-                let mut fewer = data();
-                if let Some(map) = fewer.as_object_mut() {
-                    map.retain(|key, _| !UNCHECKED.contains(&key.as_str()));
-                }
-                let missing_key = if config.ignore_missing { MissingKey::NoValue } else { MissingKey::Error };
-                problems.extend(rendered(&fewer, &TemplateOptions { missing_key, ..options() }).err());
+            if UNCHECKED.iter().any(|key| config.name_template.contains(key)) {
+                checked(problems);
             }
             name
         }
         Err(problem) => {
-            if !who.is_abstract {
-                problems.push(problem);
+            // What the manifest names itself is not named by the template, but checked with it all the same.
+            match who.stack_name {
+                None => problems.push(problem),
+                Some(_) => checked(problems),
             }
             file.to_owned()
         }
