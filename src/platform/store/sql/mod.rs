@@ -126,7 +126,7 @@ impl Store for SqlStore {
 
     async fn close(&self) {
         self.reader.close().await;
-        self.writer.pool().close().await;
+        self.writer.close().await;
     }
 }
 

@@ -152,6 +152,11 @@ impl Writer {
         if let Ok(answer) = told.try_recv() {
             return answer;
         }
+        self.commit(&mut shared).await
+    }
+
+    /// Commits what is ready, and lets go of the connection.
+    async fn commit(&self, shared: &mut Option<Held>) -> Answer {
         let Some(held) = &mut *shared else {
             return Err(PlatformError::Interrupted("the change was undone".to_owned()));
         };
@@ -159,7 +164,20 @@ impl Writer {
             Ok(()) => held.end("commit").await.map_err(|e| self.error(e)),
             Err(error) => Err(error),
         };
-        self.tell(&mut shared, ended)
+        self.tell(shared, ended)
+    }
+
+    /// Commits what is ready, gives back the connection that whoever went away left behind, and closes it.
+    pub(super) async fn close(&self) {
+        let mut shared = self.shared.lock().await;
+        shared.take_if(|held| !held.begun);
+        if shared.is_some()
+            && let Err(error) = self.commit(&mut shared).await
+        {
+            tracing::warn!(%error, "the last changes are not kept");
+        }
+        drop(shared);
+        self.pool.close().await;
     }
 
     /// Lets go of the connection, and tells all whose change was in the transaction.

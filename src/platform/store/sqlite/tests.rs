@@ -182,6 +182,25 @@ async fn a_full_disk_undoes_the_change_under_way_and_nothing_else() {
     assert_eq!(audit.last().copied(), Some(committed as u64 + 1));
 }
 
+/// Whoever goes away while a change begins leaves nothing behind that closing would wait for.
+#[tokio::test(flavor = "multi_thread")]
+async fn closing_waits_for_nobody_who_went_away() {
+    let folder = tempfile::tempdir().expect("folder");
+    for polls in 0..60 {
+        let store = open(&folder.path().join("terrace.db")).await.expect("opened");
+        let mut begin = store.begin();
+        for _ in 0..polls {
+            if futures::poll!(&mut begin).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(begin);
+        let closed = tokio::time::timeout(std::time::Duration::from_secs(60), store.close()).await;
+        assert!(closed.is_ok(), "left after {polls} looks");
+    }
+}
+
 /// Changes that are committed together are kept or undone together, and each is told which.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_told_of_changes_at_once_is_true_of_each() {
