@@ -126,7 +126,8 @@ impl Store for SqlStore {
 
     async fn close(&self) {
         self.reader.close().await;
-        self.writer.close().await;
+        self.writer.finish().await;
+        self.writer.pool().close().await;
     }
 }
 

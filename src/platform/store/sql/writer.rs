@@ -167,8 +167,8 @@ impl Writer {
         self.tell(shared, ended)
     }
 
-    /// Commits what is ready, gives back the connection that whoever went away left behind, and closes it.
-    pub(super) async fn close(&self) {
+    /// Commits what is ready, and gives back the connection, also where whoever went away left it behind.
+    pub(super) async fn finish(&self) {
         let mut shared = self.shared.lock().await;
         shared.take_if(|held| !held.begun);
         if shared.is_some()
@@ -176,8 +176,6 @@ impl Writer {
         {
             tracing::warn!(%error, "the last changes are not kept");
         }
-        drop(shared);
-        self.pool.close().await;
     }
 
     /// Lets go of the connection, and tells all whose change was in the transaction.
