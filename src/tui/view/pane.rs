@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use crate::domain::run::Run;
+use crate::tui::action::{Action, Place};
 use crate::tui::app::{App, Focus, Kept, Link, View};
 use crate::tui::panes::{budgets, catalog, events, requests, runs, stacks};
 use crate::tui::theme::Meaning;
@@ -127,7 +128,11 @@ fn nothing(
         View::Requests if app.requests.paths.items().is_empty() => {
             ("Nothing was asked for yet.", "golden paths, by which one asks, stand in platform/golden-paths")
         }
-        View::Requests => ("Nothing was asked for yet.", "n asks for something, by a golden path"),
+        View::Requests => {
+            let key = app.keymap.key(Action::NewRequest, Place::Requests).unwrap_or_else(|| ":".into());
+            let next = format!("{key} asks for something, by a golden path");
+            return vec![("Nothing was asked for yet.".into(), Meaning::Text), (next, Meaning::Dim)];
+        }
         View::Budgets => ("There are no budgets.", "they stand in platform/teams.yaml, below their team"),
         View::Events => ("Nothing has happened yet.", ""),
     };
