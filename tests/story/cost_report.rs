@@ -35,6 +35,18 @@ fn billed(of: &Value) -> &str {
 }
 
 #[test]
+fn a_budget_in_another_currency_than_the_bills_says_so_and_is_not_at_zero() {
+    let bills = bills();
+    let teams = "teams:\n  - name: orders\n    budgets:\n      - {name: euros, amount: 1000, currency: EUR}\n      - {name: dollars, amount: 1000}\n";
+    bills.0.write("platform/teams.yaml", teams);
+    let list = ["budget", "list", "--period", "2024-10", "--format", "json"];
+    let list: Value = serde_json::from_str(&bills.0.terrace(&list).succeeds().out).expect("JSON");
+    let (euros, dollars) = (&list[0]["actual"], &list[1]["actual"]);
+    assert_eq!((&euros["amount"], &euros["unknown"][0]), (&Value::Null, &"bills in USD do not count in EUR".into()));
+    assert!(dollars["amount"].is_string() && dollars["unknown"].is_null(), "{list}");
+}
+
+#[test]
 fn totals_equal_the_bill_and_open_level_by_level() {
     let bills = bills();
     let whole = report(&bills, &[]);

@@ -1,12 +1,12 @@
 //! What a budget has spent, and where its period will end.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::{BudgetService, ScopedBudget, too_long};
 use crate::domain::cost::focus::day_of;
 use crate::domain::forecast::forecast;
-use crate::domain::money::{Currency, Exact};
+use crate::domain::money::{Currency, Exact, Money};
 use crate::domain::period::{Period, PeriodKind};
 use crate::domain::showback::CostRow;
 use crate::platform::PlatformError;
@@ -20,10 +20,27 @@ const TREND: usize = 30;
 const HISTORY: usize = 4;
 
 /// What was spent in a period.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Spent {
     pub(super) billed: Exact,
     pub(super) effective: Exact,
+    /// Whether any charge counts in the budget's currency.
+    any: bool,
+    /// The other currencies in which charges would count; nobody says at which rate.
+    elsewhere: BTreeSet<String>,
+}
+
+impl Spent {
+    /// Says an amount of it, and what is not in it; where nothing is, nothing is known.
+    pub(super) fn told(&self, amount: Exact, currency: &Currency) -> Money {
+        let mut money = Money::known(amount.trimmed(2), currency.clone());
+        if !self.elsewhere.is_empty() {
+            let others: Vec<&str> = self.elsewhere.iter().map(String::as_str).collect();
+            money.unknown.push(format!("bills in {} do not count in {currency}", others.join(", ")));
+            money.amount = money.amount.filter(|_| self.any);
+        }
+        money
+    }
 }
 
 /// Where a period will end.
@@ -94,8 +111,16 @@ impl BudgetService {
         while month.first() < period.end() {
             let read = self.month(snapshot, months, month, &scoped.budget.amount.currency).await?;
             for row in read.ledger.rows.iter().filter(|row| counts(snapshot, scoped, &read.ledger, row)) {
+                spent.any = true;
                 spent.billed = spent.billed.checked_add(row.billed).ok_or_else(too_long)?;
                 spent.effective = spent.effective.checked_add(row.effective).ok_or_else(too_long)?;
+            }
+            for other in &read.ledger.other_currencies {
+                let Ok(currency) = other.parse::<Currency>() else { continue };
+                let there = self.month(snapshot, months, month, &currency).await?;
+                if there.ledger.rows.iter().any(|row| counts(snapshot, scoped, &there.ledger, row)) {
+                    spent.elsewhere.insert(other.clone());
+                }
             }
             month = month.next();
         }
