@@ -104,7 +104,10 @@ async fn lists(count: u64) {
         title: None,
         golden_path: Some("new-team".into()),
         instance: None,
-        inputs: json!({"name": "fares", "members": ["noor"]}).as_object().cloned().unwrap_or_default(),
+        inputs: json!({"name": "fares", "description": "a bench", "members": ["noor"], "components": ["fares"]})
+            .as_object()
+            .cloned()
+            .unwrap_or_default(),
         workflow: None,
         run: None,
         reason: Some("a bench".into()),
