@@ -26,8 +26,31 @@ pub(crate) struct Terminal {
     headers: Arc<Mutex<BTreeSet<String>>>,
 }
 
-/// What ends a frame: the end of a synchronized update.
-const FRAME: &[u8] = b"\x1b[?2026l";
+/// What begins and ends a frame: a synchronized update.
+const BEGIN: &[u8] = b"\x1b[?2026h";
+const END: &[u8] = b"\x1b[?2026l";
+
+/// Output on its way to the screen. A frame is shown whole, as terminals that know synchronized updates do: a test that
+/// looks between two reads must not take half of a frame for what the program shows.
+#[derive(Default)]
+struct Output {
+    held: Vec<u8>,
+}
+
+impl Output {
+    /// Takes the next frame, or what stands before it; none when the rest of it is still to come.
+    fn next(&mut self) -> Option<Vec<u8>> {
+        let position = |sought: &[u8]| self.held.windows(sought.len()).position(|bytes| bytes == sought);
+        let length = if self.held.starts_with(BEGIN) {
+            position(END)? + END.len()
+        } else {
+            // What may become the beginning of a frame waits for its next byte.
+            let begun = |n: &usize| self.held.ends_with(&BEGIN[..*n]);
+            position(BEGIN).unwrap_or_else(|| self.held.len() - (1..BEGIN.len()).rev().find(begun).unwrap_or(0))
+        };
+        (length > 0).then(|| self.held.drain(..length).collect())
+    }
+}
 
 impl Terminal {
     /// Opens a dashboard with the settings of a folder in a terminal of this size.
@@ -56,7 +79,7 @@ impl Terminal {
         let child = pair.slave.spawn_command(command).unwrap();
         drop(pair.slave);
         let screen = Arc::new(Mutex::new(vt100::Parser::new(height, width, 0)));
-        let mut output = pair.master.try_clone_reader().unwrap();
+        let mut terminal = pair.master.try_clone_reader().unwrap();
         let drawn = Arc::clone(&screen);
         let lost = Arc::new(AtomicBool::new(false));
         let gone = Arc::clone(&lost);
@@ -64,21 +87,22 @@ impl Terminal {
         let seen = Arc::clone(&headers);
         let reader = std::thread::spawn(move || {
             let mut bytes = [0; 8192];
+            let mut output = Output::default();
+            let show = |bytes: &[u8]| {
+                let mut parser = drawn.lock().unwrap();
+                parser.process(bytes);
+                seen.lock().unwrap().extend(parser.screen().rows(0, u16::MAX).next());
+            };
             // The reader holds the terminal open too: a lost one is let go with the next output.
-            while let Ok(n @ 1..) = output.read(&mut bytes)
+            while let Ok(n @ 1..) = terminal.read(&mut bytes)
                 && !gone.load(Ordering::SeqCst)
             {
-                let mut rest = &bytes[..n];
-                // Frame by frame, so that none is missed, however late this thread comes.
-                while !rest.is_empty() {
-                    let end =
-                        rest.windows(FRAME.len()).position(|w| w == FRAME).map_or(rest.len(), |i| i + FRAME.len());
-                    let mut parser = drawn.lock().unwrap();
-                    parser.process(&rest[..end]);
-                    seen.lock().unwrap().extend(parser.screen().rows(0, u16::MAX).next());
-                    rest = &rest[end..];
+                output.held.extend(&bytes[..n]);
+                while let Some(frame) = output.next() {
+                    show(&frame);
                 }
             }
+            show(&output.held);
         });
         let writer = Some(pair.master.take_writer().unwrap());
         Terminal { child, master: Some(pair.master), writer, screen, reader: Some(reader), lost, headers }
