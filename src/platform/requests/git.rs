@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +18,10 @@ use crate::platform::golden_paths::Changes;
 /// How long a lock of Git's index is waited for, and how often is looked.
 const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(100);
+
+/// What is under way in a repository where Git keeps such a file.
+const UNDER_WAY: [(&str, &str); 3] =
+    [("MERGE_HEAD", "merge"), ("rebase-merge", "rebase"), ("CHERRY_PICK_HEAD", "cherry-pick")];
 
 /// The estate's repository.
 #[derive(Debug, Clone)]
@@ -47,23 +51,28 @@ impl Repository {
     }
 
     fn run(&self, folder: &Path, arguments: &[&str]) -> Result<String, String> {
-        crash::point();
-        let mut command = Command::new("git");
-        command.arg("-C").arg(folder).args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]);
-        command.args(["-c", "commit.gpgSign=false", "-c", "merge.renames=true"]).args(arguments);
-        command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_EDITOR", "true").env("LC_ALL", "C");
-        // The requester's words never steer another repository.
-        for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
-            command.env_remove(name);
-        }
-        command.stdin(self.held().map_err(|error| format!("{}: {error}", self.root.display()))?);
-        let output = command.output().map_err(|error| format!("git cannot be started: {error}"))?;
+        let output = self.output(folder, arguments)?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
         let text = String::from_utf8_lossy(&output.stderr);
         let text = if text.trim().is_empty() { String::from_utf8_lossy(&output.stdout) } else { text };
         Err(text.trim().to_owned())
+    }
+
+    fn output(&self, folder: &Path, arguments: &[&str]) -> Result<Output, String> {
+        crash::point();
+        let mut command = Command::new("git");
+        command.arg("-C").arg(folder).args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]);
+        command.args(["-c", "commit.gpgSign=false", "-c", "merge.renames=true", "-c", "maintenance.auto=false"]);
+        command.args(arguments);
+        command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_EDITOR", "true").env("LC_ALL", "C");
+        // The requester's words never steer another repository.
+        for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
+            command.env_remove(name);
+        }
+        command.stdin(self.held().map_err(|error| format!("{}: {error}", self.root.display()))?);
+        command.output().map_err(|error| format!("git cannot be started: {error}"))
     }
 
     /// Returns what a command of Git holds for as long as it runs: a shared lock on the estate's folder, which is its standard
@@ -121,16 +130,24 @@ impl Repository {
     ///
     /// No repository, a bare or shallow one, no commit yet, no branch checked out, a merge or rebase under way.
     pub(super) fn main(&self) -> Result<(String, String), RequestError> {
-        let none = |_| {
+        let none = || {
             let hint = "git init, and commit what is there: a request becomes a commit";
             RequestError::git("git-none", "the estate is in no Git repository", Some(hint))
         };
-        if self.ask(&["rev-parse", "--is-bare-repository"]).map_err(none)? == "true" {
+        // Everything is asked at once; what comes after an answer that Git cannot give is missing.
+        let mut asked = vec!["rev-parse", "--is-bare-repository", "--is-shallow-repository", "--show-toplevel"];
+        asked.extend(UNDER_WAY.iter().flat_map(|(file, _)| ["--git-path", file]));
+        asked.extend(["HEAD^{commit}", "--symbolic-full-name", "HEAD"]);
+        let output = self.output(&self.root, &asked).map_err(|_| none())?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut said = said.lines();
+        if said.next() == Some("true") {
             let hint = "open a clone of it that has files";
             return Err(RequestError::git("git-bare", "the estate's repository is bare: it has no files", Some(hint)));
         }
-        let top = self.ask(&["rev-parse", "--show-toplevel"]).map_err(none)?;
-        let same = Path::new(&top).canonicalize().ok() == self.root.canonicalize().ok();
+        let shallow = said.next() == Some("true");
+        let top = said.next().ok_or_else(none)?;
+        let same = Path::new(top).canonicalize().ok() == self.root.canonicalize().ok();
         if !same {
             let message = format!("the estate is a folder of the repository {top}, not its root");
             return Err(RequestError::git(
@@ -139,26 +156,26 @@ impl Repository {
                 Some("requests need a repository of the estate's own"),
             ));
         }
-        if self.ask(&["rev-parse", "--is-shallow-repository"]).is_ok_and(|answer| answer == "true") {
+        if shallow {
             let message = "the estate's repository is a shallow clone, which cannot be merged into";
             return Err(RequestError::git("git-shallow", message, Some("git fetch --unshallow")));
         }
-        let branch = self.ask(&["symbolic-ref", "--quiet", "--short", "HEAD"]).map_err(|_| {
+        let places: Vec<&str> = said.by_ref().take(UNDER_WAY.len()).collect();
+        let busy = UNDER_WAY.into_iter().zip(places).find(|(_, path)| self.root.join(path).exists());
+        let (Some(tip), Some(head), true) = (said.next(), said.next(), output.status.success()) else {
+            let hint = "git add -A && git commit";
+            return Err(RequestError::git("git-unborn", "the estate has no commit yet", Some(hint)));
+        };
+        if let Some(((_, what), _)) = busy {
+            let message = format!("a {what} is under way in the estate");
+            let hint = format!("finish it first: git {what} --continue, or --abort");
+            return Err(RequestError::git("git-busy", message, Some(&hint)));
+        }
+        let branch = head.strip_prefix("refs/heads/").ok_or_else(|| {
             let message = "no branch is checked out in the estate (a detached HEAD), so there is none to merge into";
             RequestError::git("git-detached", message, Some("git switch main"))
         })?;
-        let tip = self.ask(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).map_err(|_| {
-            RequestError::git("git-unborn", "the estate has no commit yet", Some("git add -A && git commit"))
-        })?;
-        for (file, what) in [("MERGE_HEAD", "merge"), ("rebase-merge", "rebase"), ("CHERRY_PICK_HEAD", "cherry-pick")] {
-            let path = self.ask(&["rev-parse", "--git-path", file]).unwrap_or_default();
-            if !path.is_empty() && self.root.join(path).exists() {
-                let message = format!("a {what} is under way in the estate");
-                let hint = format!("finish it first: git {what} --continue, or --abort");
-                return Err(RequestError::git("git-busy", message, Some(&hint)));
-            }
-        }
-        Ok((branch, tip))
+        Ok((branch.to_owned(), tip.to_owned()))
     }
 
     /// Returns those of the paths whose files differ from the last commit.
@@ -175,8 +192,15 @@ impl Repository {
 
     /// Returns the name and address that the repository gives to commits; made from the name where it has none.
     pub(super) fn author(&self, name: &str, is_owner: bool) -> Author {
-        let configured = |key: &str| self.ask(&["config", "--get", key]).ok().filter(|text| !text.is_empty());
-        let own = is_owner.then(|| Some((configured("user.name")?, configured("user.email")?))).flatten();
+        let own = is_owner.then(|| self.ask(&["config", "--get-regexp", r"^user\.(name|email)$"]).ok()).flatten();
+        let own = own.and_then(|said| {
+            // Of a key that is set more than once the last one counts.
+            let configured = |key: &str| {
+                let value = |line: &str| line.strip_prefix(key)?.strip_prefix(' ').map(str::to_owned);
+                said.lines().rev().find_map(value).filter(|text| !text.is_empty())
+            };
+            Some((configured("user.name")?, configured("user.email")?))
+        });
         let (name, email) = own.unwrap_or_else(|| (name.to_owned(), format!("{name}@localhost")));
         Author { name, email }
     }
@@ -231,12 +255,19 @@ impl Repository {
             ),
             why => RequestError::git("git-failed", format!("Git could not commit: {why}"), None),
         };
-        self.discard(tree);
         if let Some(above) = tree.parent() {
             std::fs::create_dir_all(above).map_err(|error| failed(error.to_string()))?;
         }
         let place = tree.display().to_string();
-        self.ask(&["worktree", "add", "--quiet", "-B", branch, &place, base]).map_err(failed)?;
+        let add = || self.ask(&["worktree", "add", "--quiet", "-B", branch, &place, base]);
+        // What an earlier attempt left is in the way.
+        let added = if tree.exists() { Err(String::new()) } else { add() };
+        added
+            .or_else(|_| {
+                self.discard(tree);
+                add()
+            })
+            .map_err(failed)?;
         let committed = (|| {
             write(tree, changes)?;
             let mut add = vec!["add", "--all", "--force", "--"];
@@ -316,8 +347,10 @@ impl Repository {
     /// Waits a little while for another Git command to end: editors and prompts hold the index for a moment.
     fn wait_for_lock(&self, branch: &str) -> Result<(), RequestError> {
         let begin = std::time::Instant::now();
-        for lock in ["index.lock".to_owned(), "HEAD.lock".to_owned(), format!("refs/heads/{branch}.lock")] {
-            let lock = self.root.join(self.ask(&["rev-parse", "--git-path", &lock]).unwrap_or_default());
+        let head = format!("refs/heads/{branch}.lock");
+        let places = ["rev-parse", "--git-path", "index.lock", "--git-path", "HEAD.lock", "--git-path", &head];
+        for lock in self.ask(&places).unwrap_or_default().lines() {
+            let lock = self.root.join(lock);
             while lock.is_file() {
                 if begin.elapsed() > PATIENCE {
                     return Err(locked(format!("another Git command holds {}", lock.display())));
