@@ -74,7 +74,7 @@ struct Test {
 
 impl Policy {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
-        let bundle = || Ok::<_, Failure>(Arc::new(Bundle::load(&context.root()?)));
+        let bundle = || Ok::<_, Failure>(Bundle::load(&context.root()?));
         match self.what {
             What::List => list(context),
             What::Check(check) => check.execute(context, &bundle()?),

@@ -211,7 +211,7 @@ impl Platform {
         let plan = self.runs()?.plan_json(run.id);
         let known = Known::of(store.as_ref(), self.budgets()?, &run).await?;
         let review = tokio::task::spawn_blocking(move || {
-            let bundle = Arc::new(Bundle::load(snapshot.estate().root()));
+            let bundle = Bundle::load(snapshot.estate().root());
             review_run(&snapshot, &run, plan, known, &bundle).map(|review| (run.id, review))
         });
         let (id, review) = review.await.map_err(|error| PlatformError::Interrupted(error.to_string()))??;
@@ -256,7 +256,7 @@ impl Platform {
             }
         }
         let judging = tokio::task::spawn_blocking(move || {
-            let bundle = Arc::new(Bundle::load(snapshot.estate().root()));
+            let bundle = Bundle::load(snapshot.estate().root());
             let mut replay = Replay { bundle: bundle.digest().clone(), judged: 0, left_out: 0, differ: Vec::new() };
             for (plan, run, review) in past {
                 let Some(after) = judge_again(&snapshot, &run, &plan, review.as_ref(), &bundle) else {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use regorus::Engine;
 
@@ -79,8 +80,10 @@ pub struct Bundle {
 
 impl Bundle {
     /// Reads the policies of the estate at this root; what cannot be read denies.
+    ///
+    /// Files are read each time; they are analysed again only where one of them is not what it was the last time.
     #[must_use]
-    pub fn load(root: &Path) -> Self {
+    pub fn load(root: &Path) -> Arc<Self> {
         let mut problems = Vec::new();
         let config_text = match std::fs::read_to_string(root.join(CONFIG_FILE)) {
             Ok(text) => Some(text),
@@ -99,7 +102,18 @@ impl Bundle {
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
         files.dedup_by(|a, b| a.path == b.path);
-        Self::build(&files, config_text.as_deref(), problems)
+        if !problems.is_empty() {
+            return Arc::new(Self::build(&files, config_text.as_deref(), problems));
+        }
+        static LAST: Mutex<Option<Arc<Bundle>>> = Mutex::new(None);
+        let digest = digest(builtin::files().iter().chain(&files), config_text.as_deref());
+        let last = || LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(same) = last().as_ref().filter(|last| *last.digest() == digest) {
+            return Arc::clone(same);
+        }
+        let bundle = Arc::new(Self::build(&files, config_text.as_deref(), problems));
+        *last() = Some(Arc::clone(&bundle));
+        bundle
     }
 
     /// Builds a bundle of these files beside the rules that Terrace brings along.

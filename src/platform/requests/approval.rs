@@ -174,7 +174,7 @@ pub(super) fn of_run(
     solo: bool,
     budgets: impl FnOnce(&Review) -> Result<(BudgetWords, Option<Claim>), PlatformError>,
 ) -> Result<(Review, Result<Option<Promise>, RunError>), RunError> {
-    let bundle = Arc::new(Bundle::load(snapshot.estate().root()));
+    let bundle = Bundle::load(snapshot.estate().root());
     let review = reviews::review_run(snapshot, run, plan, known, &bundle)?;
     let (component, stack) = (run.component.clone().unwrap_or_default(), run.stack.clone().unwrap_or_default());
     let verdict = review.verdict.clone();

@@ -115,7 +115,7 @@ impl Configurations for Branches {
         }
         let (actor, run, solo) = (actor.clone(), run.clone(), self.sharing.is_solo());
         let judging = tokio::task::spawn_blocking(move || {
-            let bundle = Arc::new(Bundle::load(snapshot.estate().root()));
+            let bundle = Bundle::load(snapshot.estate().root());
             unbound::may_run(&snapshot, &bundle, &actor, &run, solo)
         });
         judging.await.map_err(|error| PlatformError::Interrupted(error.to_string()))?

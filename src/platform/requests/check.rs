@@ -61,7 +61,7 @@ impl RequestService {
         let snapshot = self.inner.estate.current().await?;
         let commit = if proposal.changes.is_empty() { None } else { Some(self.commit(request, &proposal).await?) };
         let mut plans = Vec::new();
-        let bundle = Arc::new(load(&snapshot).await?);
+        let bundle = load(&snapshot).await?;
         let (now, later) = todo(request, &proposal);
         for todo in &now {
             let run = self.plan(request, todo).await?;
@@ -377,7 +377,7 @@ pub(super) fn requester(request: &Request) -> Actor {
 }
 
 /// Loads the policies in force.
-pub(super) async fn load(snapshot: &Arc<Snapshot>) -> Result<Bundle, RequestError> {
+pub(super) async fn load(snapshot: &Arc<Snapshot>) -> Result<Arc<Bundle>, RequestError> {
     let snapshot = Arc::clone(snapshot);
     let loading = tokio::task::spawn_blocking(move || Bundle::load(snapshot.estate().root()));
     Ok(loading.await.map_err(|error| PlatformError::Interrupted(error.to_string()))?)

@@ -308,7 +308,7 @@ impl RequestService {
     /// Returns who may decide on a request now.
     pub(super) async fn ground(&self, request: &Request, check: &Check) -> Result<Ground, RequestError> {
         let snapshot = self.inner.estate.current().await?;
-        let bundle = Arc::new(load(&snapshot).await?);
+        let bundle = load(&snapshot).await?;
         let rules = approval::rules(&snapshot, &bundle, request, check, self.inner.sharing.is_solo());
         Ok(Ground { snapshot, bundle, rules })
     }

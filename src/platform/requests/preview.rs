@@ -119,7 +119,7 @@ impl RequestService {
         env: Env,
     ) -> Result<(Option<Price>, Verdict), RequestError> {
         let snapshot = self.inner.estate.current().await?;
-        let bundle = Arc::new(load(&snapshot).await?);
+        let bundle = load(&snapshot).await?;
         let (mut estimates, mut findings, mut needs, mut switched, mut passed) = (vec![], vec![], vec![], vec![], 0);
         for one in &proposal.instances {
             let removing = one.action == InstanceAction::Remove;
