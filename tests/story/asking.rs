@@ -190,9 +190,25 @@ async fn item_2_every_binding_voids_and_says_which() {
     let void = yes(&mara, &request).await.expect_err("other variables");
     assert!(code(&void) == "approval-void" && void.to_string().starts_with("the variables changed"), "{void}");
     assert_eq!(served.end(&run).await.state, RunState::Stale);
+    // It is bound to its component's code too, and to no other: what a provisioner starts is not in the plan file.
+    let commit = |what: &str| {
+        write(what, "echo other\n");
+        git(&served.root(), &["add", what]);
+        git(&served.root(), &["commit", "-qm", what]);
+    };
+    let request = rest(&served, request.number).await;
+    assert_eq!(request.state, RequestState::PendingApproval, "{request:#?}");
+    commit("components/terraform/network/hello.sh");
+    let void = yes(&mara, &request).await.expect_err("other code");
+    let said = void.to_string();
+    assert!(code(&void) == "approval-void" && said.starts_with("the component's code changed"), "{void}");
+    let request = rest(&served, request.number).await;
+    assert_eq!(request.state, RequestState::PendingApproval, "{request:#?}");
+    commit("components/terraform/cluster/hello.sh");
+    assert_eq!(yes(&mara, &request).await.expect("nothing of it changed").agreed().len(), 1, "of two");
     let audit = served.client.recent_audit(10_000).await.expect("audit");
     let voided = audit.iter().filter(|record| record.action == "request.looked_at_again");
-    assert_eq!(voided.filter(|record| record.detail["reason"].is_string()).count(), 5, "each says why");
+    assert_eq!(voided.filter(|record| record.detail["reason"].is_string()).count(), 6, "each says why");
 }
 
 /// 5: while something runs that no plan binds, nothing else changes a state of the stacks that it names.

@@ -3,8 +3,9 @@
 //! A file that cannot be parsed becomes a diagnostic, and the others are read all the same. What Terraform would evaluate
 //! (a condition, a default that is no literal) stays as written.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use hcl_edit::Span as _;
 use hcl_edit::expr::{Expression, ObjectKey, UnaryOperator};
@@ -12,6 +13,7 @@ use hcl_edit::structure::{Block, Body};
 use hcl_edit::template::{Element, Template};
 use serde_json::{Map, Value};
 
+use super::super::config::clean;
 use super::super::files::{Files, Kind};
 use super::below;
 use crate::domain::service::{Input, Output, Validation};
@@ -50,6 +52,20 @@ pub fn read(files: &dyn Files, folder: &Path, shown: &str) -> Module {
         }
     }
     module
+}
+
+/// Returns the folder and those of all modules that it calls by a path, and that these call.
+#[must_use]
+pub fn reach(files: &dyn Files, folder: &Path) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    let mut left = vec![clean(folder)];
+    while let Some(folder) = left.pop() {
+        if found.insert(folder.clone()) {
+            let called = read(files, &folder, "").local_modules;
+            left.extend(called.iter().map(|source| clean(&folder.join(source))));
+        }
+    }
+    found
 }
 
 impl Module {

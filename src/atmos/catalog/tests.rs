@@ -112,3 +112,20 @@ fn a_broken_file_is_told_and_hides_nothing_else() {
     assert_eq!(inputs, ["cidr", "zones", "z"]);
     assert!(network.outputs.iter().any(|o| o.name == "o" && o.sensitive));
 }
+
+#[test]
+fn the_modules_that_a_module_calls_are_reached_once_each() {
+    let mut files = Memory::default();
+    for (path, text) in [
+        (
+            "/e/a/main.tf",
+            "module \"b\" {\n  source = \"../b\"\n}\nmodule \"far\" {\n  source = \"example.com/far\"\n}\n",
+        ),
+        ("/e/b/main.tf", "module \"a\" {\n  source = \"../a\"\n}\nmodule \"c\" {\n  source = \"./c\"\n}\n"),
+        ("/e/b/c/main.tf", "variable \"size\" {}\n"),
+    ] {
+        files.put(path, text);
+    }
+    let reached = module::reach(&files, Path::new("/e/a"));
+    assert_eq!(reached, ["/e/a", "/e/b", "/e/b/c"].map(PathBuf::from).into());
+}

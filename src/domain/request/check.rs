@@ -106,10 +106,22 @@ pub struct CheckedPlan {
     /// Digest of the resolved configuration: variables, environment, backend, providers; null where it is not known.
     #[serde(default)]
     pub configuration: Option<Digest>,
+    /// The code that it stands on; null where the commit of the request's branch is all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<PlannedCode>,
     /// What it costs.
     pub estimate: Estimate,
     /// What policy says.
     pub verdict: Verdict,
+}
+
+/// The code that a plan stands on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlannedCode {
+    /// The component's folder, relative to the estate's root.
+    pub folder: String,
+    /// Digest over its files and those of the modules that it calls by a path, as they lay there when it was judged.
+    pub digest: Digest,
 }
 
 /// A step of something that no plan binds: it is read instead of a plan.
@@ -183,6 +195,9 @@ pub struct Binding {
     /// What runs without a plan; null where plans say everything.
     #[serde(default)]
     pub script: Option<Digest>,
+    /// The components' code, where the commit of the request's branch is not all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Digest>,
 }
 
 fn first() -> usize {
@@ -190,6 +205,13 @@ fn first() -> usize {
 }
 
 impl Binding {
+    /// Joins what is bound of the code of several plans.
+    #[must_use]
+    pub fn code_of<'c>(codes: impl IntoIterator<Item = &'c PlannedCode>) -> Option<Digest> {
+        let parts: Vec<String> = codes.into_iter().map(|code| format!("{} {}", code.folder, code.digest)).collect();
+        (!parts.is_empty()).then(|| Digest::of(parts.join("\n").as_bytes()))
+    }
+
     /// What [`Binding::differences`] calls the plans.
     pub const PLAN: &str = "the plan";
 
@@ -212,6 +234,7 @@ impl Binding {
             (self.variables != other.variables, "the variables"),
             (self.script != other.script, "the script"),
             (self.wave != other.wave, "the wave"),
+            (self.code != other.code, "the component's code"),
         ]
         .into_iter()
         .filter_map(|(differs, name)| differs.then_some(name))
@@ -233,6 +256,7 @@ mod tests {
             estimate: Digest::of(b"estimate"),
             variables: Digest::of(b"variables"),
             script: None,
+            code: None,
         }
     }
 
@@ -240,7 +264,7 @@ mod tests {
     fn every_part_counts_and_is_named() {
         let one = binding();
         type Change = fn(&mut Binding);
-        let changed: [(&str, Change); 8] = [
+        let changed: [(&str, Change); 9] = [
             ("the revision", |b| b.revision = 2),
             ("the commit", |b| b.commit = None),
             ("the plan", |b| drop(b.plans.insert("a@b".into(), Digest::of(b"other")))),
@@ -249,6 +273,7 @@ mod tests {
             ("the variables", |b| b.variables = Digest::of(b"other")),
             ("the script", |b| b.script = Some(Digest::of(b"other"))),
             ("the wave", |b| b.wave = 2),
+            ("the component's code", |b| b.code = Some(Digest::of(b"other"))),
         ];
         for (name, change) in changed {
             let mut other = binding();

@@ -58,6 +58,7 @@ fn check(policy: &str) -> Check {
             estimate: digest("estimate"),
             variables: digest("variables"),
             script: None,
+            code: None,
         },
         checked_at: at(0),
     }

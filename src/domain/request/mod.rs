@@ -21,7 +21,7 @@ use super::id::RunId;
 use super::run::RunKind;
 use super::stack::InstanceRef;
 
-pub use check::{Binding, Check, CheckedPlan, Price, ScriptStep};
+pub use check::{Binding, Check, CheckedPlan, PlannedCode, Price, ScriptStep};
 pub use decision::{BrokenGlass, Decision, ReviewCause, Reviewed, SecondReview, Seen};
 pub use differences::{Difference, Differences, Part, PartChange, PartKind};
 pub use form::RequestForm;

@@ -46,6 +46,7 @@ fn check(needs: Vec<ApprovalNeed>, seed: u8) -> Check {
             estimate: digest.clone(),
             variables: digest,
             script: None,
+            code: None,
         },
         checked_at: at(0),
     }

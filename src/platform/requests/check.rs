@@ -14,7 +14,7 @@ use super::git::Repository;
 use super::proposal::{self, Proposal};
 use super::remote::Push;
 use super::todo::{Todo, todo};
-use super::{LOOKED_AT, RequestService, approval, expire, restore, tree_of, unbound};
+use super::{LOOKED_AT, RequestService, approval, code, expire, restore, tree_of, unbound};
 use crate::atmos::Estate;
 use crate::domain::budget::Claim;
 use crate::domain::estimate::Estimate;
@@ -22,7 +22,9 @@ use crate::domain::golden_path::{ConcernedInstance, InstanceAction};
 use crate::domain::id::{Digest, RunRef};
 use crate::domain::plan::{Plan, PlannedResource, ResourceAction};
 use crate::domain::policy::{Gate, Outcome, Verdict};
-use crate::domain::request::{Binding, Check, CheckedPlan, PlannedChange, Price, Request, ScriptStep, Step, Wish};
+use crate::domain::request::{
+    Binding, Check, CheckedPlan, PlannedChange, PlannedCode, Price, Request, ScriptStep, Step, Wish,
+};
 use crate::domain::review::Review;
 use crate::domain::run::{RequestMark, Run, RunKind, RunRequest};
 use crate::platform::PlatformError;
@@ -242,9 +244,15 @@ impl RequestService {
             let resources = resources(&plan)?;
             let root = snapshot.estate().root();
             let folder = estate.find(&instance.component, &instance.stack, None).ok();
-            let folder = folder.and_then(|id| estate.run_target(id)).map(|target| target.folder);
-            let configuration =
-                folder.and_then(|folder| restore::configuration(root, &run, commit.as_deref(), &folder));
+            let target = folder.and_then(|id| estate.run_target(id));
+            let folder = target.as_ref().map(|target| target.folder.as_path());
+            let configuration = folder.and_then(|folder| restore::configuration(root, &run, commit.as_deref(), folder));
+            // On a branch it works in a worktree at its commit, but where a local state lies beside the estate's own files.
+            let local = target.as_ref().is_some_and(|target| matches!(target.backend_type.as_str(), "" | "local"));
+            let code = folder.filter(|_| local || !on_branch).map(|folder| {
+                let folder = folder.strip_prefix(root).unwrap_or(folder);
+                PlannedCode { folder: folder.display().to_string(), digest: code::digest(root, folder) }
+            });
             let with = Reviewed {
                 snapshot: &snapshot,
                 plan,
@@ -270,6 +278,7 @@ impl RequestService {
                 variables,
                 hints,
                 configuration,
+                code,
                 estimate,
                 verdict,
             };
@@ -440,6 +449,7 @@ async fn sum_up(
         estimate: texts(plans.iter().map(|plan| json_of(&plan.estimate)).collect()),
         variables: texts(plans.iter().map(|plan| plan.variables.to_string()).collect()),
         script: script.as_ref().map(|(_, digest)| digest.clone()),
+        code: Binding::code_of(plans.iter().filter_map(|plan| plan.code.as_ref())),
     };
     let bounds = request.wish().and_then(|wish| wish.bounds.as_ref());
     let outside = bounds.filter(|_| request.wave() > 1 && !request.reverting).map(|bounds| bounds.broken_by(&plans));

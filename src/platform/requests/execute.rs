@@ -9,12 +9,14 @@ use super::error::RequestError;
 use super::git::{Merged, Repository};
 use super::remote::Push;
 use super::unbound::{self, Reading};
-use super::{RequestService, tree_of};
+use super::{RequestService, code, tree_of};
 use crate::atmos::Estate;
 use crate::domain::golden_path::InstanceAction;
 use crate::domain::id::{Digest, RunRef};
 use crate::domain::policy::Outcome;
-use crate::domain::request::{AppliedInstance, Binding, Check, CheckedPlan, DeliveredOutput, Request, Step, Wish};
+use crate::domain::request::{
+    AppliedInstance, Binding, Check, CheckedPlan, DeliveredOutput, PlannedCode, Request, Step, Wish,
+};
 use crate::domain::run::machine::Ending;
 use crate::domain::run::{RequestMark, Run, RunKind, RunRequest, RunState};
 use crate::platform::PlatformError;
@@ -59,6 +61,12 @@ impl RequestService {
                 let (component, stack) = (&plan.instance.component, &plan.instance.stack);
                 digest_of(&reviews::facts(snapshot.estate(), snapshot.teams(), component, stack).vars).to_string()
             };
+            let codes: Vec<PlannedCode> = check
+                .plans
+                .iter()
+                .filter_map(|plan| plan.code.as_ref())
+                .map(|code| PlannedCode { digest: code::digest(root, code.folder.as_ref()), ..code.clone() })
+                .collect();
             let joined = |parts: Vec<String>| Digest::of(parts.join("\n").as_bytes());
             let now = Binding {
                 revision,
@@ -76,6 +84,8 @@ impl RequestService {
                     .as_ref()
                     .and_then(|wish| script_now(snapshot.estate(), wish))
                     .filter(|_| was.script.is_some()),
+                // What was judged before code was bound has none to compare.
+                code: Binding::code_of(codes.iter().filter(|_| was.code.is_some())),
             };
             was.differences(&now)
         });

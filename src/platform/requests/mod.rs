@@ -12,6 +12,7 @@ mod budget;
 mod check;
 mod claims;
 mod cleaning;
+mod code;
 mod decide;
 mod error;
 mod execute;

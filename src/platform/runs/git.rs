@@ -106,6 +106,30 @@ fn is_generated(path: &Path) -> bool {
         || path.components().any(|part| matches!(part.as_os_str().to_str(), Some(".terraform" | "terraform.tfstate.d")))
 }
 
+/// Lists the files below some folders but those that Git ignores, and those that Atmos and Terraform write beside a component.
+/// Where Git does not know the folders, every other file is listed.
+pub(in crate::platform) fn files_of(root: &Path, folders: &BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+    let mut arguments = vec!["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--"];
+    arguments.extend(folders.iter().filter_map(|folder| folder.to_str()));
+    let listed = git(root, &arguments).unwrap_or_default();
+    let mut found: BTreeSet<PathBuf> =
+        listed.split('\0').filter(|name| !name.is_empty()).map(|name| root.join(name)).collect();
+    if found.is_empty() {
+        folders.iter().for_each(|folder| below(folder, &mut found));
+    }
+    found.retain(|path| !is_generated(path.strip_prefix(root).unwrap_or(path)));
+    found
+}
+
+fn below(folder: &Path, found: &mut BTreeSet<PathBuf>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => below(&entry.path(), found),
+            _ => drop(found.insert(entry.path())),
+        }
+    }
+}
+
 /// Returns those of the files that Git tracks.
 pub(super) fn tracked(root: &Path, paths: &[PathBuf]) -> BTreeSet<PathBuf> {
     let relative: Vec<&str> =
