@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::output::{self, Paint, Table, plain};
-use super::{Context, Exit, Failure, Format, Outcome, ask, local};
+use super::{Context, Exit, Failure, Format, Outcome, local};
 use crate::api::types::BillLines;
 use crate::domain::budget::{BudgetParts, Figures, Level};
 use crate::domain::money::{Money, grouped};
@@ -92,9 +92,6 @@ struct Close {
     /// The month, such as 2026-10
     #[arg(long)]
     period: String,
-    /// Answers the question ahead
-    #[arg(long)]
-    yes: bool,
 }
 
 impl Budget {
@@ -131,11 +128,6 @@ impl Budget {
                 output::print(context, &found, |out, paint| write_lines(out, paint, &found))?;
             }
             What::Close(close) => {
-                ask::need_an_answer(close.yes, "budget close")?;
-                let question = format!("Close {}? Its report will never change again.", close.period);
-                if !close.yes && !ask::yes(context, &question)? {
-                    return Ok(Exit::Failed);
-                }
                 let report = runtime.block_on(async {
                     let client = local::client(context).await?;
                     Ok::<_, Failure>(client.close_month(&close.period).await?)

@@ -46,19 +46,9 @@ pub(super) async fn reject(context: &Context, number: u64, reason: String) -> Ou
 }
 
 /// Sets the rules of approvals aside.
-pub(super) async fn break_glass(context: &Context, number: u64, reason: &str, yes: bool) -> Outcome {
-    ask::need_an_answer(yes, "request break-glass")?;
-    let client = client(context).await?;
-    if !yes {
-        let request = client.show_request(number).await.map_err(Failure::from)?;
-        let (mut err, paint) = (io::stderr().lock(), context.paint_stderr());
-        write(&mut err, paint, &request)?;
-        writeln!(err, "{}", paint.warning("this is on record, and a second look is due within 24 hours"))?;
-        if !ask::yes(context, "Set the rules of approvals aside?")? {
-            return Ok(Exit::Failed);
-        }
-    }
-    print(context, &client.break_glass(number, reason).await.map_err(Failure::from)?)?;
+pub(super) async fn break_glass(context: &Context, number: u64, reason: &str) -> Outcome {
+    let request = client(context).await?.break_glass(number, reason).await;
+    print(context, &request.map_err(Failure::from)?)?;
     Ok(Exit::Done)
 }
 
@@ -70,20 +60,8 @@ pub(super) async fn review(context: &Context, number: u64, comment: Option<Strin
 }
 
 /// Goes on with what is partially applied, or has it undone.
-pub(super) async fn steer(context: &Context, number: u64, back: bool, yes: bool, detach: bool) -> Outcome {
-    let (what, question) = match back {
-        true => ("request revert", "Undo what was applied of it?"),
-        false => ("request continue", "Go on with the rest?"),
-    };
-    ask::need_an_answer(yes, what)?;
+pub(super) async fn steer(context: &Context, number: u64, back: bool, detach: bool) -> Outcome {
     let client = client(context).await?;
-    if !yes {
-        let request = client.show_request(number).await.map_err(Failure::from)?;
-        write(&mut io::stderr().lock(), context.paint_stderr(), &request)?;
-        if !ask::yes(context, question)? {
-            return Ok(Exit::Failed);
-        }
-    }
     let with = SubmitRequest { env: run::surroundings() };
     let request = match back {
         true => client.revert_request(number, &with).await,

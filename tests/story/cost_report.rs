@@ -119,7 +119,7 @@ fn every_format_carries_the_same_figures() {
 #[test]
 fn a_closed_month_stays_as_it_is_and_corrections_stand_in_the_next() {
     let bills = bills();
-    let close = |month: &str| bills.0.terrace(&["budget", "close", "--period", month, "--yes"]);
+    let close = |month: &str| bills.0.terrace(&["budget", "close", "--period", month]);
     assert!(close("2024-11").err.contains("2024-10 has bills and is still open"));
     assert!(close("2999-01").err.contains("2999-01 has not ended"));
     assert_eq!(bills.0.terrace(&["budget", "close", "--period", "2024-10"]).exit, 2, "it asks first");
@@ -192,7 +192,7 @@ fn a_team_that_is_renamed_keeps_its_money_and_that_of_a_removed_one_is_shown_fir
     assert_eq!(team(&renamed, "shop"), team(&before, "orders"), "to the last digit");
     assert_eq!(billed(&renamed["total"]), total);
     // removed: its open month is nobody's, its closed one stays as it was
-    bills.0.terrace(&["budget", "close", "--period", "2024-10", "--yes"]).succeeds();
+    bills.0.terrace(&["budget", "close", "--period", "2024-10"]).succeeds();
     bills.0.write("platform/teams.yaml", "teams:\n  - {name: payments, components: [payments]}\n");
     assert_eq!(team(&of(&[]), "shop"), team(&before, "orders"));
     assert_eq!(billed(&of(&[])["total"]), total);

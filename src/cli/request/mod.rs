@@ -105,9 +105,6 @@ enum What {
         /// Why it cannot wait
         #[arg(long)]
         reason: String,
-        /// Answers the question ahead
-        #[arg(long)]
-        yes: bool,
     },
     /// Says that you looked at what had gone ahead with less than the usual approvals
     Review {
@@ -141,9 +138,6 @@ enum What {
 struct Steered {
     #[command(flatten)]
     which: Which,
-    /// Answers the question ahead
-    #[arg(long)]
-    yes: bool,
     /// Leaves at once
     #[arg(long)]
     detach: bool,
@@ -252,12 +246,10 @@ impl Ask {
                 }
                 What::Reject { which, reason } => decide::reject(context, which.number, reason).await,
                 What::Inbox => decide::inbox(context).await,
-                What::BreakGlass { which, reason, yes } => {
-                    decide::break_glass(context, which.number, &reason, yes).await
-                }
+                What::BreakGlass { which, reason } => decide::break_glass(context, which.number, &reason).await,
                 What::Review { which, comment } => decide::review(context, which.number, comment).await,
-                What::Continue(on) => decide::steer(context, on.which.number, false, on.yes, on.detach).await,
-                What::Revert(back) => decide::steer(context, back.which.number, true, back.yes, back.detach).await,
+                What::Continue(on) => decide::steer(context, on.which.number, false, on.detach).await,
+                What::Revert(back) => decide::steer(context, back.which.number, true, back.detach).await,
                 What::Withdraw { which } => {
                     let request = client(context).await?.withdraw_request(which.number).await;
                     print(context, &request.map_err(Failure::from)?)?;
