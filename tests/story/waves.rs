@@ -3,6 +3,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use terrace::api::client::Client;
@@ -17,7 +18,7 @@ use terrace::domain::run::{RunKind, RunRequest, RunState};
 use terrace::domain::team::Role;
 
 use crate::requests::{about, ask, asked, code, git, provision, rest, strict, wish};
-use crate::support::host::eventually;
+use crate::support::host::{DEADLINE, eventually};
 use crate::support::platform::no_terraform;
 use crate::support::served::Served;
 
@@ -314,6 +315,71 @@ async fn item_1_what_no_plan_binds_is_denied_or_waits_with_its_script() {
     assert_eq!(done.state, RequestState::Fulfilled, "{done:#?}");
     let run = served.client.run(RunRef::Id(done.runs[0])).await.expect("there");
     assert_eq!((run.kind, run.state, run.request), (RunKind::Workflow, RunState::Succeeded, Some(done.number)));
+}
+
+/// 1, 2: a script that was approved is compared for as long as it waits, and the rules of what no plan binds are asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn item_1_an_approved_script_that_waits_is_voided_by_what_changes() {
+    if no_terraform() {
+        return;
+    }
+    let workflows = "workflows:\n  mend:\n    stack: plat-ue2-prod\n    steps:\n      - {name: mend, type: shell, command: echo mended}\n";
+    let served = Served::start_after(|root| {
+        strict(root);
+        std::fs::write(root.join("stacks/workflows/mend.yaml"), workflows).expect("written");
+        git(root, &["add", "-A"]);
+        git(root, &["commit", "-qm", "Add a workflow"]);
+        settings(root, "unbound: approve");
+    });
+    let mara = served.person("mara", Role::Approver).await;
+    let mend = Wish {
+        workflow: Some(WorkflowRef { name: "mend".into(), file: "mend.yaml".into(), stack: None }),
+        ..wish(RequestKind::Run, json!({}))
+    };
+    // Another run holds a state of its stack.
+    let other = RunRequest {
+        component: Some("network".into()),
+        stack: Some("plat-ue2-prod".into()),
+        env: asked(wish(RequestKind::Run, json!({}))).env,
+        ..RunRequest::new(RunKind::Apply)
+    };
+    let other = served.client.start_run(&other, None).await.expect("accepted");
+    served.until(&other, RunState::AwaitingConfirmation).await;
+    let request = ask(&served, mend.clone()).await;
+    let digest = request.check.as_ref().map(|check| check.binding.digest());
+    let word = RequestWord { digest, ..RequestWord::default() };
+    mara.approve_request(request.number, &word).await.expect("agreed");
+    let begun = async {
+        loop {
+            let now = served.client.show_request(request.number).await.expect("there");
+            if let Some(run) = now.runs.first() {
+                break served.client.run(RunRef::Id(*run)).await.expect("there");
+            }
+            assert!(!now.state.is_final(), "{now:#?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let run = tokio::time::timeout(DEADLINE, begun).await.expect("it has a run");
+    let waits = served.wait(&run, "it waits", |run| run.waiting_for.is_some()).await;
+    std::fs::write(served.root().join("stacks/workflows/mend.yaml"), workflows.replace("mended", "better"))
+        .expect("written");
+    let ended = served.end(&waits).await;
+    assert_eq!((ended.state, ended.commands.len()), (RunState::Stale, 0), "{ended:#?}");
+    let again = rest(&served, request.number).await;
+    assert_eq!(again.state, RequestState::PendingApproval, "{again:#?}");
+    assert!(again.check.as_ref().is_some_and(|check| check.script[0].command == "echo better"), "{again:#?}");
+    served.client.cancel(RunRef::Id(other.id)).await.expect("canceled");
+    let done = agree(&served, &mara, &again).await;
+    assert_eq!((done.state, done.runs.len()), (RequestState::Fulfilled, 2), "{done:#?}");
+
+    // The rules of what no plan binds are asked of a request too.
+    let closed = "package terrace.run.closed\n\nimport rego.v1\n\ndeny contains \"closed for the night\" if input.run.kind == \"workflow\"\n";
+    std::fs::create_dir_all(served.root().join("platform/policies")).expect("made");
+    std::fs::write(served.root().join("platform/policies/closed.rego"), closed).expect("written");
+    let denied = ask(&served, mend).await;
+    let verdict = &denied.check.as_ref().expect("checked").verdict;
+    assert!(verdict.denials().any(|finding| finding.message == "closed for the night"), "{denied:#?}");
+    assert_ne!(denied.state, RequestState::PendingApproval, "{denied:#?}");
 }
 
 /// 9: of two requests that fit a budget each by itself, and not together, one goes ahead.

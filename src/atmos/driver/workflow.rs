@@ -414,6 +414,14 @@ fn place_of(text: &str, workflow: &str, key: &str) -> (usize, usize) {
     found.map_or((begin + 1, 1), |(index, line)| (index + 1, line.find(key).unwrap_or(0) + 1))
 }
 
+/// Returns what a person would type.
+#[must_use]
+pub fn typed(name: &str, file: &str, stack: Option<&str>) -> String {
+    let mut words = ["terrace", "workflow", name, "-f", file].map(str::to_owned).to_vec();
+    words.extend(stack.into_iter().flat_map(|stack| ["-s".to_owned(), stack.to_owned()]));
+    super::quote(&words)
+}
+
 /// The stack of a step of type `atmos`: the command line's, the step's, the workflow's, then the command's own `-s`.
 #[must_use]
 pub fn stack_of(step: &Step, workflow: &Workflow, given: Option<&str>) -> Option<String> {

@@ -30,7 +30,7 @@ use crate::domain::run::{RequestMark, Run, RunKind, RunRequest};
 use crate::platform::PlatformError;
 use crate::platform::audit::Actor;
 use crate::platform::estate::Snapshot;
-use crate::platform::policies::{Bundle, RequestInput, TeamFacts, Unbound, document};
+use crate::platform::policies::{Bundle, RequestInput, TeamFacts, document};
 use crate::platform::reviews::{self, Reviewed};
 use crate::platform::store::RunQuery;
 
@@ -73,7 +73,7 @@ impl RequestService {
         let restores =
             if later.is_empty() && request.applied.is_empty() { self.applied_before(&plans).await? } else { None };
         let authors = self.authors(&snapshot, commit.as_deref()).await;
-        let script = self.script(&proposal, &snapshot, &bundle).await?;
+        let script = self.script(request, &proposal, &snapshot, &bundle).await?;
         let claims = claims::claims(&snapshot, &proposal.after, request.number, &plans);
         let mut budgets = self.ask_budgets(&snapshot, &claims).await?;
         budgets.needs.extend(expire::need(request));
@@ -290,28 +290,21 @@ impl RequestService {
         Ok(plan)
     }
 
-    /// Returns the script that is read in the place of plans, with what an approval of it is bound to.
+    /// Returns the script that is read in the place of plans, with what an approval of it is bound to and what policy says.
     async fn script(
         &self,
+        request: &Request,
         proposal: &Proposal,
         snapshot: &Arc<Snapshot>,
         bundle: &Arc<Bundle>,
-    ) -> Result<Option<(Vec<ScriptStep>, Digest)>, RequestError> {
-        let Some(script) = proposal.script.clone() else { return Ok(None) };
-        let (snapshot, bundle) = (Arc::clone(snapshot), Arc::clone(bundle));
+    ) -> Result<Option<JudgedScript>, RequestError> {
+        let which = request.wish().and_then(|wish| wish.workflow.clone());
+        let Some((script, which)) = proposal.script.clone().zip(which) else { return Ok(None) };
+        let (snapshot, bundle, starter) = (Arc::clone(snapshot), Arc::clone(bundle), requester(request));
         let reading = tokio::task::spawn_blocking(move || {
-            let stacks = script.stacks.clone();
-            let protected = unbound::protected(&snapshot, &bundle, &script.touches, &stacks);
-            if let Some(protected) = protected
-                && snapshot.has_gates()
-                && bundle.config().settings.unbound == Unbound::Deny
-            {
-                let message = format!("no plan binds this workflow, and {protected} is in a protected stage");
-                let hint = "settings.unbound of platform/policies.yaml may let it wait for approvals";
-                return Err(RequestError::invalid("unbound", message, Some(hint)));
-            }
+            let verdict = unbound::review(&snapshot, &bundle, (&starter.name, starter.role), &which, &script)?;
             let digest = unbound::bound(snapshot.estate().root(), &script);
-            Ok(Some((script.steps, digest)))
+            Ok(Some(JudgedScript { steps: script.steps, digest, verdict }))
         });
         reading.await.map_err(|error| PlatformError::Interrupted(error.to_string()))?
     }
@@ -340,9 +333,16 @@ struct Reviewing<'a> {
     bundle: &'a Arc<Bundle>,
 }
 
+/// A script, what an approval of it is bound to, and what policy says of it.
+struct JudgedScript {
+    steps: Vec<ScriptStep>,
+    digest: Digest,
+    verdict: Verdict,
+}
+
 /// What was found out, plan by plan.
 struct Found {
-    script: Option<(Vec<ScriptStep>, Digest)>,
+    script: Option<JudgedScript>,
     plans: Vec<CheckedPlan>,
     later: Vec<ConcernedInstance>,
     restores: Option<u64>,
@@ -425,11 +425,11 @@ async fn sum_up(
     let own = own.await.map_err(|error| PlatformError::Interrupted(error.to_string()))?;
     let mut needs = own.approvals.clone();
     let (mut findings, mut switched, mut passed) = (own.findings, own.switched_off, own.passed);
-    for plan in &plans {
-        findings.extend(plan.verdict.findings.iter().cloned());
-        switched.extend(plan.verdict.switched_off.iter().cloned());
-        needs.extend(plan.verdict.approvals.iter().cloned());
-        passed += plan.verdict.passed;
+    for verdict in plans.iter().map(|plan| &plan.verdict).chain(script.as_ref().map(|script| &script.verdict)) {
+        findings.extend(verdict.findings.iter().cloned());
+        switched.extend(verdict.switched_off.iter().cloned());
+        needs.extend(verdict.approvals.iter().cloned());
+        passed += verdict.passed;
     }
     needs.extend(approval::needs(snapshot, &proposal, price.as_ref()));
     budgets.join(&mut findings, &mut needs);
@@ -448,7 +448,7 @@ async fn sum_up(
         policy: bundle.digest().clone(),
         estimate: texts(plans.iter().map(|plan| json_of(&plan.estimate)).collect()),
         variables: texts(plans.iter().map(|plan| plan.variables.to_string()).collect()),
-        script: script.as_ref().map(|(_, digest)| digest.clone()),
+        script: script.as_ref().map(|script| script.digest.clone()),
         code: Binding::code_of(plans.iter().filter_map(|plan| plan.code.as_ref())),
     };
     let bounds = request.wish().and_then(|wish| wish.bounds.as_ref());
@@ -459,7 +459,7 @@ async fn sum_up(
         plans,
         wave: binding.wave,
         later,
-        script: script.map(|(steps, _)| steps).unwrap_or_default(),
+        script: script.map(|script| script.steps).unwrap_or_default(),
         authors,
         restores,
         claims,

@@ -92,7 +92,7 @@ impl RequestService {
         Ok(looking.await.map_err(|error| PlatformError::Interrupted(error.to_string()))?)
     }
 
-    /// Waits until a run has ended that applies an approved plan. While it waits for a lock or a place everything but the plan,
+    /// Waits until a run has ended that carries out what was approved. While it waits for a lock or a place everything but the plan,
     /// which is its own by now, is compared as before it began: what changed ends it, and is returned.
     async fn end_unless_changed(
         &self,
@@ -196,17 +196,7 @@ impl RequestService {
                 RunState::Stale => {
                     let what = changed
                         .unwrap_or_else(|| format!("the state of {} moved on after the plan was made", plan.instance));
-                    let reason = format!("{what} (run #{}): nothing was applied", run.number);
-                    let detail = json!({"run": run.id, "reason": reason});
-                    let again =
-                        self.step(&platform, request.number, Step::Void { reason: reason.clone() }, detail.clone());
-                    return match again.await {
-                        // A part of the wave is applied: a person decides how it goes on.
-                        Err(RequestError::Refused(_)) => {
-                            self.step(&platform, request.number, Step::Fail { reason }, detail).await.map(drop)
-                        }
-                        done => done.map(drop),
-                    };
+                    return self.look_again(request, Some(&run), &what).await;
                 }
                 state => {
                     let why = run.reason.clone().unwrap_or_else(|| state.to_string());
@@ -219,8 +209,10 @@ impl RequestService {
                 }
             }
         }
-        if !check.script.is_empty() {
-            self.run_script(request).await?;
+        if !check.script.is_empty()
+            && let Some((run, changed)) = self.run_script(request, check).await?
+        {
+            return self.look_again(request, run.as_ref(), &changed).await;
         }
         if !check.later.is_empty() {
             let detail = json!({"wave": check.wave, "later": check.later});
@@ -238,8 +230,29 @@ impl RequestService {
         Ok(())
     }
 
-    /// Runs the workflow that was approved in the place of a plan: the run that does is found again, or started once.
-    async fn run_script(&self, request: &Request) -> Result<(), RequestError> {
+    /// Has everything looked at again, for what changed before a run began.
+    async fn look_again(&self, request: &Request, run: Option<&Run>, what: &str) -> Result<(), RequestError> {
+        let platform = Actor::platform();
+        let at = run.map(|run| format!(" (run #{})", run.number)).unwrap_or_default();
+        let reason = format!("{what}{at}: nothing was applied");
+        let detail = json!({"run": run.map(|run| run.id), "reason": reason});
+        let again = self.step(&platform, request.number, Step::Void { reason: reason.clone() }, detail.clone());
+        match again.await {
+            // A part of the wave is applied: a person decides how it goes on.
+            Err(RequestError::Refused(_)) => {
+                self.step(&platform, request.number, Step::Fail { reason }, detail).await.map(drop)
+            }
+            done => done.map(drop),
+        }
+    }
+
+    /// Runs the workflow that was approved in the place of a plan: the run that does is found again, or started once. Returns what
+    /// changed before it began, where that ended it.
+    async fn run_script(
+        &self,
+        request: &Request,
+        check: &Check,
+    ) -> Result<Option<(Option<Run>, String)>, RequestError> {
         let gone = || RequestError::invalid("script-missing", "what was approved is not there any more", None);
         let which = request.wish().and_then(|wish| wish.workflow.clone()).ok_or_else(gone)?;
         let snapshot = self.inner.estate.current().await?;
@@ -259,9 +272,13 @@ impl RequestService {
             yes: true,
             ..RunRequest::new(RunKind::Workflow)
         };
-        let run = match self.find_run(&asked, |_| true).await? {
+        // One that was ended because something had changed never began.
+        let run = match self.find_run(&asked, |run| run.state != RunState::Stale).await? {
             Some(run) => run,
             None => {
+                if let Some(changed) = self.changed(request, check).await? {
+                    return Ok(Some((None, format!("{changed} changed after it was judged"))));
+                }
                 let with = RunRequest { env: self.env(request.number), ..asked };
                 self.inner.runs.create(&requester(request), with, None).await?
             }
@@ -269,9 +286,9 @@ impl RequestService {
         if !self.get(request.number).await?.runs.contains(&run.id) {
             self.step(&Actor::platform(), request.number, Step::Run(run.id), json!({"run": run.id})).await?;
         }
-        let run = self.end_of(&run).await?;
-        if run.state.is_success() {
-            return Ok(());
+        let (run, changed) = self.end_unless_changed(request, check, &run).await?;
+        if run.state.is_success() || changed.is_some() {
+            return Ok(changed.map(|changed| (Some(run), changed)));
         }
         let why = run.reason.clone().unwrap_or_else(|| run.state.to_string());
         let message = format!("the workflow did not end well (run #{}): {why}", run.number);

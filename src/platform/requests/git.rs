@@ -11,7 +11,6 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::error::RequestError;
-use crate::domain::id::Digest;
 use crate::platform::crash;
 use crate::platform::golden_paths::Changes;
 
@@ -216,17 +215,6 @@ impl Repository {
         let words = said.lines().flat_map(|line| line.split(['<', '>'])).map(str::trim).filter(|word| !word.is_empty());
         let both = words.flat_map(|word| [Some(word), word.split_once('@').map(|(local, _)| local)]);
         both.flatten().map(str::to_owned).collect::<std::collections::BTreeSet<_>>().into_iter().collect()
-    }
-
-    /// Returns the commit that is checked out, and the digest of whatever differs from it.
-    pub(super) fn fingerprint(&self) -> Digest {
-        let said = |arguments: &[&str]| self.ask(arguments).unwrap_or_else(|why| why);
-        let parts = [
-            said(&["rev-parse", "--verify", "HEAD"]),
-            said(&["diff", "--no-ext-diff", "--binary", "HEAD"]),
-            said(&["ls-files", "--others", "--exclude-standard"]),
-        ];
-        Digest::of(parts.join("\n").as_bytes())
     }
 
     /// Makes (or makes again) a branch at a commit with a worktree of its own, and commits the changes there.

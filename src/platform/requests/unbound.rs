@@ -9,23 +9,23 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::error::RequestError;
-use super::git::Repository;
 use crate::atmos::Estate;
 use crate::atmos::driver::commands;
 use crate::atmos::driver::workflow::{self, Step, Workflow};
 use crate::domain::golden_path::{ConcernedInstance, InstanceAction};
 use crate::domain::id::Digest;
-use crate::domain::policy::Gate;
+use crate::domain::policy::{Gate, Verdict};
 use crate::domain::request::{ScriptStep, WorkflowRef};
 use crate::domain::run::RunKind;
 use crate::domain::stack::InstanceRef;
+use crate::domain::team::Role;
 use crate::platform::PlatformError;
 use crate::platform::audit::Actor;
 use crate::platform::estate::Snapshot;
 use crate::platform::policies::{ActorFacts, Bundle, RunInput, SelfApproval, Unbound, document};
 use crate::platform::reviews;
 use crate::platform::runs::configuration::{Configuration, UnboundRun};
-use crate::platform::runs::{NEEDED, RunError};
+use crate::platform::runs::{self, NEEDED, RunError};
 
 /// What a workflow would do.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ fn named(step: &Step, read: &Workflow, stack: Option<&str>) -> Option<(InstanceR
     }
     let mut words = workflow::split(step.command.as_deref()?);
     if let Some(stack) = workflow::stack_of(step, read, stack) {
-        words = crate::platform::runs::without_stack(words);
+        words = runs::without_stack(words);
         words.extend(["-s".to_owned(), stack]);
     }
     let (component, stack) = commands::instance(&words)?;
@@ -127,11 +127,12 @@ fn understood(step: &Step, read: &Workflow, stack: Option<&str>) -> Option<Optio
 
 /// Returns the digest that an approval of a script is bound to: the workflow, the commit and whatever differs from it.
 pub(super) fn bound(root: &std::path::Path, script: &Script) -> Digest {
-    Digest::of(json!([script.digest, Repository::new(root).fingerprint()]).to_string().as_bytes())
+    let tree = runs::tree(root);
+    Digest::of(json!([script.digest, tree.commit, tree.changes]).to_string().as_bytes())
 }
 
 /// Names something protected that a script may touch; `None` where there is nothing.
-pub(super) fn protected(
+fn protected(
     snapshot: &Snapshot,
     bundle: &Bundle,
     touches: &[InstanceRef],
@@ -149,6 +150,55 @@ pub(super) fn protected(
     whole.into_iter().find(|one| is_protected(&one.component, &one.stack)).map(|one| one.stack)
 }
 
+/// Asks policy about what no plan binds (gate `run`).
+fn judge(
+    snapshot: &Snapshot,
+    bundle: &Arc<Bundle>,
+    (actor, role): (&str, Role),
+    run: &UnboundRun,
+    protected: bool,
+) -> Verdict {
+    let teams = snapshot.teams();
+    let first = run.targets.first();
+    let input = document(&RunInput {
+        run: json!({"kind": run.kind, "command": run.command, "steps": run.steps, "stacks": run.stacks}),
+        instance: first.map(|at| reviews::facts(snapshot.estate(), teams, &at.component, &at.stack)),
+        instances: run.targets.clone(),
+        protected,
+        actor: ActorFacts { role: Some(role.to_string()), ..reviews::actor(teams, actor) },
+        config: bundle.config().settings.clone(),
+    });
+    bundle.judge(Gate::Run, &input)
+}
+
+/// Judges a script that a request asks for: what policy says of it, or why it may not wait at all.
+pub(super) fn review(
+    snapshot: &Snapshot,
+    bundle: &Arc<Bundle>,
+    (actor, role): (&str, Role),
+    which: &WorkflowRef,
+    script: &Script,
+) -> Result<Verdict, RequestError> {
+    let protected = protected(snapshot, bundle, &script.touches, &script.stacks);
+    if let Some(protected) = &protected
+        && snapshot.has_gates()
+        && bundle.config().settings.unbound == Unbound::Deny
+    {
+        let message = format!("no plan binds this workflow, and {protected} is in a protected stage");
+        let hint = "settings.unbound of platform/policies.yaml may let it wait for approvals";
+        return Err(RequestError::invalid("unbound", message, Some(hint)));
+    }
+    let run = UnboundRun {
+        kind: RunKind::Workflow,
+        command: workflow::typed(&which.name, &which.file, which.stack.as_deref()),
+        steps: script.steps.iter().map(|step| step.command.clone()).collect(),
+        targets: script.touches.clone(),
+        stacks: script.stacks.clone(),
+        request: None,
+    };
+    Ok(judge(snapshot, bundle, (actor, role), &run, protected.is_some()))
+}
+
 /// Says whether a run that no plan binds may begin, without a request.
 pub(super) fn may_run(
     snapshot: &Snapshot,
@@ -158,18 +208,8 @@ pub(super) fn may_run(
     solo: bool,
 ) -> Result<(), RunError> {
     let settings = &bundle.config().settings;
-    let first = run.targets.first();
-    let teams = snapshot.teams();
     let protected = protected(snapshot, bundle, &run.targets, &run.stacks);
-    let input = document(&RunInput {
-        run: json!({"kind": run.kind, "command": run.command, "steps": run.steps, "stacks": run.stacks}),
-        instance: first.map(|at| reviews::facts(snapshot.estate(), teams, &at.component, &at.stack)),
-        instances: run.targets.clone(),
-        protected: protected.is_some(),
-        actor: ActorFacts { role: Some(actor.role.to_string()), ..reviews::actor(teams, &actor.name) },
-        config: settings.clone(),
-    });
-    let verdict = bundle.judge(Gate::Run, &input);
+    let verdict = judge(snapshot, bundle, (&actor.name, actor.role), run, protected.is_some());
     if let Some(denial) = verdict.denials().next() {
         return Err(RunError::Denied {
             code: "denied-by-policy",

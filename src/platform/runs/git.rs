@@ -21,11 +21,11 @@ const HASHED: u64 = 4 * 1024 * 1024;
 
 /// What the working tree is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Tree {
+pub(in crate::platform) struct Tree {
     /// The commit checked out.
-    pub(super) commit: Option<String>,
+    pub(in crate::platform) commit: Option<String>,
     /// Digest over what differs from it; none where nothing does.
-    pub(super) changes: Option<Digest>,
+    pub(in crate::platform) changes: Option<Digest>,
 }
 
 /// What Git said of working trees, for those who ask at a time.
@@ -59,7 +59,7 @@ fn git(root: &Path, arguments: &[&str]) -> Option<String> {
 /// Looks at the working tree below the estate's root: tracked changes, and files that nobody has added yet.
 ///
 /// Files that Atmos and Terraform write beside a component are no change.
-pub(super) fn tree(root: &Path) -> Tree {
+pub(in crate::platform) fn tree(root: &Path) -> Tree {
     let status = git(root, &["status", "--porcelain=v2", "--branch", "--untracked-files=all", "-z", "--", "."]);
     let Some(status) = status else {
         return Tree::default();

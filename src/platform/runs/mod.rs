@@ -41,7 +41,7 @@ mod workflow;
 
 pub use error::RunError;
 pub(crate) use gate::NEEDED;
-pub(in crate::platform) use git::files_of;
+pub(in crate::platform) use git::{files_of, tree};
 pub use resolve::Resolution;
 pub use service::{FollowedLog, RunService, RunSettings};
 pub use unlock::Unlock;

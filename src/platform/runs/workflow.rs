@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::error::RunError;
 use super::work::{Ground, Work, exec, only_atmos, reference, without_stack};
 use crate::atmos::driver::script::{Action, Exec, Script, StepTitle};
-use crate::atmos::driver::{commands, files, instance, quote, variables, workflow};
+use crate::atmos::driver::{commands, files, instance, variables, workflow};
 use crate::atmos::{AtmosError, RunTarget};
 use crate::domain::run::lock::LockKey;
 use crate::domain::run::{DriverKind, RunRequest};
@@ -19,10 +19,6 @@ impl Ground<'_> {
         let root = self.configuration.root();
         let read = workflow::read(root, &self.configuration.workflows(), file, name)?;
         let driver = self.tools.driver(request.driver);
-        let mut typed = ["terrace", "workflow", name, "-f", file].map(str::to_owned).to_vec();
-        if let Some(stack) = &request.stack {
-            typed.extend(["-s".to_owned(), stack.clone()]);
-        }
         let mut script = Script::default();
         let mut targets = Vec::new();
         if read.is_plain() {
@@ -71,7 +67,7 @@ impl Ground<'_> {
         let references: BTreeSet<InstanceRef> = targets.iter().map(reference).collect();
         Ok(Work {
             driver,
-            command: quote(&typed),
+            command: workflow::typed(name, file, request.stack.as_deref()),
             script,
             locks: locks.into_iter().collect(),
             target_locks: Vec::new(),
