@@ -14,6 +14,9 @@ pub(super) type Render<'r> = &'r dyn Fn(&Instance, &str) -> String;
 /// All instances by the component's name, in the order of the estate.
 type Named<'a> = HashMap<Key, Vec<&'a Instance>>;
 
+/// What a stack's context is made of.
+pub(super) const PARTS: [&str; 4] = ["namespace", "tenant", "environment", "stage"];
+
 pub(super) fn dependencies(all: &[&Instance], render: Render<'_>) -> Vec<Dependency> {
     let mut out = Vec::new();
     let mut named = Named::new();
@@ -78,7 +81,7 @@ pub(super) fn needs(instance: &Instance, render: Render<'_>) -> Vec<Need> {
         Need {
             component: text("component"),
             stack: Some(text("stack")).filter(|stack| !stack.is_empty()),
-            parts: Some(["namespace", "tenant", "environment", "stage"].map(text)),
+            parts: Some(PARTS.map(text)),
         }
     };
     depends_on(instance).iter().map(of).filter(|need| !need.component.is_empty()).collect()
@@ -165,13 +168,12 @@ fn target<'a>(named: &Named<'a>, from: &Instance, item: &Node, render: Render<'_
     if let Some(stack) = text("stack") {
         return all.iter().find(|i| i.stack.as_str() == stack).copied();
     }
-    let parts = ["namespace", "tenant", "environment", "stage"];
-    if !parts.iter().any(|p| text(p).is_some()) {
+    if !PARTS.iter().any(|p| text(p).is_some()) {
         return all.iter().find(|i| i.stack == from.stack).copied();
     }
     let part =
         |i: &Instance, p: &str| i.sections.get("vars").and_then(|v| v.get(p)).and_then(Node::str).map(str::to_owned);
-    all.iter().find(|i| parts.iter().all(|p| text(p).or_else(|| part(from, p)) == part(i, p))).copied()
+    all.iter().find(|i| PARTS.iter().all(|p| text(p).or_else(|| part(from, p)) == part(i, p))).copied()
 }
 
 fn refer(i: &Instance) -> InstanceRef {

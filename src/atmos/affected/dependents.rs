@@ -1,39 +1,45 @@
 //! What needs an instance, as `atmos describe dependents` tells it: read in Atmos' `internal/exec/describe_dependents*.go`
 //! and `describe_affected_utils_2.go` (2026-08).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{Options, card, settings, var};
 use crate::atmos::{
-    depends::{self, Need},
+    depends::{self, Need, PARTS},
     estate::Estate,
-    node::Node,
+    node::{Key, Node},
     resolve::Instance,
 };
 use crate::domain::comparison::{Affected, Dependent};
 
-/// What a stack's context is made of.
-const PARTS: [&str; 4] = ["namespace", "tenant", "environment", "stage"];
+/// The name of a component, and its stack.
+type At = (Key, Key);
 
-/// Who needs a component of that name.
-type Index<'e> = HashMap<String, Vec<(&'e Instance, Need)>>;
+/// Who needs what in an estate.
+struct Needs<'e> {
+    estate: &'e Estate,
+    /// The instances by name and stack; of those that differ in type, the one that Atmos asks for first.
+    instances: HashMap<At, &'e Instance>,
+    /// Who needs a component of that name.
+    by: HashMap<String, Vec<(&'e Instance, Need)>>,
+    with_settings: bool,
+}
 
 /// Adds to each what needs it, and marks those that stand below another one.
 pub(super) fn add(estate: &Estate, out: &mut [Affected], options: &Options) {
-    let index = index(estate, options.stack.as_deref());
+    let needs = Needs::of(estate, options);
     for affected in out.iter_mut() {
-        let at = (affected.component.clone(), affected.stack.clone());
+        let at = (Key::new(&affected.component), Key::new(&affected.stack));
         affected.dependents = Some(match affected.deleted {
             true => Vec::new(),
-            false => of(estate, &index, &at, options.include_settings, &mut vec![at.clone()]),
+            false => needs.dependents(at, &mut vec![at]),
         });
     }
-    let below: Vec<bool> = (0..out.len())
-        .map(|at| {
-            let others = out.iter().enumerate().filter(|(other, _)| *other != at);
-            others.into_iter().any(|(_, other)| names(other.dependents.as_deref(), &out[at].stack_slug))
-        })
-        .collect();
+    let below = elsewhere(out.iter().map(|affected| {
+        let mut slugs = HashSet::new();
+        collect(affected.dependents.as_deref().unwrap_or_default(), &mut slugs);
+        (affected.stack_slug.as_str(), slugs)
+    }));
     for (affected, below) in out.iter_mut().zip(below) {
         affected.included_in_dependents = below;
         if let (false, Some(dependents)) = (below, &mut affected.dependents) {
@@ -42,68 +48,61 @@ pub(super) fn add(estate: &Estate, out: &mut [Affected], options: &Options) {
     }
 }
 
-fn index<'e>(estate: &'e Estate, only: Option<&str>) -> Index<'e> {
-    let mut out = Index::new();
-    for (_, instance) in estate.all() {
-        let metadata = instance.sections.get("metadata");
-        let enabled = metadata.and_then(|m| m.get("enabled")).and_then(Node::bool);
-        let elsewhere = only.is_some_and(|stack| stack != instance.stack.as_str());
-        if instance.is_abstract || enabled == Some(false) || elsewhere {
-            continue;
+impl<'e> Needs<'e> {
+    fn of(estate: &'e Estate, options: &Options) -> Self {
+        let rank = |i: &Instance| ["terraform", "helmfile"].iter().position(|kind| *kind == i.kind).unwrap_or(2);
+        let (mut instances, mut by) = (HashMap::<At, &Instance>::new(), HashMap::<String, Vec<_>>::new());
+        for (_, instance) in estate.all() {
+            let first = instances.entry((instance.name, instance.stack)).or_insert(instance);
+            if rank(instance) < rank(first) {
+                *first = instance;
+            }
+            let metadata = instance.sections.get("metadata");
+            let enabled = metadata.and_then(|m| m.get("enabled")).and_then(Node::bool);
+            let elsewhere = options.stack.as_deref().is_some_and(|stack| stack != instance.stack.as_str());
+            if instance.is_abstract || enabled == Some(false) || elsewhere {
+                continue;
+            }
+            for need in depends::needs(instance, &|instance, text| estate.rendered(instance, text)) {
+                by.entry(need.component.clone()).or_default().push((instance, need));
+            }
         }
-        for need in depends::needs(instance, &|instance, text| estate.rendered(instance, text)) {
-            out.entry(need.component.clone()).or_default().push((instance, need));
-        }
+        Self { estate, instances, by, with_settings: options.include_settings }
     }
-    out
-}
 
-/// Returns what needs an instance, and what needs that in turn; who stands above is not told again.
-fn of(
-    estate: &Estate,
-    index: &Index<'_>,
-    at: &(String, String),
-    include: bool,
-    trail: &mut Vec<(String, String)>,
-) -> Vec<Dependent> {
-    let (component, stack) = at;
-    // Atmos asks for Terraform's component first.
-    let mut named: Vec<&Instance> =
-        estate.all().map(|(_, i)| i).filter(|i| i.name.as_str() == component && i.stack.as_str() == stack).collect();
-    named.sort_by_key(|i| ["terraform", "helmfile"].iter().position(|kind| *kind == i.kind).unwrap_or(2));
-    let Some(needed) = named.first() else { return Vec::new() };
-    let mut out = Vec::new();
-    for (from, need) in index.get(component).into_iter().flatten() {
-        if from.name == needed.name || !fits(need, from, needed) {
-            continue;
+    /// Returns what needs an instance, and what needs that in turn; who stands above is not told again.
+    fn dependents(&self, at: At, trail: &mut Vec<At>) -> Vec<Dependent> {
+        let Some(needed) = self.instances.get(&at) else { return Vec::new() };
+        let mut out = Vec::new();
+        for (from, need) in self.by.get(needed.name.as_str()).into_iter().flatten() {
+            let here = (from.name, from.stack);
+            if from.name == needed.name || !fits(need, from, needed) || trail.contains(&here) {
+                continue;
+            }
+            trail.push(here);
+            let inner = self.dependents(here, trail);
+            trail.pop();
+            let card = card(self.estate, from);
+            out.push(Dependent {
+                component: card.component,
+                component_type: card.component_type,
+                component_path: card.component_path,
+                namespace: var(from, "namespace"),
+                tenant: var(from, "tenant"),
+                environment: var(from, "environment"),
+                stage: var(from, "stage"),
+                stack: card.stack,
+                stack_slug: card.stack_slug,
+                spacelift_stack: card.spacelift_stack,
+                atlantis_project: card.atlantis_project,
+                dependents: Some(inner),
+                included_in_dependents: false,
+                settings: self.with_settings.then(|| settings(self.estate, from)),
+            });
         }
-        let here = (from.name.as_str().to_owned(), from.stack.as_str().to_owned());
-        if trail.contains(&here) {
-            continue;
-        }
-        trail.push(here.clone());
-        let inner = of(estate, index, &here, include, trail);
-        trail.pop();
-        let card = card(estate, from);
-        out.push(Dependent {
-            component: card.component,
-            component_type: card.component_type,
-            component_path: card.component_path,
-            namespace: var(from, "namespace"),
-            tenant: var(from, "tenant"),
-            environment: var(from, "environment"),
-            stage: var(from, "stage"),
-            stack: card.stack,
-            stack_slug: card.stack_slug,
-            spacelift_stack: card.spacelift_stack,
-            atlantis_project: card.atlantis_project,
-            dependents: Some(inner),
-            included_in_dependents: false,
-            settings: include.then(|| settings(estate, from)),
-        });
+        out.sort_by(|a, b| (&a.stack_slug, &a.component, &a.stack).cmp(&(&b.stack_slug, &b.component, &b.stack)));
+        out
     }
-    out.sort_by(|a, b| (&a.stack_slug, &a.component, &a.stack).cmp(&(&b.stack_slug, &b.component, &b.stack)));
-    out
 }
 
 /// Tells whether a need means that instance. `dependencies` names a stack, or means its own; `settings.depends_on` compares
@@ -124,20 +123,34 @@ fn fits(need: &Need, from: &Instance, needed: &Instance) -> bool {
         })
 }
 
-/// Tells whether a slug stands among dependents, at any depth.
-fn names(dependents: Option<&[Dependent]>, slug: &str) -> bool {
-    dependents.unwrap_or_default().iter().any(|d| d.stack_slug == slug || names(d.dependents.as_deref(), slug))
+/// Gathers the slugs of dependents, at any depth.
+fn collect<'d>(dependents: &'d [Dependent], slugs: &mut HashSet<&'d str>) {
+    for dependent in dependents {
+        slugs.insert(&dependent.stack_slug);
+        collect(dependent.dependents.as_deref().unwrap_or_default(), slugs);
+    }
+}
+
+/// Tells of each whether its slug stands among those of another one.
+fn elsewhere<'d>(all: impl Iterator<Item = (&'d str, HashSet<&'d str>)>) -> Vec<bool> {
+    let all: Vec<_> = all.collect();
+    let mut holders: HashMap<&str, usize> = HashMap::new();
+    for slug in all.iter().flat_map(|(_, slugs)| slugs) {
+        *holders.entry(slug).or_default() += 1;
+    }
+    let others = |(slug, slugs): &(&str, HashSet<&str>)| {
+        holders.get(slug).is_some_and(|count| *count > usize::from(slugs.contains(slug)))
+    };
+    all.iter().map(others).collect()
 }
 
 /// Marks the dependents that stand below, or beside, one of their own.
 fn mark(dependents: &mut [Dependent]) {
-    let below: Vec<bool> = (0..dependents.len())
-        .map(|at| {
-            let slug = &dependents[at].stack_slug;
-            let others = dependents.iter().enumerate().filter(|(other, _)| *other != at);
-            others.into_iter().any(|(_, d)| d.stack_slug == *slug || names(d.dependents.as_deref(), slug))
-        })
-        .collect();
+    let below = elsewhere(dependents.iter().map(|dependent| {
+        let mut slugs = HashSet::new();
+        collect(std::slice::from_ref(dependent), &mut slugs);
+        (dependent.stack_slug.as_str(), slugs)
+    }));
     for (dependent, below) in dependents.iter_mut().zip(below) {
         dependent.included_in_dependents = below;
         mark(dependent.dependents.as_deref_mut().unwrap_or_default());

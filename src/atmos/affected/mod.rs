@@ -9,7 +9,7 @@ mod dependents;
 mod names;
 mod secrets;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::catalog::module;
@@ -20,6 +20,7 @@ use super::node::Node;
 use super::resolve::Instance;
 use super::{depends, diff, glob};
 use crate::domain::comparison::{Affected, Cause};
+use crate::domain::stack::Source;
 
 /// The sections that are compared after metadata and files, unless `describe.affected.sections` names others.
 const SECTIONS: [&str; 15] = [
@@ -76,7 +77,15 @@ pub fn affected(
     options: &Options,
 ) -> Vec<Affected> {
     let (old, new) = (base.map(named).unwrap_or_default(), named(head));
-    let mut job = Job { head, changed, of_types: by_type(head, changed), files, modules: HashMap::new() };
+    let mut job = Job {
+        head,
+        changed,
+        of_types: by_type(head, changed),
+        files,
+        modules: HashMap::new(),
+        configured: configured(head),
+        configured_alike: base.is_some_and(|base| base.config() == head.config()),
+    };
     let wanted = |stack: &str| options.stack.as_deref().is_none_or(|wanted| wanted == stack);
     let mut out = Vec::new();
     for (key, instance) in new.iter().filter(|((stack, ..), _)| wanted(stack)) {
@@ -93,11 +102,11 @@ pub fn affected(
             out.push(affected);
         }
     }
+    let stacks: HashSet<&str> = head.all().map(|(_, i)| i.stack.as_str()).collect();
     for (key @ (stack, kind, _), instance) in old.iter().filter(|((stack, ..), _)| wanted(stack)) {
         let told = TYPES.get(*kind).is_some_and(|kind| DELETED.contains(kind)) && !instance.is_abstract;
         if told && !new.contains_key(key) {
-            let whole = !head.all().any(|(_, i)| i.stack.as_str() == *stack);
-            out.push(deleted(head, instance, whole));
+            out.push(deleted(head, instance, !stacks.contains(stack)));
         }
     }
     if options.include_dependents {
@@ -150,6 +159,17 @@ struct Job<'a> {
     files: &'a dyn Files,
     /// The local modules that a component's folder calls.
     modules: HashMap<PathBuf, Vec<PathBuf>>,
+    /// The sections that the configuration asks to compare.
+    configured: Option<Vec<String>>,
+    /// Whether both sides have the same configuration: then templates make the same of what is written alike.
+    configured_alike: bool,
+}
+
+/// Returns the sections that a configuration asks to compare.
+fn configured(head: &Estate) -> Option<Vec<String>> {
+    let list = head.config().raw.pointer("/describe/affected/sections")?.as_array()?;
+    let names: Vec<String> = list.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect();
+    (!names.is_empty()).then_some(names)
 }
 
 impl Job<'_> {
@@ -157,7 +177,11 @@ impl Job<'_> {
     fn causes(&mut self, old: Option<Side<'_>>, new: &Instance) -> Vec<Cause> {
         let mut out = Vec::new();
         let now = Side(self.head, new);
-        sections(&mut out, old, now, &["metadata"]);
+        let same = old.is_some_and(|Side(_, old)| old.sections.entries() == new.sections.entries());
+        let same = same && self.configured_alike;
+        if !same {
+            sections(&mut out, old, now, &["metadata"]);
+        }
         let base = self.base(new.kind);
         let folder = clean(&base.join(component(new)));
         if new.kind == "terraform" {
@@ -169,21 +193,28 @@ impl Job<'_> {
             self.files_below(&mut out, "component.module", &base, &called);
         }
         self.files_below(&mut out, "component", &base, &[folder]);
-        match (new.kind, self.configured()) {
-            ("kubernetes", configured) => {
-                let mut names: Vec<&str> = KUBERNETES.to_vec();
-                let more = configured.as_deref().unwrap_or_default().iter().map(String::as_str);
-                let more: Vec<&str> = if configured.is_some() { more.collect() } else { SECTIONS.to_vec() };
-                names.extend(more.into_iter().filter(|name| !KUBERNETES.contains(name)));
-                sections(&mut out, old, now, &names);
-            }
-            ("helm", _) => sections(&mut out, old, now, &HELM),
-            (_, Some(names)) => sections(&mut out, old, now, &names.iter().map(String::as_str).collect::<Vec<_>>()),
-            (_, None) => sections(&mut out, old, now, &SECTIONS),
+        if !same {
+            sections(&mut out, old, now, &self.compared(new.kind));
+            sections(&mut out, old, now, &["settings"]);
         }
-        sections(&mut out, old, now, &["settings"]);
         out.extend(self.file(new));
         out
+    }
+
+    /// Returns the sections of a type that are compared after its files.
+    fn compared(&self, kind: &str) -> Vec<&str> {
+        let usual = || match &self.configured {
+            Some(names) => names.iter().map(String::as_str).collect(),
+            None => SECTIONS.to_vec(),
+        };
+        match kind {
+            "kubernetes" => {
+                let more = usual().into_iter().filter(|name| !KUBERNETES.contains(name));
+                KUBERNETES.into_iter().chain(more).collect()
+            }
+            "helm" => HELM.to_vec(),
+            _ => usual(),
+        }
     }
 
     /// Returns the changes of the first file or folder that has any: of `dependencies`, or with secrets in it.
@@ -202,12 +233,6 @@ impl Job<'_> {
         Vec::new()
     }
 
-    fn configured(&self) -> Option<Vec<String>> {
-        let list = self.head.config().raw.pointer("/describe/affected/sections")?.as_array()?;
-        let names: Vec<String> = list.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect();
-        (!names.is_empty()).then_some(names)
-    }
-
     /// Returns the folder of the components of a type.
     fn base(&self, kind: &str) -> PathBuf {
         let config = self.head.config();
@@ -223,15 +248,20 @@ impl Job<'_> {
     }
 
     fn file_cause(&self, reason: &str, file: &Path) -> Cause {
-        Cause {
-            reason: reason.to_owned(),
-            file: Some(display(self.head.root(), file)),
-            line: None,
-            column: None,
-            path: None,
-            before: None,
-            after: None,
-        }
+        Cause { file: Some(display(self.head.root(), file)), ..caused(reason, None) }
+    }
+}
+
+/// Returns a cause that is no value: what stands at a place.
+fn caused(reason: &str, at: Option<Source>) -> Cause {
+    Cause {
+        reason: reason.to_owned(),
+        line: at.as_ref().map(|at| at.line),
+        column: at.as_ref().map(|at| at.column),
+        file: at.map(|at| at.file),
+        path: None,
+        before: None,
+        after: None,
     }
 }
 
@@ -264,29 +294,17 @@ fn sections(out: &mut Vec<Cause>, old: Option<Side<'_>>, new: Side<'_>, names: &
         let reason = format!("stack.{name}");
         let leaves = diff::section(before, after, name);
         if leaves.is_empty() {
-            let source = after.and_then(|node| node.pos().source());
-            out.push(Cause {
-                reason,
-                file: source.as_ref().map(|s| s.file.clone()),
-                line: source.as_ref().map(|s| s.line),
-                column: source.as_ref().map(|s| s.column),
-                path: None,
-                before: None,
-                after: None,
-            });
+            out.push(caused(&reason, after.and_then(|node| node.pos().source())));
             continue;
         }
         out.extend(leaves.into_iter().map(|leaf| {
             // A value that is gone has its line in the other revision only.
             let source = leaf.after.as_ref().or(leaf.before.as_ref()).and_then(|node| node.pos().source());
             Cause {
-                reason: reason.clone(),
-                file: source.as_ref().map(|s| s.file.clone()),
-                line: source.as_ref().map(|s| s.line),
-                column: source.as_ref().map(|s| s.column),
                 path: Some(leaf.path),
                 before: leaf.before.map(|node| node.to_json()),
                 after: leaf.after.map(|node| node.to_json()),
+                ..caused(&reason, source)
             }
         }));
     }
@@ -313,9 +331,9 @@ fn tell(estate: &Estate, instance: &Instance, causes: Vec<Cause>) -> Option<Affe
     Some(Affected {
         file: named(&["file", SECRET]).unwrap_or_default(),
         folder: named(&["folder"]).unwrap_or_default(),
-        affected: first.clone(),
+        affected: first,
         affected_all: all,
-        causes: causes.clone(),
+        causes,
         ..card(estate, instance)
     })
 }
@@ -370,15 +388,7 @@ fn deleted(estate: &Estate, instance: &Instance, whole: bool) -> Affected {
         affected_all: vec![reason.to_owned()],
         deleted: true,
         deletion_type: kind.to_owned(),
-        causes: vec![Cause {
-            reason: reason.to_owned(),
-            file: place.as_ref().map(|p| p.file.clone()),
-            line: place.as_ref().map(|p| p.line),
-            column: place.as_ref().map(|p| p.column),
-            path: None,
-            before: None,
-            after: None,
-        }],
+        causes: vec![caused(reason, place)],
         ..card(estate, instance)
     }
 }
