@@ -5,6 +5,7 @@
 
 mod propose;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -64,56 +65,118 @@ impl Files for Overlay {
 /// Where nothing can be said of the estate.
 pub fn safe(root: &Path, options: &LoadOptions) -> Result<(Vec<Edit>, BTreeMap<String, String>), AtmosError> {
     let before = Estate::load(root, options)?;
-    let mut kept: Vec<Edit> = Vec::new();
-    let mut texts: BTreeMap<String, String> = BTreeMap::new();
-    for edit in before.diagnostics().iter().filter_map(|problem| propose::edit(&before, options, problem)) {
-        let mut tried: Vec<Edit> = kept.iter().filter(|k| k.file == edit.file).cloned().collect();
-        if tried.iter().any(|k| k.from < edit.to.max(edit.from + 1) && edit.from < k.to.max(k.from + 1)) {
-            continue;
+    let proposed = before.diagnostics().iter().filter_map(|problem| propose::edit(&before, options, problem));
+    let mut left: Vec<Edit> = proposed.collect();
+    let mut mending = Mending::of(&before, root, options);
+    while !left.is_empty() {
+        let (mut apart, mut later): (Vec<Edit>, Vec<Edit>) = (Vec::new(), Vec::new());
+        for edit in left {
+            if apart.iter().any(|other| other.overlaps(&edit)) { &mut later } else { &mut apart }.push(edit);
         }
-        tried.push(edit.clone());
-        let Some(text) = apply(root, options, &edit.file, &mut tried) else { continue };
-        let mut all = texts.clone();
-        all.insert(edit.file.clone(), text);
-        if proves(&before, root, options, &all) {
-            texts = all;
-            kept.push(edit);
+        mending.keep(&apart);
+        later.retain(|edit| !mending.kept.iter().any(|other| other.overlaps(edit)));
+        left = later;
+    }
+    mending.kept.sort_by(|a, b| (&a.file, a.from).cmp(&(&b.file, b.from)));
+    Ok((mending.kept, mending.texts))
+}
+
+impl Edit {
+    /// Tells whether both touch the same bytes, or stand at the same one.
+    fn overlaps(&self, other: &Self) -> bool {
+        let end = |edit: &Self| edit.to.max(edit.from + 1);
+        self.file == other.file && self.from < end(other) && other.from < end(self)
+    }
+}
+
+/// What is said of a diagnostic wherever it stands in its file.
+type Told<'e> = (&'e str, &'e str, Option<&'e str>);
+
+fn told(problem: &Diagnostic) -> Told<'_> {
+    (&problem.code, &problem.message, problem.source.as_ref().map(|source| source.file.as_str()))
+}
+
+/// The edits that are kept, and what must hold after each further one.
+struct Mending<'e> {
+    root: &'e Path,
+    options: &'e LoadOptions,
+    before: &'e Estate,
+    told: HashSet<Told<'e>>,
+    needed: HashSet<(InstanceRef, InstanceRef)>,
+    /// How many errors, and how many problems in all, are left.
+    left: (usize, usize),
+    kept: Vec<Edit>,
+    texts: BTreeMap<String, String>,
+}
+
+impl<'e> Mending<'e> {
+    fn of(before: &'e Estate, root: &'e Path, options: &'e LoadOptions) -> Self {
+        let told = before.diagnostics().iter().map(told).collect();
+        let (needed, left) = (needed(before), count(before));
+        Self { root, options, before, told, needed, left, kept: Vec::new(), texts: BTreeMap::new() }
+    }
+
+    /// Keeps those edits that are safe: all at once where that proves, else the halves of them.
+    fn keep(&mut self, edits: &[Edit]) {
+        let mut all = self.kept.clone();
+        all.extend_from_slice(edits);
+        let proved = texts(self.root, self.options, &all)
+            .and_then(|texts| self.proves(&texts, edits.len()).map(|left| (texts, left)));
+        if let Some((texts, left)) = proved {
+            (self.kept, self.texts, self.left) = (all, texts, left);
+        } else if edits.len() > 1 {
+            let (first, second) = edits.split_at(edits.len() / 2);
+            self.keep(first);
+            self.keep(second);
         }
     }
-    Ok((kept, texts))
+
+    /// Returns what is left where the texts only mend: no new problem, one less for each edit, and every instance as it was.
+    fn proves(&self, texts: &BTreeMap<String, String>, edits: usize) -> Option<(usize, usize)> {
+        let texts = texts.iter().map(|(file, text)| (self.root.join(file), text.clone())).collect();
+        let files = Overlay { below: Arc::clone(&self.options.files), texts };
+        let options = LoadOptions { files: Arc::new(files), ..self.options.clone() };
+        let after = Estate::load(self.root, &options).ok()?;
+        let left = count(&after);
+        let mends = left.0 <= self.left.0
+            && left.1 + edits <= self.left.1
+            && after.diagnostics().iter().all(|problem| self.told.contains(&told(problem)));
+        (mends && is_same(self.before, &after) && self.needed == needed(&after)).then_some(left)
+    }
+}
+
+/// Counts the errors, and the problems in all.
+fn count(estate: &Estate) -> (usize, usize) {
+    let problems = estate.diagnostics();
+    (problems.iter().filter(|problem| problem.severity == Severity::Error).count(), problems.len())
+}
+
+/// Says whether every instance is as it was, but for where it says what it needs.
+fn is_same(before: &Estate, after: &Estate) -> bool {
+    let now: HashMap<_, _> = after.all().map(|(stack, i)| ((stack.path.as_path(), i.kind, i.name), i)).collect();
+    before.all().all(|(stack, i)| {
+        let now = now.get(&(stack.path.as_path(), i.kind, i.name));
+        now.is_some_and(|j| i.stack == j.stack && (i.sections.entries() == j.sections.entries() || is_moved(i, j)))
+    })
 }
 
 fn read(root: &Path, options: &LoadOptions, file: &str) -> Option<String> {
     String::from_utf8(options.files.read(&root.join(file)).ok()?).ok()
 }
 
-fn apply(root: &Path, options: &LoadOptions, file: &str, edits: &mut [Edit]) -> Option<String> {
-    let mut text = read(root, options, file)?;
-    edits.sort_by_key(|edit| std::cmp::Reverse(edit.from));
-    for edit in edits {
+/// Returns the files with their edits done; `None` where one cannot be read.
+fn texts(root: &Path, options: &LoadOptions, edits: &[Edit]) -> Option<BTreeMap<String, String>> {
+    let mut ordered: Vec<&Edit> = edits.iter().collect();
+    ordered.sort_by_key(|edit| std::cmp::Reverse(edit.from));
+    let mut texts = BTreeMap::new();
+    for edit in ordered {
+        let text = match texts.entry(edit.file.clone()) {
+            Entry::Occupied(text) => text.into_mut(),
+            Entry::Vacant(none) => none.insert(read(root, options, &edit.file)?),
+        };
         text.replace_range(edit.from..edit.to, &edit.text);
     }
-    Some(text)
-}
-
-/// Says whether the texts only mend: no new problem, fewer errors, and every instance as it was.
-fn proves(before: &Estate, root: &Path, options: &LoadOptions, texts: &BTreeMap<String, String>) -> bool {
-    let texts = texts.iter().map(|(file, text)| (root.join(file), text.clone())).collect();
-    let files = Overlay { below: Arc::clone(&options.files), texts };
-    let Ok(after) = Estate::load(root, &LoadOptions { files: Arc::new(files), ..options.clone() }) else {
-        return false;
-    };
-    let errors = |estate: &Estate| estate.diagnostics().iter().filter(|d| d.severity == Severity::Error).count();
-    let count = |estate: &Estate| (errors(estate), estate.diagnostics().len());
-    let told = |d: &Diagnostic| (d.code.clone(), d.message.clone(), d.source.as_ref().map(|s| s.file.clone()));
-    let known: Vec<_> = before.diagnostics().iter().map(told).collect();
-    let none_new = after.diagnostics().iter().all(|d| known.contains(&told(d)));
-    let now: HashMap<_, _> = after.all().map(|(stack, i)| ((stack.path.as_path(), i.kind, i.name), i)).collect();
-    let same = before.all().all(|(stack, i)| {
-        let now = now.get(&(stack.path.as_path(), i.kind, i.name));
-        now.is_some_and(|j| i.stack == j.stack && (i.sections.entries() == j.sections.entries() || is_moved(i, j)))
-    });
-    none_new && count(&after) < count(before) && same && needed(before) == needed(&after)
+    Some(texts)
 }
 
 /// Says whether two differ in nothing but where they say what they need.
