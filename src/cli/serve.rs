@@ -16,7 +16,7 @@ use crate::api::{AppState, server};
 use crate::atmos::LoadOptions;
 use crate::platform::identity::Identity;
 use crate::platform::lifecycle::Lifecycle;
-use crate::platform::paths::Paths;
+use crate::platform::paths::{self, Paths};
 use crate::platform::singleton::{self, Singleton};
 use crate::platform::store::Place;
 use crate::platform::{Platform, PlatformError, limits, session};
@@ -307,14 +307,8 @@ fn unit(name: &str, program: &str, root: &str, secrets: Option<&Path>) -> String
 
 /// Writes a file that only its owner can read, whole, also where one lies there that others can.
 fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
     let beside = path.with_extension("new");
-    match std::fs::remove_file(&beside) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = std::fs::File::options().create_new(true).write(true).mode(0o600).open(&beside)?;
-    file.write_all(text.as_bytes())?;
+    paths::private_file(&beside)?.write_all(text.as_bytes())?;
     std::fs::rename(&beside, path)
 }
 

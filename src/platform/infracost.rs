@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::paths;
 use crate::atmos::driver::tools;
 
 /// How long it may take; it asks a price service over the network.
@@ -48,7 +49,7 @@ pub fn ask(plan: &Path, into: &Path) -> Result<bool, String> {
 }
 
 fn run(program: &Path, plan: &Path, into: &Path) -> Result<(), String> {
-    let file = std::fs::File::create(into).map_err(|error| error.to_string())?;
+    let file = paths::private_file(into).map_err(|error| format!("{}: {error}", into.display()))?;
     let mut child = Command::new(program)
         .arg("breakdown")
         .arg("--path")

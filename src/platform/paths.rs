@@ -4,7 +4,8 @@
 //! socket whose path is too long for the kernel goes elsewhere.
 
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::PlatformError;
@@ -164,6 +165,20 @@ impl Paths {
     }
 }
 
+/// Makes a file that only its owner can read, in the place of one that is there.
+///
+/// In a folder where others write, a link or a file of theirs is never written to.
+///
+/// # Errors
+///
+/// Where what is there belongs to somebody else, or the folder cannot be written to.
+pub fn private_file(path: &Path) -> io::Result<fs::File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => fs::File::options().create_new(true).write(true).mode(0o600).open(path),
+    }
+}
+
 fn private_folder(folder: &Path) -> Result<(), PlatformError> {
     let create = fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
     create.map_err(PlatformError::io("create the folder", folder))
@@ -175,6 +190,18 @@ mod tests {
 
     fn identity() -> Identity {
         Identity { key: "orchard-0123456789ab".to_owned(), name: "orchard".to_owned(), root: PathBuf::from("/orchard") }
+    }
+
+    #[test]
+    fn a_private_file_takes_the_place_of_a_link_and_leaves_what_it_led_to() {
+        let temp = tempfile::tempdir().expect("temp");
+        let (theirs, ours) = (temp.path().join("theirs"), temp.path().join("ours"));
+        fs::write(&theirs, "kept").expect("written");
+        std::os::unix::fs::symlink(&theirs, &ours).expect("a link");
+        io::Write::write_all(&mut private_file(&ours).expect("a file"), b"secret").expect("written");
+        assert_eq!(fs::read_to_string(&theirs).expect("there"), "kept");
+        let about = fs::symlink_metadata(&ours).expect("there");
+        assert!(about.is_file() && about.permissions().mode() & 0o777 == 0o600);
     }
 
     #[test]
