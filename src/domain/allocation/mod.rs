@@ -88,6 +88,15 @@ impl TeamNames {
 /// Why nobody pays, where no rule matched.
 const NO_RULE: &str = "no rule matches";
 
+/// What stands between the name that a rule found and that rule, where no team has the name.
+const NO_TEAM: &str = " is no team (rule '";
+
+/// Returns the name that a rule found and that no team has, where that is why nobody pays.
+#[must_use]
+pub fn unknown_team(why: &str) -> Option<&str> {
+    why.split_once(NO_TEAM)?.0.strip_prefix('\'')?.strip_suffix('\'')
+}
+
 /// Allocates every item, wholly: for each the parts add up to its amounts.
 #[must_use]
 pub fn allocate(rules: &Rules, teams: &TeamNames, items: &[Item<'_>]) -> Vec<Part> {
@@ -113,7 +122,7 @@ pub fn allocate(rules: &Rules, teams: &TeamNames, items: &[Item<'_>]) -> Vec<Par
                     break;
                 }
                 Some((name, None)) if *why == *NO_RULE && !name.is_empty() => {
-                    why = format!("'{name}' is no team (rule '{}')", rule.name).into();
+                    why = format!("'{name}'{NO_TEAM}{}')", rule.name).into();
                 }
                 _ => {}
             }

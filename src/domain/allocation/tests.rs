@@ -50,8 +50,10 @@ fn the_first_rule_that_can_name_a_team_takes_a_charge() {
         charge("Compute", &[]),
     ];
     let items: Vec<Item<'_>> = charges.iter().map(|charge| item(charge, "1.00")).collect();
+    let parts = allocate(&rules, &teams(), &items);
+    assert_eq!(parts.iter().map(|part| unknown_team(&part.rule)).collect::<Vec<_>>(), [None, None, Some("gone"), None]);
     assert_eq!(
-        said(&allocate(&rules, &teams(), &items)),
+        said(&parts),
         [
             "orders 1.00 tagged",
             "platform 1.00 queues",

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::allocation::unknown_team;
 use super::cost::{Charge, CostKind};
 use super::money::{Currency, Exact, Money};
 
@@ -440,7 +441,7 @@ pub fn report<'c>(
 /// Returns the command that would give something to somebody.
 fn fix(why: &str, service: &str) -> String {
     let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
-    if let Some((name, _)) = why.strip_prefix('\'').and_then(|rest| rest.split_once("' is no team")) {
+    if let Some(name) = unknown_team(why) {
         return format!("terrace cost allocate --formerly {} --team TEAM", quoted(name));
     }
     let what = if service == NONE { "--rest".to_owned() } else { quoted(service) };
