@@ -11,7 +11,7 @@ use crate::atmos::template::{
         fixed, variadic,
     },
     literal,
-    sprig::decimal_int64,
+    sprig::{decimal_int64, float64, int64},
     value::Value,
 };
 
@@ -79,26 +79,19 @@ fn bool_word(call: &mut Call<'_>, args: &[Value]) -> Answer {
 
 /// Converts to a whole number: texts by their base prefix and without commas, floats towards zero, others 0.
 pub(super) fn to_int64(value: &Value) -> i64 {
-    match value {
-        Value::Int(value) | Value::Int64(value) => *value,
-        Value::Uint(value) => value.cast_signed(),
-        #[expect(clippy::cast_possible_truncation, reason = "Go cuts the fraction off")]
-        Value::Float(value) => *value as i64,
-        Value::Bool(value) => i64::from(*value),
-        Value::Str(text) => {
-            let text = text.replace(',', "");
-            match literal::integer(&text).and_then(|value| i64::try_from(value).ok()) {
-                Some(value) => value,
-                None => to_int64(&Value::Float(literal::float(&text).unwrap_or(0.0))),
-            }
-        }
-        _ => 0,
-    }
+    int64(value, |text| {
+        let text = text.replace(',', "");
+        whole(&text).unwrap_or_else(|| to_int64(&Value::Float(literal::float(&text).unwrap_or(0.0))))
+    })
+}
+
+fn whole(text: &str) -> Option<i64> {
+    literal::integer(text).and_then(|value| i64::try_from(value).ok())
 }
 
 fn text_float64(text: &str) -> f64 {
     let text = text.replace(',', "");
-    match literal::integer(&text).and_then(|value| i64::try_from(value).ok()) {
+    match whole(&text) {
         #[expect(clippy::cast_precision_loss, reason = "Go's conversion rounds alike")]
         Some(value) => value as f64,
         None => literal::float(&text).unwrap_or(0.0),
@@ -107,16 +100,7 @@ fn text_float64(text: &str) -> f64 {
 
 /// Converts to a float: texts as [`to_int64`] reads them or as floats, others 0.
 pub(super) fn to_float64(value: &Value) -> f64 {
-    match value {
-        #[expect(clippy::cast_precision_loss, reason = "Go's conversion rounds alike")]
-        Value::Int(value) | Value::Int64(value) => *value as f64,
-        #[expect(clippy::cast_precision_loss, reason = "Go's conversion rounds alike")]
-        Value::Uint(value) => *value as f64,
-        Value::Float(value) => *value,
-        Value::Bool(value) => f64::from(u8::from(*value)),
-        Value::Str(text) => text_float64(text),
-        _ => 0.0,
-    }
+    float64(value, text_float64)
 }
 
 /// Answers `conv.ParseInt`: the nearest end where the number has more bits than asked for, 0 where it is none.

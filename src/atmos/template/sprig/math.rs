@@ -62,16 +62,21 @@ pub(super) const TABLE: &[Function] = &[
 
 /// Converts as `cast.ToInt64`: texts by their base prefix, floats towards zero, what is no number 0.
 pub(super) fn to_int64(value: &Value) -> i64 {
+    int64(value, |text| {
+        let text = trim_zero_decimal(text);
+        literal::integer(text).and_then(|value| i64::try_from(value).ok()).unwrap_or(0)
+    })
+}
+
+/// Converts to a whole number: texts as told, floats towards zero, what is no number 0.
+pub(in crate::atmos::template) fn int64(value: &Value, read: impl Fn(&str) -> i64) -> i64 {
     match value {
         Value::Int(value) | Value::Int64(value) => *value,
         Value::Uint(value) => value.cast_signed(),
         #[expect(clippy::cast_possible_truncation, reason = "Go cuts the fraction off")]
         Value::Float(value) => *value as i64,
         Value::Bool(value) => i64::from(*value),
-        Value::Str(text) => {
-            let text = trim_zero_decimal(text);
-            literal::integer(text).and_then(|value| i64::try_from(value).ok()).unwrap_or(0)
-        }
+        Value::Str(text) => read(text),
         _ => 0,
     }
 }
@@ -90,6 +95,11 @@ fn trim_zero_decimal(text: &str) -> &str {
 
 /// Converts as `cast.ToFloat64`.
 pub(super) fn to_float64(value: &Value) -> f64 {
+    float64(value, |text| text.parse().unwrap_or(0.0))
+}
+
+/// Converts to a float: texts as told, what is no number 0.
+pub(in crate::atmos::template) fn float64(value: &Value, read: impl Fn(&str) -> f64) -> f64 {
     match value {
         #[expect(clippy::cast_precision_loss, reason = "Go's conversion rounds alike")]
         Value::Int(value) | Value::Int64(value) => *value as f64,
@@ -97,7 +107,7 @@ pub(super) fn to_float64(value: &Value) -> f64 {
         Value::Uint(value) => *value as f64,
         Value::Float(value) => *value,
         Value::Bool(value) => f64::from(u8::from(*value)),
-        Value::Str(text) => text.parse().unwrap_or(0.0),
+        Value::Str(text) => read(text),
         _ => 0.0,
     }
 }

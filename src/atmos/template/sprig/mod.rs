@@ -16,7 +16,7 @@ mod versions;
 
 pub(super) use encode::{Style, write_json};
 pub(super) use lists::deep_equal;
-pub(super) use math::decimal_int64;
+pub(super) use math::{decimal_int64, float64, int64};
 pub(super) use strings::{split, wrap};
 
 use super::{
