@@ -57,6 +57,18 @@ fn names_the_place_and_the_function() {
     assert!(!error.unknown_function);
 }
 
+/// Rust's expressions have ends of words where Go's have brackets.
+#[test]
+fn an_escaped_bracket_of_an_expression_means_itself() {
+    for (text, answer) in [
+        (r#"{{ regexMatch "a\\<b" "a<b" }}"#, "true"),
+        (r#"{{ regexMatch "\\<b" "a b" }}"#, "false"),
+        (r#"{{ regexReplaceAll "[\\<\\>]" "<a>" "" }}"#, "a"),
+    ] {
+        assert_eq!(render_with(text, &json!({})).as_deref(), Ok(answer), "{text}");
+    }
+}
+
 #[test]
 fn gomplate_may_be_left_out() {
     let options = TemplateOptions { gomplate: false, ..TemplateOptions::default() };

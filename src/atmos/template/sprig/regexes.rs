@@ -99,6 +99,8 @@ fn escaped(after: &str, in_class: bool) -> (String, usize) {
             let end = after.find('}').map_or(after.len(), |end| end + 1);
             return (format!("\\{}", &after[..end]), 1 + end);
         }
+        // Rust's `\<` and `\>` stand for the ends of a word.
+        '<' | '>' => return (c.to_string(), 2),
         _ => return (format!("\\{c}"), 1 + c.len_utf8()),
     };
     (format!("[{}{class}]", if c.is_ascii_uppercase() { "^" } else { "" }), 2)
