@@ -1,7 +1,5 @@
 //! What Spacelift and Atlantis call an instance, read in Atmos' `internal/exec/{spacelift,atlantis}_utils.go` (2026-08).
 
-use std::sync::Arc;
-
 use super::Estate;
 use crate::atmos::{
     node::Node,
@@ -37,7 +35,7 @@ fn context(estate: &Estate, instance: &Instance) -> Option<String> {
     let data = serde_json::json!({"vars": section("vars"), "settings": section("settings")});
     let options = TemplateOptions {
         missing_key: if config.ignore_missing { MissingKey::NoValue } else { MissingKey::Error },
-        env: Arc::new(estate.options().env.clone()),
+        env: estate.env(),
         ..TemplateOptions::default()
     };
     template::render("name-template", &config.name_template, &data, &options).ok()

@@ -1,6 +1,6 @@
 //! The files that hold an instance's SOPS secrets, read in Atmos' `pkg/secrets` (2026-08): a change of one reaches it.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path};
 
 use serde_json::{Value, json};
 
@@ -37,8 +37,7 @@ pub(super) fn files(estate: &Estate, instance: &Instance) -> BTreeSet<String> {
 fn place(estate: &Estate, provider: &Value, stack: &str, component: &str) -> Option<String> {
     let spec = |key: &str| provider.get("spec")?.get(key)?.as_str().filter(|text| !text.is_empty());
     if let Some(written) = spec("file") {
-        let env = Arc::new(estate.options().env.clone());
-        let options = TemplateOptions { env, gomplate: false, ..TemplateOptions::default() };
+        let options = TemplateOptions { env: estate.env(), gomplate: false, ..TemplateOptions::default() };
         let data = json!({"atmos_stack": stack, "atmos_component": component});
         return template::render("sops-file", written, &data, &options).ok().filter(|path| !path.is_empty());
     }

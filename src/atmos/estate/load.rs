@@ -30,6 +30,8 @@ use crate::{
 pub(super) struct Reading {
     root: PathBuf,
     options: LoadOptions,
+    /// The environment of the options, for templates.
+    env: Arc<BTreeMap<String, String>>,
     config: AtmosConfig,
     problems: Vec<Diagnostic>,
     /// Every file below the folder of stacks.
@@ -81,7 +83,8 @@ impl Reading {
         let yaml: Vec<PathBuf> = listing.iter().filter(is_yaml).map(|f| config.stacks_path.join(f)).collect();
         let spared: Vec<_> = config.excluded_paths.iter().filter_map(|p| glob::compile(p)).collect();
         let judged = yaml.iter().filter(|path| !spared.iter().any(|g| g.is_match(path))).cloned().collect();
-        Ok(Self { root, options: options.clone(), config, problems, listing, selected, yaml, judged, rules })
+        let (options, env) = (options.clone(), Arc::new(options.env.clone()));
+        Ok(Self { root, options, env, config, problems, listing, selected, yaml, judged, rules })
     }
 
     /// Returns the estate's root.
@@ -92,6 +95,11 @@ impl Reading {
     /// Returns how the estate is read.
     pub(super) fn options(&self) -> &LoadOptions {
         &self.options
+    }
+
+    /// Returns the environment that templates see.
+    pub(super) fn env(&self) -> Arc<BTreeMap<String, String>> {
+        Arc::clone(&self.env)
     }
 
     /// Returns the configuration.

@@ -2,7 +2,7 @@
 //!
 //! Nothing that is described goes this way; it tells what needs what, and what a change reaches, as Atmos does by default.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value as Json;
 
@@ -14,6 +14,11 @@ use crate::atmos::{
 };
 
 impl Estate {
+    /// Returns the environment that templates see.
+    pub(in crate::atmos) fn env(&self) -> Arc<BTreeMap<String, String>> {
+        self.reading.env()
+    }
+
     /// Renders a text that an instance writes; what cannot be rendered without Atmos stays as it is written.
     pub(in crate::atmos) fn rendered(&self, instance: &Instance, text: &str) -> String {
         self.evaluated(instance, &Node::text(text)).str().unwrap_or(text).to_owned()
@@ -32,7 +37,7 @@ impl Estate {
         let options = TemplateOptions {
             missing_key: if config.ignore_missing { MissingKey::NoValue } else { MissingKey::Error },
             delimiters: config.delimiters.clone(),
-            env: Arc::new(self.options().env.clone()),
+            env: self.env(),
             gomplate: config.raw.pointer("/templates/settings/gomplate/enabled").and_then(Json::as_bool) == Some(true),
         };
         with_texts(node, &|text| {

@@ -13,7 +13,7 @@ mod query;
 mod remote;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     ffi::OsString,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, RwLock},
@@ -236,6 +236,8 @@ pub(super) struct Engine<'a> {
     pub(super) root: &'a Path,
     pub(super) config: &'a AtmosConfig,
     pub(super) options: &'a LoadOptions,
+    /// The environment of the options, for templates.
+    pub(super) env: Arc<BTreeMap<String, String>>,
     pub(super) lists: ListStrategy,
     pub(super) listing: &'a [String],
     pub(super) rules: &'a Rules,
@@ -283,6 +285,7 @@ impl<'a> Engine<'a> {
             root,
             config,
             options,
+            env: Arc::new(options.env.clone()),
             lists,
             listing,
             rules,
@@ -299,6 +302,7 @@ impl<'a> Engine<'a> {
     /// Returns one that leaves all components out but these, and shares the files read.
     pub(super) fn narrowed(&self, only: HashSet<Key>) -> Self {
         Self {
+            env: Arc::clone(&self.env),
             open: Arc::clone(&self.open),
             docs: Arc::clone(&self.docs),
             listed: Arc::clone(&self.listed),
@@ -446,7 +450,7 @@ impl<'a> Engine<'a> {
         TemplateOptions {
             missing_key: if ignore_missing { MissingKey::NoValue } else { MissingKey::Error },
             // Atmos' custom delimiters hold for the values of components only, which stay as written here.
-            env: Arc::new(self.options.env.clone()),
+            env: Arc::clone(&self.env),
             ..TemplateOptions::default()
         }
     }

@@ -93,7 +93,7 @@ pub(super) fn finish(
     };
     let options = || TemplateOptions {
         missing_key: MissingKey::Error,
-        env: Arc::new(job.engine.options.env.clone()),
+        env: Arc::clone(&job.engine.env),
         ..TemplateOptions::default()
     };
     let rendered = |data: &serde_json::Value, options: &TemplateOptions| {
