@@ -3,10 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Wish;
+use super::{RequestKind, Wish};
 use crate::domain::golden_path::{GoldenPath, Inputs};
-
-use super::RequestKind;
 
 /// A form that asks for something, of whichever kind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

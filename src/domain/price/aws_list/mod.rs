@@ -237,8 +237,7 @@ impl Reading {
                 prices.push(price);
             }
         }
-        let others = self.others.into_iter().filter(|(_, count)| *count > 0);
-        let others = others.map(|(family, count)| {
+        let others = self.others.into_iter().map(|(family, count)| {
             let family = if family.is_empty() { "no family".to_owned() } else { format!("'{family}'") };
             format!("{count} prices of {family}: no rule of the book looks them up")
         });
