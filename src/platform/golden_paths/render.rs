@@ -169,7 +169,31 @@ impl Work<'_> {
         format!("{FOLDER}/{}/{file}", self.template.name)
     }
 
+    /// Says of a text of `template.yaml` why it cannot be rendered, with the line there.
+    fn broken_text(&self, text: &str, error: &minijinja::Error) -> GoldenPathError {
+        self.placed(self.failed("template.yaml", error), text, error.line().unwrap_or(1))
+    }
+
+    /// Says of a template beside it the same.
     fn broken(&self, file: &str, error: &minijinja::Error) -> GoldenPathError {
+        let line = error.line().and_then(|line| u32::try_from(line).ok()).unwrap_or(1);
+        self.failed(file, error).at(&self.shown(file), line, 1)
+    }
+
+    /// Names the line of `template.yaml` where a line of one of its texts stands, as far as it is written as it is.
+    fn placed(&self, error: GoldenPathError, text: &str, line: usize) -> GoldenPathError {
+        let wanted = text.lines().nth(line.saturating_sub(1)).unwrap_or_default().trim();
+        let path = self.ground.root().join(self.shown("template.yaml"));
+        let whole = self.ground.files.read(&path).unwrap_or_default();
+        let whole = String::from_utf8_lossy(&whole);
+        let found = (1_u32..).zip(whole.lines()).find(|(_, own)| !wanted.is_empty() && own.contains(wanted));
+        match found {
+            Some((line, _)) => error.at(&self.shown("template.yaml"), line, 1),
+            None => error,
+        }
+    }
+
+    fn failed(&self, file: &str, error: &minijinja::Error) -> GoldenPathError {
         let detail = error.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
         let shown = self.shown(file);
         let looped = error.kind() == minijinja::ErrorKind::OutOfFuel;
@@ -179,8 +203,6 @@ impl Work<'_> {
             format!("{shown} cannot be rendered: {}{detail}", error.kind())
         };
         let failed = GoldenPathError::new("template-failed", message);
-        let line = error.line().and_then(|line| u32::try_from(line).ok()).unwrap_or(1);
-        let failed = if file == "template.yaml" { failed } else { failed.at(&shown, line, 1) };
         if looped { failed.hint("look for a loop over too much, or one that calls itself") } else { failed }
     }
 
@@ -189,7 +211,7 @@ impl Work<'_> {
     }
 
     fn text(&self, text: &str) -> Result<String, GoldenPathError> {
-        self.env.render_str(text, self.context()).map_err(|error| self.broken("template.yaml", &error))
+        self.env.render_str(text, self.context()).map_err(|error| self.broken_text(text, &error))
     }
 
     /// Renders the texts in a value. A text that is one expression keeps its value's type; what is null goes.
@@ -199,10 +221,10 @@ impl Work<'_> {
                 Some(expression) => {
                     let compiled = self.env.compile_expression(expression);
                     let found = compiled.and_then(|compiled| compiled.eval(self.context()));
-                    let found = found.map_err(|error| self.broken("template.yaml", &error))?;
+                    let found = found.map_err(|error| self.broken_text(text, &error))?;
                     if found.is_undefined() {
                         let message = format!("{}: '{expression}' is not defined", self.shown("template.yaml"));
-                        return Err(GoldenPathError::new("template-failed", message));
+                        return Err(self.placed(GoldenPathError::new("template-failed", message), text, 1));
                     }
                     serde_json::to_value(found).unwrap_or(Value::Null)
                 }

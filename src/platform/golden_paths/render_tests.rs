@@ -57,15 +57,20 @@ impl Stage {
     }
 
     fn ask(&self, path: &str, given: Value) -> Result<Changes, String> {
-        let template = Template::read(Path::new("/estate"), self.files.as_ref(), path).map_err(|e| e.message)?;
-        let form = template.form(&self.ground()).map_err(|e| e.message)?;
+        self.fill_in(path, given).map_err(|error| error.message)
+    }
+
+    fn fill_in(&self, path: &str, given: Value) -> Result<Changes, GoldenPathError> {
+        let template = Template::read(Path::new("/estate"), self.files.as_ref(), path)?;
+        let form = template.form(&self.ground())?;
         let inputs = form.inputs.with_defaults(given.as_object().expect("an object"));
         let wrong = problems(&form, &inputs);
         if !wrong.is_empty() {
-            return Err(wrong.into_iter().map(|problem| problem.message).collect::<Vec<_>>().join("; "));
+            let wrong = wrong.into_iter().map(|problem| problem.message).collect::<Vec<_>>().join("; ");
+            return Err(GoldenPathError::new("input-invalid", wrong));
         }
         let asker = Asker { name: "dan".into(), team: None, today: jiff::civil::date(2026, 11, 23) };
-        render(&template, &self.ground(), &asker, &inputs).map_err(|error| error.message)
+        render(&template, &self.ground(), &asker, &inputs)
     }
 }
 
@@ -137,6 +142,33 @@ fn inputs_are_checked_by_the_form_and_by_the_variables_of_the_component() {
 }
 
 #[test]
+fn a_name_that_is_not_defined_is_said_with_its_file_and_line() {
+    let file = |name: &str| format!("{FOLDER}/bad/{name}");
+    let place = |template: &str, text: &str| {
+        let error = Stage::with("bad", template, &[("t", text)]).fill_in("bad", json!({})).expect_err("a refusal");
+        let at = error.source_at.unwrap_or_else(|| panic!("no place: {}", error.message));
+        (at.file, at.line, error.message)
+    };
+    let (at, line, message) = place("title: Bad\nwrites: [{file: x, template: t}]\n", "a: 1\nb: {{ stroage.gb }}\n");
+    assert_eq!((at, line), (file("t"), 2), "{message}");
+    assert!(message.contains("`stroage` is undefined"), "{message}");
+    let edit = |place: &str| {
+        format!("title: Bad\nwrites:\n  - edit: stacks/catalog/network.yaml\n    set:\n      - {place}\n")
+    };
+    for (text, name) in [
+        ("{at: [a], value: \"{{ stroage }}\"}", "stroage"),
+        ("{at: [a], value: \"of {{ stroage }}\"}", "stroage"),
+        ("{at: [\"x{{ nmae }}\"], value: 1}", "nmae"),
+        ("at: [a]\n        value: |\n          one\n          {{ stroage }}", "stroage"),
+    ] {
+        let (at, line, message) = place(&edit(text), "");
+        let wanted = if text.contains('|') { 8 } else { 5 };
+        assert_eq!((at, line), (file("template.yaml"), wanted), "{message}");
+        assert!(message.contains(name), "{message}");
+    }
+}
+
+#[test]
 fn a_bad_template_says_what_and_where_and_changes_nothing() {
     let bad = |template: &str, more: &[(&str, &str)]| {
         Stage::with("bad", template, more).ask("bad", json!({})).expect_err("a refusal")
@@ -151,7 +183,7 @@ fn a_bad_template_says_what_and_where_and_changes_nothing() {
     let forever = "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}";
     said(writes("x", forever), &["does not come to an end"]);
     said(writes("x", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}"), &["cannot be rendered"]);
-    said(writes("x", "{{ missing }}"), &["cannot be rendered", "undefined"]);
+    said(writes("x", "{{ missing }}"), &["cannot be rendered", "`missing` is undefined"]);
     said(writes("x", "{{ \"a\" * 2000000 }}"), &["more than 1048576 bytes"]);
     said(
         bad("title: Bad\nwrites:\n  - file: x\n    template: ../t\n", &[]),
