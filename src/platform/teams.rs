@@ -341,6 +341,17 @@ teams:
         };
         assert_eq!(at("teams:\n  - name: a\n  - name: b\n  - name: a\n").0, 4);
         assert_eq!(at("teams:\n  - name: a\n    components: ['a[']\n").0, 3);
+        let budget = |thresholds: &str| {
+            format!("teams:\n  - name: a\n    budgets:\n      - amount: 100\n        thresholds: {thresholds}\n")
+        };
+        let (line, message) = at(&budget("{warn: 80, approve: 130, refuse: 120}"));
+        assert_eq!(line, 4, "where the budget begins: {message}");
+        assert!(message.contains("approve at 130 lies above refuse at 120"), "{message}");
+        assert!(at(&budget("{warn: 120, refuse: 110}")).1.contains("warn at 120 lies above refuse at 110"));
+        // What is usual and not written contradicts nothing.
+        for good in ["{refuse: 90}", "{warn: 100, approve: 100}", "{warn: null, approve: 50}"] {
+            assert!(Teams::parse(budget(good).as_bytes()).is_ok(), "{good}");
+        }
         let (line, message) = at("teams:\n  - name: a\n    member: [x]\n");
         assert_eq!(line, 3, "{message}");
         assert!(message.contains("unknown field `member`"), "{message}");

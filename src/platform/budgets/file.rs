@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use globset::GlobSet;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::domain::budget::{Budget, Thresholds};
 use crate::domain::money::{Currency, Exact, Money};
@@ -22,7 +22,7 @@ pub(in crate::platform) struct BudgetEntry {
     #[serde(default = "january")]
     fiscal_start: i8,
     #[serde(default)]
-    thresholds: Thresholds,
+    thresholds: Ordered,
     #[serde(default)]
     stacks: Vec<String>,
     #[serde(default)]
@@ -30,6 +30,45 @@ pub(in crate::platform) struct BudgetEntry {
     #[serde(default)]
     tags: BTreeMap<String, String>,
     owner: Option<String>,
+}
+
+/// Thresholds of which those that are written stand in the order in which they are passed.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(try_from = "Written")]
+struct Ordered(Thresholds);
+
+/// Thresholds as the file writes them: what is not there is as usual, null is never.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(default, deserialize_with = "written")]
+    warn: Option<Option<Exact>>,
+    #[serde(default, deserialize_with = "written")]
+    approve: Option<Option<Exact>>,
+    #[serde(default, deserialize_with = "written")]
+    refuse: Option<Option<Exact>>,
+}
+
+fn written<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<Exact>>, D::Error> {
+    Deserialize::deserialize(from).map(Some)
+}
+
+impl TryFrom<Written> for Ordered {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        let all = [("warn", written.warn), ("approve", written.approve), ("refuse", written.refuse)];
+        let given: Vec<(&str, Exact)> = all.into_iter().filter_map(|(name, at)| Some((name, at??))).collect();
+        if let Some([(low, from), (high, to)]) = given.array_windows().find(|[(_, from), (_, to)]| from > to) {
+            return Err(format!("the thresholds contradict each other: {low} at {from} lies above {high} at {to}"));
+        }
+        let usual = Thresholds::default();
+        Ok(Self(Thresholds {
+            warn: written.warn.unwrap_or(usual.warn),
+            approve: written.approve.unwrap_or(usual.approve),
+            refuse: written.refuse.unwrap_or(usual.refuse),
+        }))
+    }
 }
 
 fn january() -> i8 {
@@ -59,7 +98,7 @@ impl BudgetEntry {
             amount: Money::known(self.amount.trimmed(2), self.currency),
             period: self.period,
             fiscal_start: self.fiscal_start,
-            thresholds: self.thresholds,
+            thresholds: self.thresholds.0,
             stacks: self.stacks,
             components: self.components,
             tags: self.tags,
