@@ -204,7 +204,13 @@ fn what_cannot_be_used_is_named_and_nothing_is_half_imported() {
     ] {
         let answer = bills.try_import(&bills.file(name, content), &[]);
         assert_eq!((answer.exit, answer.out.as_str()), (2, ""), "{name}: {answer:?}");
-        assert!(answer.err.contains(said), "{name}: {answer:?}");
+        assert!(answer.err.contains(said) && answer.err.contains(&format!("{name}: ")), "{name}: {answer:?}");
+    }
+    // As a spreadsheet saves "Unicode text", with its mark and without.
+    for mark in [&[0xff, 0xfe][..], &[]] {
+        let wide = [mark, &text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>()].concat();
+        let answer = bills.try_import(&bills.file("wide.csv", wide), &[]);
+        assert!(answer.exit == 2 && answer.err.contains("wide.csv: this is a text in UTF-16"), "{answer:?}");
     }
     assert_eq!(bills.try_import(Path::new("absent.csv"), &[]).exit, 2);
     // nothing of them is there: the whole file is new

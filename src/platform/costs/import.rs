@@ -78,7 +78,12 @@ impl CostService {
                 tracing::warn!(%error, "staged bill lines stay until the next import");
             }
         }
-        done
+        done.map_err(|error| match error {
+            PlatformError::Unusable { code, message, hint } if !matches!(request.name.as_str(), "" | "-") => {
+                PlatformError::Unusable { code, message: format!("{}: {message}", request.name), hint }
+            }
+            other => other,
+        })
     }
 
     /// Reads the file and writes its cells beside the bills.

@@ -123,6 +123,14 @@ fn read(input: impl Read, batches: &mpsc::Sender<Batch>) -> Result<Parsed, Platf
     if !reader.read_byte_record(&mut record).map_err(failed)? {
         return Err(unusable("cost-file-empty", "the file is empty", Some(EXPORT)));
     }
+    let start = record.as_slice();
+    if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) || start.contains(&0) {
+        return Err(unusable(
+            "cost-file-format",
+            "this is a text in UTF-16, or no text at all",
+            Some("a spreadsheet saves it as CSV UTF-8; or: iconv -f UTF-16 -t UTF-8 bill.csv > utf8.csv"),
+        ));
+    }
     let width = record.len();
     let report = Cur::of(&record);
     let mut translated = ByteRecord::new();
