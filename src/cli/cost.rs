@@ -108,13 +108,7 @@ impl Cost {
 impl Allocate {
     fn execute(self, context: &Context) -> Outcome {
         let root = crate::atmos::Estate::discover(context.directory())?;
-        let failure = |error: crate::platform::PlatformError| {
-            let failure = Failure::usage(error.to_string());
-            match error.hint() {
-                Some(hint) => failure.hint(hint),
-                None => failure,
-            }
-        };
+        let failure = |error: crate::platform::PlatformError| Failure::usage(error.to_string()).hinted(error.hint());
         let mut out = io::stdout().lock();
         if let Some(former) = &self.formerly {
             let team = self.team.unwrap_or_default();

@@ -75,13 +75,7 @@ impl Estimate {
         if let Some(asked) = asked {
             drop(std::fs::remove_file(asked));
         }
-        let figures = figures.map_err(|error| {
-            let failure = Failure::usage(error.to_string());
-            match error.hint() {
-                Some(hint) => failure.hint(hint),
-                None => failure,
-            }
-        })?;
+        let figures = figures.map_err(|error| Failure::usage(error.to_string()).hinted(error.hint()))?;
         show(context, &figures)
     }
 }

@@ -52,10 +52,7 @@ impl From<PlatformError> for Failure {
             }
             _ => Failure::failed(error.to_string()),
         };
-        match error.hint() {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
+        failure.hinted(error.hint())
     }
 }
 
@@ -73,10 +70,7 @@ impl From<ClientError> for Failure {
             },
             ClientError::Protocol(_) => Failure::failed(error.to_string()),
         };
-        match error.hint() {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
+        failure.hinted(error.hint())
     }
 }
 
@@ -264,11 +258,7 @@ async fn start(root: &Path, paths: &Paths, database: Option<&str>) -> Result<(),
     match serde_json::from_str(&line) {
         Ok(Handshake::Ready) => Ok(()),
         Ok(Handshake::Failed { message, hint }) => {
-            let failure = Failure::unreachable(format!("the platform process cannot start: {message}"));
-            Err(match hint {
-                Some(hint) => failure.hint(hint),
-                None => failure,
-            })
+            Err(Failure::unreachable(format!("the platform process cannot start: {message}")).hinted(hint))
         }
         Err(_) => Err(Failure::unreachable("the platform process ended before it was ready")
             .hint(format!("its log is {}", paths.log().display()))),

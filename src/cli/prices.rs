@@ -61,9 +61,5 @@ impl Prices {
 }
 
 fn failure(error: PriceImportError) -> Failure {
-    let failure = Failure::usage(error.to_string());
-    match error.hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    Failure::usage(error.to_string()).hinted(error.hint)
 }
