@@ -246,6 +246,18 @@ fn a_stack_without_any_name_is_said_beside_what_else_is_wrong() {
     assert_eq!(found.codes(), ["name-not-configured", "base-not-found"]);
 }
 
+/// Files that import each other hide nothing, also where no stack imports them.
+#[test]
+fn a_cycle_beside_all_stacks_is_said() {
+    for import in ["catalog/OTHER", "{path: catalog/OTHER, context: {a: 1}}"] {
+        let to = |other: &str| format!("import: [{}]\n", import.replace("OTHER", other));
+        let (one, two) = (to("two"), to("one"));
+        let files =
+            [("stacks/deploy/a.yaml", IT), ("stacks/catalog/one.yaml", &one), ("stacks/catalog/two.yaml", &two)];
+        assert_eq!(Small::of(&files).codes(), ["import-cycle"], "{import}");
+    }
+}
+
 /// What an older Atmos took, and a current one refuses, is said and read all the same.
 #[test]
 fn a_configuration_that_atmos_refuses_is_said_with_its_cause() {

@@ -183,8 +183,14 @@ impl Reading {
         for (_, merged) in &apart {
             merged.imported().for_each(|m| m.each(&mut seen, &mut |m| imported.add(&m.files)));
         }
-        for (_, merged) in apart.iter().filter(|(path, _)| !imported.has(path)) {
-            problems.extend(merged.all_problems().into_iter().cloned());
+        // In a cycle each is imported by another one, and one of them must speak for all.
+        let (below, above): (Vec<_>, Vec<_>) = apart.iter().partition(|(path, _)| imported.has(path));
+        let (mut seen, mut told) = (HashSet::default(), Brought::default());
+        for (path, merged) in above.into_iter().chain(below) {
+            if !told.has(path) {
+                problems.extend(merged.all_problems().into_iter().cloned());
+                merged.each(&mut seen, &mut |m| told.add(&m.files));
+            }
         }
         let kept = engine.into_kept();
         self.estate(kept, stacks, problems)
