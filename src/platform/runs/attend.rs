@@ -85,9 +85,8 @@ impl RunService {
     async fn take_over(&self, id: RunId, gone: bool) -> Result<(), RunError> {
         let folder = self.inner.folder(id);
         let known = self.inner.store.run(&RunRef::Id(id)).await?;
-        let unreadable = RunError::io("cannot read the run's journal");
-        let new = journal::read(&folder.journal(), usize::try_from(known.taken).unwrap_or(usize::MAX));
-        let new = new.map_err(unreadable)?;
+        let skip = usize::try_from(known.taken).unwrap_or(usize::MAX);
+        let new = journal::read(&folder.journal(), skip).map_err(RunError::io("cannot read the run's journal"))?;
         let new = if gone { new } else { takeover::whole(new) };
         let ended = new.iter().find_map(|entry| match entry.note {
             Note::Ended { outcome, .. } => Some(outcome),
@@ -116,9 +115,10 @@ impl RunService {
         let mut tx = self.inner.store.begin().await?;
         let mut kept = tx.run(id).await?;
         let (read, before) = (kept.run.version, kept.run.state);
-        let skip = usize::try_from(kept.taken).unwrap_or(usize::MAX);
-        let entries = journal::read(&folder.journal(), skip).map_err(RunError::io("cannot read the run's journal"))?;
-        let entries = if gone { entries } else { takeover::whole(entries) };
+        // Only those that were looked at: what was noted meanwhile has its plan masked and its state kept the next time. Some
+        // of them may be taken by now.
+        let taken = usize::try_from(kept.taken.saturating_sub(known.taken)).unwrap_or(usize::MAX);
+        let entries = new.get(taken..).unwrap_or_default();
         let lost = gone && !kept.run.state.is_end();
         if entries.is_empty() && !lost {
             // What it left is removed only once its end is kept.
@@ -130,7 +130,7 @@ impl RunService {
         }
         let mut telling = Telling::new(self.now(), Actor::platform());
         kept.run.version += 1;
-        for entry in &entries {
+        for entry in entries {
             kept.taken += 1;
             // A run that the platform ended by itself (canceled while queued, denied) is not ended twice.
             let again = kept.run.state.is_end() && matches!(entry.note, Note::Ended { .. });
