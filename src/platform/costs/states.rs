@@ -229,6 +229,9 @@ fn price(snapshot: &Snapshot, located: &Located, prices: &Prices<'_>, cache: &Ca
         cache.known.lock().ok().and_then(|known| known.get(path).cloned()).filter(|k| k.0 == stamp)
     {
         let mut known = known;
+        // Two instances may have one state.
+        known.price.component.clone_from(&instance.component);
+        known.price.stack.clone_from(&instance.stack);
         known.price.team.clone_from(&instance.team);
         return known;
     }
