@@ -12,6 +12,7 @@ use super::copy;
 use super::error::RunError;
 use super::gate::who_asked;
 use super::hand;
+use super::journal::{self, Note};
 use super::protocol::Ask;
 use super::service::{RunService, save};
 use super::takeover::{self, Telling};
@@ -156,8 +157,7 @@ impl RunService {
                 Ok(()) => service.hand_over(kept, hand).await,
                 Err(error) => {
                     tracing::warn!(run = %id, %error, "a run cannot be let go now");
-                    tokio::time::sleep(AGAIN).await;
-                    service.inner.wake.notify_one();
+                    service.look_later();
                 }
             }
         });
@@ -273,19 +273,11 @@ impl RunService {
         let Some(hand) = self.inner.hand(id) else {
             return Ok(None);
         };
-        // What was agreed to in a request is compared by the request for as long as it waits.
-        if kept.run.state == RunState::AwaitingConfirmation && kept.run.waiting_for.is_some() {
-            let actor = who_asked(&kept.run);
-            if let Err(error) = self.inner.configurations.may_apply(&actor, &kept.run, &self.plan_json(id)).await {
-                if !matches!(error, RunError::Denied { .. }) {
-                    return Err(error);
-                }
-                self.end_before(id, Ending::Denied, &error.to_string()).await?;
-                return Ok(None);
-            }
-        }
         let mut tx = self.inner.store.begin().await?;
         let kept = tx.run(id).await?;
+        if kept.run.state.is_end() {
+            return Ok(None);
+        }
         let keys = wanted(&kept, RunState::Applying);
         if let Err((key, holder)) = tx.take_locks(id, &keys, self.now()).await? {
             let holder = tx.run(holder).await?.run;
@@ -294,15 +286,50 @@ impl RunService {
             return Ok(Some(key));
         }
         tx.commit_bookkeeping().await?;
+        // What was agreed to in a request is compared by the request for as long as it waits.
+        let waited = kept.run.state == RunState::AwaitingConfirmation && kept.run.waiting_for.is_some();
+        if waited && !self.may_still_apply(&kept).await? {
+            return Ok(None);
+        }
         let (Some(digest), Some(by)) = (kept.run.plan_digest.clone(), kept.run.confirmed_by.clone()) else {
             return Ok(None);
         };
+        let _told = self.inner.telling.lock().await;
+        if self.inner.store.run(&RunRef::Id(id)).await?.run.state.is_end() {
+            return Ok(None);
+        }
         let asked = hand.ask(Ask::Confirm { token: self.inner.token, digest, by }).await;
         if let Err(error) = asked {
             // It was told before, or it is about to end: its journal says which.
             tracing::debug!(run = %id, %error, "a supervisor did not take the confirmation");
         }
         Ok(None)
+    }
+
+    /// Judges again, by the rules of now, what waited for a lock. Rules that cannot be asked hold up this run and no other.
+    async fn may_still_apply(&self, kept: &KeptRun) -> Result<bool, RunError> {
+        let (id, actor) = (kept.run.id, who_asked(&kept.run));
+        match self.inner.configurations.may_apply(&actor, &kept.run, &self.plan_json(id)).await {
+            Ok(_) => Ok(true),
+            Err(error @ RunError::Denied { .. }) => {
+                self.end_before(id, Ending::Denied, &error.to_string()).await?;
+                Ok(false)
+            }
+            Err(error) => {
+                self.note_wait(kept, &format!("rules that can be asked: {error}")).await?;
+                self.look_later();
+                Ok(false)
+            }
+        }
+    }
+
+    /// Looks at all that wait once more in a while.
+    fn look_later(&self) {
+        let service = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(AGAIN).await;
+            service.inner.wake.notify_one();
+        });
     }
 
     /// Says what a run waits for, where that is news.
@@ -323,8 +350,15 @@ impl RunService {
         save(tx, &kept, read, telling).await
     }
 
-    /// Ends a run that never began, and sends its supervisor home.
+    /// Ends a run that never began, and sends its supervisor home; one whose supervisor was told to apply comes to its own end.
     pub(super) async fn end_before(&self, id: RunId, ending: Ending, why: &str) -> Result<(), RunError> {
+        let telling = self.inner.telling.lock().await;
+        // The store hears of it a moment later.
+        let noted = journal::read(&self.inner.folder(id).journal(), 0);
+        let noted = noted.map_err(RunError::io("cannot read the run's journal"))?;
+        if noted.iter().any(|entry| matches!(entry.note, Note::Confirmed { .. })) {
+            return Ok(());
+        }
         let mut tx = self.inner.store.begin().await?;
         let mut kept = tx.run(id).await?;
         let read = kept.run.version;
@@ -340,9 +374,10 @@ impl RunService {
         takeover::finish(&mut kept.run, now);
         kept.run.ways = self.ways(&kept.run).await?;
         tx.release_locks(id, &kept.locks).await?;
-        let mut telling = Telling::new(now, Actor::platform());
-        telling.transition(&kept.run, transition, json!({"reason": why}));
-        save(tx, &kept, read, telling).await?;
+        let mut told = Telling::new(now, Actor::platform());
+        told.transition(&kept.run, transition, json!({"reason": why}));
+        save(tx, &kept, read, told).await?;
+        drop(telling);
         if let Some(hand) = self.inner.hand(id) {
             drop(hand.ask(Ask::Cancel { token: self.inner.token, by: "the platform".to_owned() }).await);
         }

@@ -119,6 +119,8 @@ pub(super) struct Inner {
     pub(super) ahead: Ahead,
     /// The runs whose start is being stored.
     pub(super) going: Mutex<HashSet<RunId>>,
+    /// Held while a supervisor is told to apply, and while a run that was not told is ended: never both of one.
+    pub(super) telling: tokio::sync::Mutex<()>,
     /// Wakes the executor.
     pub(super) wake: Notify,
 }
@@ -184,6 +186,7 @@ impl RunService {
             trees: Trees::default(),
             ahead: Ahead::default(),
             going: Mutex::default(),
+            telling: tokio::sync::Mutex::default(),
             wake: Notify::new(),
         };
         let service = Self { inner: Arc::new(inner) };
