@@ -91,7 +91,8 @@ pub fn run_reads(app: &App) -> Enabled {
 /// On a run that has ended.
 pub fn run_ended(app: &App) -> Enabled {
     live(app)?;
-    when(app.run().is_some_and(|run| run.state.allows().retry), "this run has not ended, or is unknown")
+    when(app.run().is_some_and(|run| run.state.allows().retry), "this run has not ended, or is unknown")?;
+    when(app.run().is_some_and(|run| !run.of_request), "its request goes on by itself")
 }
 
 /// On a run that was lost while it applied.
@@ -354,7 +355,7 @@ impl App {
                 let command = row.and_then(|row| row.copy).filter(|copy| copy.starts_with("terrace "));
                 command.unwrap_or_else(|| format!("terrace request show {}", request.number))
             }),
-            View::Budgets => super::panes::budgets::row(self, self.budgets.cursor.at, 80).copy,
+            View::Budgets => super::panes::budgets::rows(self, 80)(self.budgets.cursor.at).copy,
             View::Events => {
                 let at = *self.events.shown.get(self.events.cursor.at)?;
                 let live = self.events.tab == super::panes::events::Tab::Live;

@@ -254,6 +254,10 @@ pub struct Run {
     /// The request that it is a part of.
     #[serde(default)]
     pub request: Option<u64>,
+    /// Whether a request, or a form, had it made: it is not asked for again by itself. One that asked others to agree has a
+    /// request, too, and is none of it.
+    #[serde(default)]
+    pub of_request: bool,
     /// Whether it only priced and judged what somebody was filling in: nothing was asked for.
     #[serde(default)]
     pub preview: bool,
@@ -323,6 +327,16 @@ impl Run {
             plan: self.plan_digest.clone(),
             confirmed: self.confirmed_by.as_ref().and(self.plan_digest.clone()),
             cancel_asked: self.cancel_asked,
+        }
+    }
+
+    /// Returns the command that asks for the same again, or that shows what goes on instead.
+    #[must_use]
+    pub fn again(&self) -> String {
+        match (self.of_request, self.request) {
+            (false, _) => format!("terrace runs retry {}", self.number),
+            (true, Some(request)) => format!("terrace request show {request}"),
+            (true, None) => format!("terrace runs show {}", self.number),
         }
     }
 

@@ -390,6 +390,7 @@ fn new_run(id: RunId, actor: &Actor, request: &RunRequest, work: &Work, now: Tim
         findings: Vec::new(),
         stood_on: work.stood_on.clone(),
         request: request.request.as_ref().map(|mark| mark.number).filter(|number| *number > 0),
+        of_request: request.request.is_some(),
         preview: request.request.as_ref().is_some_and(|mark| mark.number == 0),
         actor: actor.name.clone(),
         role: Some(actor.role),

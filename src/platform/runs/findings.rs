@@ -19,7 +19,7 @@ struct Known {
     code: &'static str,
     pattern: &'static str,
     message: &'static str,
-    /// `{c}` and `{s}` stand for component and stack, `{n}` for the run, `{login}` for the command that logs in.
+    /// `{c}` and `{s}` stand for component and stack, `{again}` for the command that asks again, `{login}` for the command that logs in.
     next: &'static str,
 }
 
@@ -41,13 +41,13 @@ const KNOWN: &[Known] = &[
         code: "missing-credentials",
         pattern: r"(?i)No valid credential sources found|ExpiredToken|token (?:has|is) expired|SSO session (?:has|associated)|could not find default credentials|Please run 'az login'|One of `access_key`, `sas_token`|failed to get shared config profile|InvalidClientTokenId|Unable to locate credentials|failed to refresh cached credentials",
         message: "credentials are missing or have expired",
-        next: "{login}, then terrace runs retry {n}",
+        next: "{login}, then {again}",
     },
     Known {
         code: "state-locked",
         pattern: r"Error acquiring the state lock",
         message: "another holder has locked the state",
-        next: "terrace runs retry {n}, once its holder is gone",
+        next: "{again}, once its holder is gone",
     },
     Known {
         code: "version-constraint",
@@ -59,37 +59,37 @@ const KNOWN: &[Known] = &[
         code: "module-download",
         pattern: r"Failed to download module|Error accessing remote module registry|Failed to retrieve available versions for module",
         message: "a module could not be downloaded",
-        next: "terrace runs retry {n}, once its source can be reached",
+        next: "{again}, once its source can be reached",
     },
     Known {
         code: "provider-download",
         pattern: r"Failed to (?:install|query available) provider|Could not retrieve the list of available versions for provider",
         message: "a provider could not be downloaded",
-        next: "terrace runs retry {n}, once the registry can be reached",
+        next: "{again}, once the registry can be reached",
     },
     Known {
         code: BACKEND,
         pattern: r"(?i)Failed to get existing workspaces|Error (?:loading|refreshing) state|error configuring (?:the )?backend|Error inspecting states in the",
         message: "the backend that keeps the state cannot be reached",
-        next: "terrace runs retry {n}, once the backend answers",
+        next: "{again}, once the backend answers",
     },
     Known {
         code: "quota",
         pattern: r"(?i)LimitExceeded|QuotaExceeded|quota exceeded|Quota (?:limit )?'[^']+' (?:has been )?exceeded|Insufficient regional quota|TooManyRequests|Throttling",
         message: "a quota or rate limit of the provider was reached",
-        next: "terrace runs retry {n}, later or after raising the quota",
+        next: "{again}, later or after raising the quota",
     },
     Known {
         code: UNREACHABLE,
         pattern: r"dial (?:tcp|udp):? [^\n]*(?:\n[^\n]*)?(?:refused|timeout|no such host|no route to host|network is unreachable)",
         message: "a service that it needs cannot be reached",
-        next: "terrace runs retry {n}, once it answers",
+        next: "{again}, once it answers",
     },
     Known {
         code: "needs-input",
         pattern: r"error asking for (?:approval|input)|Error: No value for required variable|asking for state migration action",
         message: "a command asked for something, and nobody could answer",
-        next: "give the value by --env, a flag or a variable file, then terrace runs retry {n}",
+        next: "give the value by --env, a flag or a variable file, then {again}",
     },
 ];
 
@@ -164,7 +164,7 @@ fn fill(next: &str, run: &Run, message: &str) -> String {
     next.replace("{kind}", kind)
         .replace("{c}", run.component.as_deref().unwrap_or("COMPONENT"))
         .replace("{s}", run.stack.as_deref().unwrap_or("STACK"))
-        .replace("{n}", &run.number.to_string())
+        .replace("{again}", &run.again())
         .replace("{login}", login(message))
 }
 

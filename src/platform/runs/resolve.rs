@@ -99,7 +99,8 @@ impl RunService {
         let word = if done { "done" } else { "not done" };
         let note = resolution.note.as_deref().map(|note| format!(": {note}")).unwrap_or_default();
         kept.run.reason = Some(format!("resolved by {} as {word}{note}", actor.name));
-        kept.run.next = (!done).then(|| format!("terrace runs retry {number}"));
+        kept.run.next = (!done).then(|| kept.run.again());
+        kept.run.ways = self.ways(&kept.run).await?;
         tx.release_locks(id, &kept.locks).await?;
         let mut telling = Telling::new(self.now(), actor.clone());
         telling.transition(&kept.run, transition, json!({"done": done, "note": resolution.note}));

@@ -32,14 +32,13 @@ impl RunService {
                     .then(|| format!("terrace runs resolve {}", before.run.number)),
             });
         }
-        if let Some(mark) = &before.request.request {
-            return Err(RunError::Invalid {
-                message: format!(
-                    "run #{} is a part of request #{}, which goes on by itself",
-                    before.run.number, mark.number
-                ),
-                hint: Some(format!("terrace request show {}", mark.number)),
-            });
+        if before.request.request.is_some() {
+            let what = match before.run.request {
+                Some(request) => format!("is a part of request #{request}, which goes on by itself"),
+                None => "only priced a form".to_owned(),
+            };
+            let message = format!("run #{} {what}", before.run.number);
+            return Err(RunError::Invalid { message, hint: Some(before.run.again()) });
         }
         // A yes ahead was said to that run, and is not said again by itself.
         let request = RunRequest { env, set_env, yes, ..before.request };

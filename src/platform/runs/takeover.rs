@@ -248,7 +248,7 @@ fn end(
         run.reason = finding.map(|finding| finding.message.clone()).or(reason);
         run.next = finding.and_then(|finding| finding.next.clone()).or_else(|| next(run, ending));
         if let (Ending::NeedsCredentials, Some(login)) = (ending, login) {
-            run.next = Some(format!("{login}, then terrace runs retry {}", run.number));
+            run.next = Some(format!("{login}, then {}", run.again()));
         }
         finish(run, entry.at);
         let detail = json!({"reason": run.reason, "exit_code": run.exit_code, "driver": run.driver});
@@ -276,7 +276,7 @@ pub(super) fn lose(run: &mut Run, at: Timestamp, folder: &RunFolder, telling: &m
     });
     run.next = Some(match run.state {
         RunState::Unknown => format!("terrace runs resolve {}", run.number),
-        _ => format!("terrace runs retry {}", run.number),
+        _ => run.again(),
     });
     finish(run, at);
     telling.transition(run, transition, json!({"reason": run.reason}));
@@ -298,10 +298,9 @@ pub(super) fn finish(run: &mut Run, at: Timestamp) {
 
 /// Names the command that leads on from an end.
 pub(super) fn next(run: &Run, ending: Ending) -> Option<String> {
-    let again = format!("terrace runs retry {}", run.number);
     match ending {
-        Ending::Failed | Ending::Expired | Ending::Stale | Ending::NeedsCredentials => Some(again),
-        Ending::Canceled if run.started_at.is_some() && run.kind.applies() => Some(again),
+        Ending::Failed | Ending::Expired | Ending::Stale | Ending::NeedsCredentials => Some(run.again()),
+        Ending::Canceled if run.started_at.is_some() && run.kind.applies() => Some(run.again()),
         _ => None,
     }
 }

@@ -41,7 +41,8 @@ fn last_configuration(run: &Run, last: &Run) -> Option<WayOn> {
 /// Ways that the run itself tells of.
 fn own(run: &Run) -> Vec<WayOn> {
     let way = |what: &str, command: String| WayOn { what: what.to_owned(), command };
-    let again = format!("terrace runs retry {}", run.number);
+    // What is of a request goes on with it.
+    let again = |what: &str| (!run.of_request).then(|| way(what, run.again()));
     let mut ways = Vec::new();
     for lock in run.findings.iter().filter_map(|finding| finding.lock.as_ref()) {
         let what = format!("unlock the state, once {} is known to be gone", lock.who);
@@ -56,18 +57,18 @@ fn own(run: &Run) -> Vec<WayOn> {
         }
         // Its request goes on with a plan of its own.
         RunState::Stale if run.request.is_some() => {}
-        RunState::Stale => ways.push(way("plan again on the state as it is now", again)),
+        RunState::Stale => ways.extend(again("plan again on the state as it is now")),
         RunState::Denied => {
             if let (true, Some(component), Some(stack)) = (run.has_plan(), &run.component, &run.stack) {
                 let check = quote(&["terrace", "policy", "check", component, "-s", stack].map(str::to_owned));
                 ways.push(way("see which rules stand against it", check));
             }
-            ways.push(way("once it is allowed, ask for the same again", again));
+            ways.extend(again("once it is allowed, ask for the same again"));
         }
-        RunState::NeedsCredentials => ways.push(way("once logged in, ask for the same again", again)),
+        RunState::NeedsCredentials => ways.extend(again("once logged in, ask for the same again")),
         RunState::Failed | RunState::Canceled | RunState::Expired => {
             ways.extend(resume(run));
-            ways.push(way(if run.kind.plans() { "plan again" } else { "ask for the same again" }, again));
+            ways.extend(again(if run.kind.plans() { "plan again" } else { "ask for the same again" }));
         }
         _ => {}
     }
@@ -80,4 +81,29 @@ fn resume(run: &Run) -> Option<WayOn> {
     let later = run.kind == RunKind::Workflow && run.steps.len() > 1;
     let command = format!("{} --from-step {}", run.command, quote(std::slice::from_ref(&step.name)));
     later.then(|| WayOn { what: format!("resume from step {}", step.name), command })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::takeover::tests::run;
+    use super::*;
+
+    #[test]
+    fn only_ways_that_are_open_are_shown() {
+        let commands = |run: &Run| own(run).into_iter().map(|way| way.command).collect::<Vec<_>>();
+        let mut plain = run("apply", "failed");
+        assert_eq!(
+            (commands(&plain), plain.again()),
+            (vec!["terrace runs retry 1".to_owned()], "terrace runs retry 1".into())
+        );
+        // It asked others: its request has ended with it.
+        plain.request = Some(4);
+        assert_eq!(commands(&plain), ["terrace runs retry 1"]);
+        // Its request had it made, and goes on by itself.
+        plain.of_request = true;
+        for state in ["failed", "stale", "canceled", "expired", "needs_credentials"] {
+            let part = Run { state: run("apply", state).state, ..plain.clone() };
+            assert_eq!((commands(&part), part.again()), (Vec::new(), "terrace request show 4".to_owned()), "{state}");
+        }
+    }
 }
