@@ -76,12 +76,12 @@ pub fn approval(app: &App, request: &Request, columns: usize) -> Vec<Row> {
         _ => piece(format!("{} agreed", agreed.len()), Meaning::Text),
     });
     let mut rows = vec![Row::of(head)];
-    let deciding = app.requests.deciding();
+    let (deciding, waits) = (app.requests.deciding(), request.state == RequestState::PendingApproval);
     match deciding {
         Some(deciding) => {
             for standing in &deciding.needs {
                 rows.extend(wrapped("  needs ", &need(&standing.need), Meaning::Text, columns));
-                if standing.missing > 0 && !standing.may.is_empty() {
+                if waits && standing.missing > 0 && !standing.may.is_empty() {
                     let may = format!("{} missing; may: {}", standing.missing, standing.may.join(", "));
                     rows.extend(wrapped("    ", &may, Meaning::Dim, columns));
                 }
