@@ -273,6 +273,9 @@ async fn what_stands_in_the_way_is_said_and_nothing_is_half_written() {
     refused(about(RequestKind::Retire, "orders-db", "plat-ue2-dev", json!({})), "written-elsewhere").await;
     let run = Wish { run: Some(RunKind::Plan), ..about(RequestKind::Run, "network", "plat-ue2-dev", json!({})) };
     refused(run, "run-invalid").await;
+    for kind in [RequestKind::Run, RequestKind::Retire] {
+        refused(about(kind, "network", "plat-ue2-dev", json!({"vars.size": "large"})), "inputs-unknown").await;
+    }
 
     // A tree that is dirty where it matters, detached, busy, bare: sent back with the reason.
     let teams = root.join("platform/teams.yaml");

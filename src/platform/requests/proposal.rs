@@ -90,6 +90,11 @@ pub(super) fn propose(
     let mut form = None;
     let mut title = wish.title.clone().filter(|title| !title.trim().is_empty());
     let mut script = None;
+    if let (RequestKind::Run | RequestKind::Retire, Some(stranger)) = (wish.kind, wish.inputs.keys().next()) {
+        let message = format!("a request of kind {} asks for no '{stranger}'", wish.kind);
+        let hint = "it knows no values: what it concerns stands in the estate's files, and is changed there";
+        return Err(RequestError::invalid("inputs-unknown", message, Some(hint)));
+    }
     let (changes, named) = match wish.kind {
         RequestKind::Provision => {
             let name = wish.golden_path.as_deref().ok_or_else(|| {
