@@ -170,7 +170,12 @@ impl RequestService {
         {
             // Only then it is sure that the request of the same key is kept.
             tx.commit_bookkeeping().await?;
-            return self.get(before.answer.parse().unwrap_or_default()).await;
+            let before = self.get(before.answer.parse().unwrap_or_default()).await?;
+            // The platform died before it was sent.
+            if !draft && before.state == RequestState::Draft && before.version == 1 {
+                return self.submit(actor, before.number, env).await;
+            }
+            return Ok(before);
         }
         tx.add_request(&mut request).await?;
         if let Some(key) = key {
