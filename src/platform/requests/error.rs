@@ -101,6 +101,8 @@ impl RequestError {
     /// Says whether trying again without any change could succeed: a store or a process failed, not what was asked.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Platform(PlatformError::BusyDatabase { .. } | PlatformError::DiskFull { .. }))
+        let (Self::Platform(error) | Self::Run(RunError::Platform(error))) = self else { return false };
+        use PlatformError::{BusyDatabase, DatabaseAway, DiskFull};
+        matches!(error, BusyDatabase { .. } | DiskFull { .. } | DatabaseAway { .. })
     }
 }
