@@ -1,6 +1,6 @@
 //! Carrying out what was approved: exactly those plans, then the merge, then what its owner needs.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -26,6 +26,8 @@ use crate::platform::reviews;
 
 /// How often is looked at a run that waits, besides when something happens.
 const LOOK: Duration = Duration::from_secs(2);
+/// How long between two comparisons at least, however much happens.
+const PAUSE: Duration = Duration::from_millis(500);
 
 impl RequestService {
     /// Names what of a request has changed since it was judged; `None` where nothing has.
@@ -101,16 +103,25 @@ impl RequestService {
         run: &Run,
     ) -> Result<(Run, Option<String>), RequestError> {
         let mut bell = self.inner.store.bell().subscribe();
+        let mut compared: Option<Instant> = None;
         loop {
             let now = self.inner.runs.get(&RunRef::Id(run.id)).await?;
             if now.state.is_end() {
                 return Ok((now, None));
             }
-            if now.waiting_for.is_some() {
-                let mut differences = self.differences(request, check).await?;
-                differences.retain(|what| *what != Binding::PLAN);
-                if !differences.is_empty() {
-                    let why = format!("{} changed while it waited", differences.join(" and "));
+            if now.waiting_for.is_some() && compared.is_none_or(|at| at.elapsed() >= PAUSE) {
+                compared = Some(Instant::now());
+                let why = match self.differences(request, check).await {
+                    Ok(mut differences) => {
+                        differences.retain(|what| *what != Binding::PLAN);
+                        (!differences.is_empty())
+                            .then(|| format!("{} changed while it waited", differences.join(" and ")))
+                    }
+                    Err(error) if error.is_passing() => return Err(error),
+                    // Nobody agreed to what cannot be told.
+                    Err(error) => Some(format!("what it is bound to could not be compared while it waited: {error}")),
+                };
+                if let Some(why) = why {
                     self.inner.runs.dismiss(run.id, Ending::Stale, &why).await?;
                     let ended = self.end_of(&now).await?;
                     let voided = ended.state == RunState::Stale;
