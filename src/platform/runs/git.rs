@@ -43,6 +43,8 @@ impl Trees {
         }
         let began = Instant::now();
         let tree = tree(root);
+        // Working copies come and go.
+        known.retain(|_, (began, _)| *began >= since);
         known.insert(root.to_owned(), (began, tree.clone()));
         tree
     }
