@@ -88,9 +88,9 @@ impl Configurations for Branches {
         answer
     }
 
-    async fn reserve(&self, tx: &mut dyn Tx, promise: &Promise) -> Result<(), RunError> {
+    async fn reserve(&self, tx: &mut dyn Tx, promise: &Promise, now: Timestamp) -> Result<(), RunError> {
         let snapshot = &promise.snapshot;
-        let verdict = self.budgets.reserve(tx, snapshot, &promise.claim, Timestamp::now()).await?;
+        let verdict = self.budgets.reserve(tx, snapshot, &promise.claim, now).await?;
         approval::of_promise(promise, claims::words(snapshot, &verdict))
     }
 

@@ -98,8 +98,8 @@ pub trait Configurations: Send + Sync {
 
     /// Reserves what a run promises, in the transaction of the yes to its plan: of two that fit each by itself but not
     /// together, the second is refused.
-    async fn reserve(&self, tx: &mut dyn Tx, promise: &Promise) -> Result<(), RunError> {
-        let _ = (tx, promise);
+    async fn reserve(&self, tx: &mut dyn Tx, promise: &Promise, now: Timestamp) -> Result<(), RunError> {
+        let _ = (tx, promise, now);
         Ok(())
     }
 

@@ -50,7 +50,7 @@ impl RunService {
         let transition = kept.run.facts().after(&Happening::Confirmed { digest: digest.clone() })?;
         if kept.run.confirmed_by.is_none() {
             if let Some(promise) = &promise
-                && let Err(error) = self.inner.configurations.reserve(tx.as_mut(), promise).await
+                && let Err(error) = self.inner.configurations.reserve(tx.as_mut(), promise, self.now()).await
             {
                 drop(tx);
                 return self.turn_away(actor, id, error).await;
