@@ -88,7 +88,7 @@ pub fn list(app: &App, frame: &mut Frame<'_>, area: Rect) {
         View::Budgets => {
             let cursor = Some(app.budgets.cursor);
             let room = inner.width.saturating_sub(1);
-            list::draw(frame, inner, len, cursor, focused, theme, |i| budgets::row(app, i, room));
+            list::draw(frame, inner, len, cursor, focused, theme, budgets::rows(app, room));
         }
         View::Events => {
             let cursor = Some(app.events.cursor);

@@ -56,15 +56,16 @@ pub fn title(app: &App) -> String {
     }
 }
 
-/// Returns a row of the list, for so many columns.
-#[must_use]
-pub fn row(app: &App, at: usize, width: u16) -> Row {
-    let (Some(item), Some(card)) = (app.budgets.items.get(at), &app.budgets.list.value) else { return Row::default() };
-    let columns = Columns::of(card, usize::from(width));
-    match item {
-        Item::Budget(at) => card.budgets.get(*at).map(|one| budget(card, one, columns)).unwrap_or_default(),
-        Item::Unallocated => unallocated(card, columns),
-        Item::Savings => savings(app, card, columns),
+/// Returns what makes the rows of the list, for so many columns.
+pub fn rows(app: &App, width: u16) -> impl Fn(usize) -> Row {
+    let card = app.budgets.list.value.as_ref().map(|card| (card, Columns::of(card, usize::from(width))));
+    move |at| {
+        let (Some(item), Some((card, columns))) = (app.budgets.items.get(at), card) else { return Row::default() };
+        match item {
+            Item::Budget(at) => card.budgets.get(*at).map(|one| budget(card, one, columns)).unwrap_or_default(),
+            Item::Unallocated => unallocated(card, columns),
+            Item::Savings => savings(app, card, columns),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::tui::message::{BudgetCard, Level as Shown, Look};
 use crate::tui::widgets::list::Cursor;
 
 pub use detail::rows as detail_rows;
-pub use list::{row, title};
+pub use list::{rows, title};
 
 /// What a row of the list stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
