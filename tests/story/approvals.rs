@@ -323,7 +323,6 @@ async fn item_3_alone_the_record_says_self_attested() {
     assert!(word.self_attested && word.detail["self_attested"] == json!(true), "{word:?}");
 }
 
-/// A request waits for people as long as is configured, and no longer.
 /// An estate whose teams are one approver, with a clock that a story moves by hours.
 fn timed(more: &str) -> (Home, Clock, Arc<AtomicI64>) {
     let home = Home::new();
@@ -386,6 +385,7 @@ async fn a_second_look_that_is_overdue_is_shown_to_everyone() {
     served.end().await;
 }
 
+/// A request waits for people as long as is configured, and no longer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_expires_when_its_time_is_over() {
     let (home, clock, hours) = timed("approval_hours: 2\n");
