@@ -10,7 +10,7 @@ use super::output::{Paint, Table, plain, print};
 use super::{Context, Exit, Failure, Outcome, local};
 use crate::api::client::Client;
 use crate::atmos::Estate;
-use crate::domain::budget::{InstancePrice, UNREAD};
+use crate::domain::budget::{InstancePrice, PriceOrigin};
 use crate::domain::estimate::{ComponentEstimate, Estimate as Figures, ResourceEstimate};
 use crate::domain::id::RunRef;
 use crate::domain::money::{Currency, Exact, Money, grouped};
@@ -102,7 +102,8 @@ fn all(context: &Context, known: bool) -> Outcome {
     let prices = super::runtime()?.block_on(async {
         let client = local::client(context).await?;
         let prices = client.instance_prices().await?;
-        let unread: Vec<InstancePrice> = prices.iter().filter(|price| price.from == UNREAD).cloned().collect();
+        let unread: Vec<InstancePrice> =
+            prices.iter().filter(|price| price.from == PriceOrigin::Unread).cloned().collect();
         if known || unread.is_empty() {
             return Ok::<_, Failure>(prices);
         }

@@ -130,8 +130,19 @@ pub struct Figures {
     pub level: Level,
 }
 
-/// Where the price of an instance comes from whose state nobody has looked at.
-pub const UNREAD: &str = "unread";
+/// Where the price of an instance comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PriceOrigin {
+    /// Its state.
+    State,
+    /// What its last plan saw of the state.
+    Plan,
+    /// Nothing is live.
+    None,
+    /// Nobody has looked at its state.
+    Unread,
+}
 
 /// What an instance costs a month.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -150,8 +161,8 @@ pub struct InstancePrice {
     pub billed: Option<Money>,
     /// How many resources it has.
     pub resources: u32,
-    /// Where the figure comes from: `state`, `plan`, `none` where nothing is live, or `unread` where nobody has looked.
-    pub from: String,
+    /// Where the figure comes from.
+    pub from: PriceOrigin,
     /// As of when.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub as_of: Option<jiff::Timestamp>,
@@ -161,7 +172,7 @@ impl InstancePrice {
     /// Tells whether something of it is live, or may be.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        self.from != "none"
+        self.from != PriceOrigin::None
     }
 }
 

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::SystemTime;
 
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use crate::atmos::{InstanceId, RunTarget};
-use crate::domain::budget::{InstancePrice, UNREAD, nothing};
+use crate::domain::budget::{InstancePrice, PriceOrigin, nothing};
 use crate::domain::estimate::{Estimate, Pricing};
 use crate::domain::id::Digest;
 use crate::domain::money::{Currency, Money};
@@ -193,7 +194,7 @@ fn prices_digest(root: &Path) -> Digest {
 fn price(snapshot: &Snapshot, located: &Located, prices: &Prices<'_>, cache: &Cache) -> Priced {
     let instance = &located.instance;
     let currency = Currency::usd();
-    let none = |monthly: Money, from: &str| Priced {
+    let none = |monthly: Money, from: PriceOrigin| Priced {
         price: InstancePrice {
             component: instance.component.clone(),
             stack: instance.stack.clone(),
@@ -201,7 +202,7 @@ fn price(snapshot: &Snapshot, located: &Located, prices: &Prices<'_>, cache: &Ca
             monthly,
             billed: None,
             resources: 0,
-            from: from.to_owned(),
+            from,
             as_of: None,
         },
         region: None,
@@ -212,8 +213,8 @@ fn price(snapshot: &Snapshot, located: &Located, prices: &Prices<'_>, cache: &Ca
     let path = &located.state;
     let about = match (std::fs::metadata(path), &located.elsewhere) {
         (Ok(about), _) => about,
-        (Err(_), Some(why)) => return none(Money::unknown(why.clone(), currency), UNREAD),
-        (Err(_), None) => return none(nothing(&currency), "none"),
+        (Err(_), Some(why)) => return none(Money::unknown(why.clone(), currency), PriceOrigin::Unread),
+        (Err(_), None) => return none(nothing(&currency), PriceOrigin::None),
     };
     let region = located.region.clone();
     let settings = || snapshot.estate().section(located.id, "settings");
@@ -236,23 +237,25 @@ fn price(snapshot: &Snapshot, located: &Located, prices: &Prices<'_>, cache: &Ca
         return known;
     }
     if about.len() > LARGEST {
-        return none(Money::unknown(format!("its state has {} bytes", about.len()), currency), "state");
+        return none(Money::unknown(format!("its state has {} bytes", about.len()), currency), PriceOrigin::State);
     }
     let read = std::fs::read(path).map_err(|error| error.to_string());
     let (from, resources) = match read.and_then(|bytes| resources(&bytes)) {
         Ok(found) => found,
-        Err(why) => return none(Money::unknown(format!("its state cannot be read: {why}"), currency), "state"),
+        Err(why) => {
+            return none(Money::unknown(format!("its state cannot be read: {why}"), currency), PriceOrigin::State);
+        }
     };
     let document = shown(&resources, region.as_deref());
     let plan = match Plan::read(document.to_string().as_bytes()) {
         Ok(plan) => plan,
-        Err(error) => return none(Money::unknown(error.message, currency), "state"),
+        Err(error) => return none(Money::unknown(error.message, currency), PriceOrigin::State),
     };
     let mut usage = prices.usage.clone();
     usage.add_hints(hints);
     let pricing = Pricing::new(prices.own, None, prices.embedded);
     let estimate = Estimate::of(&plan, &usage, &pricing);
-    let mut priced = none(estimate.after.clone(), if resources.is_empty() { "none" } else { &from });
+    let mut priced = none(estimate.after.clone(), if resources.is_empty() { PriceOrigin::None } else { from });
     priced.price.resources = u32::try_from(resources.len()).unwrap_or(u32::MAX);
     priced.price.as_of = stamp.modified.and_then(|time| jiff::Timestamp::try_from(time).ok());
     priced.region = region;
@@ -291,13 +294,13 @@ fn state_file(target: &RunTarget) -> Result<PathBuf, String> {
 type Resources = Vec<(String, String, Value)>;
 
 /// Reads the managed resources of a state (format 4), or of one that was shown; and what was read: a state, or a plan.
-fn resources(bytes: &[u8]) -> Result<(String, Resources), String> {
+fn resources(bytes: &[u8]) -> Result<(PriceOrigin, Resources), String> {
     let state: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     if let Some(values) = state.get("values") {
         let mut found = Vec::new();
         values.get("root_module").into_iter().for_each(|module| of_module(module, &mut found));
-        let from = state.get("from").and_then(Value::as_str).unwrap_or("state");
-        return Ok((from.to_owned(), found));
+        let from = state.get("from").and_then(|from| PriceOrigin::deserialize(from).ok());
+        return Ok((from.unwrap_or(PriceOrigin::State), found));
     }
     if state.get("version").and_then(Value::as_u64) != Some(4) {
         return Err("it is not of version 4".to_owned());
@@ -321,7 +324,7 @@ fn resources(bytes: &[u8]) -> Result<(String, Resources), String> {
             found.push((format!("{module}{kind}.{name}{index}"), kind.clone(), attributes));
         }
     }
-    Ok(("state".to_owned(), found))
+    Ok((PriceOrigin::State, found))
 }
 
 /// Adds the managed resources of a module, as `terraform show -json` writes it, and of those in it.
@@ -386,8 +389,8 @@ mod tests {
             {"address": "module.a.data.aws_ami.x", "mode": "data", "type": "aws_ami", "values": {}}]}]}}});
         let (from, found) = resources(shown.to_string().as_bytes()).expect("resources");
         let expected = ("module.a.aws_ebs_volume.x".to_owned(), "aws_ebs_volume".to_owned(), json!({"size": 1}));
-        assert_eq!((from.as_str(), found), ("plan", vec![expected]));
-        assert_eq!(resources(br#"{"values": {}}"#), Ok(("state".to_owned(), Vec::new())));
+        assert_eq!((from, found), (PriceOrigin::Plan, vec![expected]));
+        assert_eq!(resources(br#"{"values": {}}"#), Ok((PriceOrigin::State, Vec::new())));
         let any = json!({"input": {"type": ["object", {"mb": "number"}], "value": {"mb": 256}}, "id": "x"});
         assert_eq!(plain(any), json!({"input": {"mb": 256}, "id": "x"}));
         assert!(resources(b"{}").is_err() && resources(b"x").is_err());

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::folder::RunFolder;
 use super::journal::Outcome;
+use crate::domain::budget::PriceOrigin;
 use crate::domain::id::Digest;
 use crate::domain::run::{Run, RunKind};
 use crate::domain::stack::InstanceRef;
@@ -35,7 +36,7 @@ pub(super) fn keep(folder: &Path, run: &Run, place: &RunFolder, outcome: Outcome
     let seen = match (run.kind, outcome) {
         (RunKind::Command, Outcome::Succeeded) => "/values",
         (RunKind::Command, Outcome::Failed) if is_no_workspace(run, place)? => {
-            return write(folder, &path, &json!({}), "state");
+            return write(folder, &path, &json!({}), PriceOrigin::State);
         }
         (RunKind::Plan | RunKind::Drift, Outcome::Succeeded | Outcome::NoChanges)
         | (RunKind::Apply | RunKind::Destroy, Outcome::NoChanges) => "/prior_state/values",
@@ -48,7 +49,7 @@ pub(super) fn keep(folder: &Path, run: &Run, place: &RunFolder, outcome: Outcome
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error),
     };
-    let from = if run.kind == RunKind::Command { "state" } else { "plan" };
+    let from = if run.kind == RunKind::Command { PriceOrigin::State } else { PriceOrigin::Plan };
     write(folder, &path, document.pointer(seen).unwrap_or(&json!({})), from)
 }
 
@@ -66,7 +67,7 @@ fn forget(path: &Path) -> io::Result<()> {
     }
 }
 
-fn write(folder: &Path, path: &Path, values: &Value, from: &str) -> io::Result<()> {
+fn write(folder: &Path, path: &Path, values: &Value, from: PriceOrigin) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let beside = path.with_extension("json.new");
     let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&beside)?;

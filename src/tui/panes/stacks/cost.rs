@@ -1,6 +1,6 @@
 //! What an instance costs a month: what is live, and what its newest plan comes to, resource by resource.
 
-use crate::domain::budget::UNREAD;
+use crate::domain::budget::PriceOrigin;
 use crate::domain::estimate::{ComponentEstimate, Estimate, ResourceEstimate};
 use crate::domain::money::grouped;
 use crate::tui::app::App;
@@ -19,7 +19,11 @@ pub fn rows(app: &App, width: u16) -> Vec<Row> {
     let mut rows = Vec::new();
     let known = app.prices.value.as_ref().and_then(|prices| prices.get(&instance.component, &instance.stack));
     if let Some(live) = known.filter(|price| price.is_live()) {
-        let from = if live.from == UNREAD { String::new() } else { format!(", known from its {}", live.from) };
+        let from = match live.from {
+            PriceOrigin::State => ", known from its state",
+            PriceOrigin::Plan => ", known from its plan",
+            PriceOrigin::None | PriceOrigin::Unread => "",
+        };
         let meaning = if live.monthly.is_known() { Meaning::Value } else { Meaning::Warning };
         rows.push(
             Row::of(vec![
