@@ -10,7 +10,7 @@ use crate::{
         node::{Key, Node, Pos, Value},
         yaml::{Fault, Includes, foreign},
     },
-    domain::stack::{Diagnostic, Severity},
+    domain::stack::Diagnostic,
 };
 
 /// Includes for one file of the estate.
@@ -31,18 +31,13 @@ impl Includes for EstateIncludes<'_, '_> {
             return Err(refuse("include-invalid", format!("invalid {tag}: '{value}'")));
         }
         let as_text = || Node::new(Value::Str(format!("{tag} {value}").into()), pos);
+        let engine = self.engine;
         if is_url(file) {
-            self.problems.push(Diagnostic {
-                severity: Severity::Error,
-                code: "remote-include".to_owned(),
-                message: format!("{tag} '{file}' is remote: Terrace fetches nothing by itself"),
-                hint: Some("vendor the file into the repository".to_owned()),
-                source: pos.source(),
-                stack: None,
-            });
+            let message = format!("{tag} '{file}' is remote: Terrace fetches nothing by itself");
+            let hint = "vendor the file into the repository".to_owned();
+            engine.problem(&mut self.problems, "remote-include", message, Some(hint), pos);
             return Ok(as_text());
         }
-        let engine = self.engine;
         // Only `./` and `../` mean the file's own folder; other paths start where Atmos does, then at the base path.
         let relative = matches!(file.split('/').next(), Some("." | ".."));
         let first = if relative { self.path.parent().unwrap_or(engine.root) } else { engine.root };
@@ -56,22 +51,18 @@ impl Includes for EstateIncludes<'_, '_> {
                 ),
             ));
         };
-        let untrusted = |why: &str| Diagnostic {
-            severity: Severity::Error,
-            code: "untrusted-include".to_owned(),
-            message: format!("{tag} '{file}' leads out of the estate{why}"),
-            hint: Some("run `terrace trust` if you trust this estate".to_owned()),
-            source: pos.source(),
-            stack: None,
+        let mut untrusted = |why: &str| {
+            let message = format!("{tag} '{file}' leads out of the estate{why}");
+            let hint = "run `terrace trust` if you trust this estate".to_owned();
+            engine.problem(&mut self.problems, "untrusted-include", message, Some(hint), pos);
+            Ok(as_text())
         };
         if !engine.may_read(&found) {
-            self.problems.push(untrusted(" and was not read"));
-            return Ok(as_text());
+            return untrusted(" and was not read");
         }
         let bytes = engine.options.files.read(&found).map_err(|e| refuse("unreadable-file", format!("{file}: {e}")))?;
         if !engine.options.accepts(engine.root, &found, &bytes) {
-            self.problems.push(untrusted(&format!(", {CHANGED}")));
-            return Ok(as_text());
+            return untrusted(&format!(", {CHANGED}"));
         }
         self.read.push(found.clone());
         let name = Key::new(&display(engine.root, &found));
@@ -80,14 +71,9 @@ impl Includes for EstateIncludes<'_, '_> {
         match asked {
             None => Ok(node),
             Some(asked) => Ok(query::evaluate(&node, asked).unwrap_or_else(|| {
-                self.problems.push(Diagnostic {
-                    severity: Severity::Error,
-                    code: "include-query".to_owned(),
-                    message: format!("the query '{asked}' of {tag} is more than Terrace evaluates"),
-                    hint: Some("only Atmos can resolve this value".to_owned()),
-                    source: pos.source(),
-                    stack: None,
-                });
+                let message = format!("the query '{asked}' of {tag} is more than Terrace evaluates");
+                let hint = "only Atmos can resolve this value".to_owned();
+                engine.problem(&mut self.problems, "include-query", message, Some(hint), pos);
                 as_text()
             })),
         }
