@@ -38,12 +38,12 @@ impl Affected {
         let client = super::local::reading(context)?;
         let found = super::runtime()?.block_on(client.affected(&base, &options)).map_err(Failure::from)?;
         let mut table = Table::new(&["component", "stack", "reasons", "first cause"]);
-        for instance in &found {
+        for one in &found {
             table.row(vec![
-                instance.component.clone(),
-                instance.stack.clone(),
-                instance.affected_all.join(" "),
-                first_cause(instance),
+                one.instance.component.clone(),
+                one.instance.stack.clone(),
+                one.affected_all.join(" "),
+                first_cause(one),
             ]);
         }
         output::print(context, &found, |out, paint| table.write(out, paint, "nothing is affected"))?;

@@ -72,25 +72,25 @@ impl fmt::Display for Side {
     }
 }
 
-/// An instance that a change reaches: the keys of `atmos describe affected`, and what caused it.
+/// What tells which instance it is, for `atmos describe affected` and `describe dependents`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Affected {
+pub struct InstanceCard {
     /// The component's name in the stack.
     pub component: String,
     /// `terraform`, `helmfile`, …
     pub component_type: String,
     /// The component's folder, relative to the base path.
     pub component_path: String,
-    /// `vars.namespace` of one that is deleted.
+    /// Its `vars.namespace`; of an affected one only where it is deleted.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub namespace: String,
-    /// `vars.tenant` of one that is deleted.
+    /// Its `vars.tenant`, likewise.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tenant: String,
-    /// `vars.environment` of one that is deleted.
+    /// Its `vars.environment`, likewise.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub environment: String,
-    /// `vars.stage` of one that is deleted.
+    /// Its `vars.stage`, likewise.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub stage: String,
     /// The stack's name.
@@ -103,6 +103,14 @@ pub struct Affected {
     /// The project of Atlantis, where `settings.atlantis` names a template.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub atlantis_project: String,
+}
+
+/// An instance that a change reaches: the keys of `atmos describe affected`, and what caused it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Affected {
+    /// Which one.
+    #[serde(flatten)]
+    pub instance: InstanceCard,
     /// The first reason: `stack.vars`, `component`, `component.module`, `file`, `deleted`, …
     pub affected: String,
     /// Every reason.
@@ -133,34 +141,9 @@ pub struct Affected {
 /// An instance that needs an affected one: the keys of `atmos describe dependents`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Dependent {
-    /// The component's name in the stack.
-    pub component: String,
-    /// `terraform`, `helmfile`, …
-    pub component_type: String,
-    /// The component's folder, relative to the base path.
-    pub component_path: String,
-    /// Its `vars.namespace`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub namespace: String,
-    /// Its `vars.tenant`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub tenant: String,
-    /// Its `vars.environment`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub environment: String,
-    /// Its `vars.stage`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub stage: String,
-    /// The stack's name.
-    pub stack: String,
-    /// The stack and the component in one word.
-    pub stack_slug: String,
-    /// The stack of Spacelift, where `settings.spacelift.workspace_enabled`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub spacelift_stack: String,
-    /// The project of Atlantis, where `settings.atlantis` names a template.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub atlantis_project: String,
+    /// Which one.
+    #[serde(flatten)]
+    pub instance: InstanceCard,
     /// What needs it in turn.
     #[schema(no_recursion)]
     pub dependents: Option<Vec<Dependent>>,

@@ -319,7 +319,8 @@ async fn create_set(
             Options { stack: request.stack.take(), exclude_locked: request.kind.applies(), ..Options::default() };
         let affected = state.platform.affected(base.clone(), options).await?;
         // What is gone since cannot be run any more.
-        let names = affected.into_iter().filter(|one| !one.deleted).map(|one| (one.component, one.stack));
+        let names =
+            affected.into_iter().filter(|one| !one.deleted).map(|one| (one.instance.component, one.instance.stack));
         let names: BTreeSet<(String, String)> = names.collect();
         let runnable = state.snapshot().await?.instances().into_iter().filter(|instance| {
             let name = (instance.component.clone(), instance.stack.clone());

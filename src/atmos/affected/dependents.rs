@@ -29,7 +29,7 @@ struct Needs<'e> {
 pub(super) fn add(estate: &Estate, out: &mut [Affected], options: &Options) {
     let needs = Needs::of(estate, options);
     for affected in out.iter_mut() {
-        let at = (Key::new(&affected.component), Key::new(&affected.stack));
+        let at = (Key::new(&affected.instance.component), Key::new(&affected.instance.stack));
         affected.dependents = Some(match affected.deleted {
             true => Vec::new(),
             false => needs.dependents(at, &mut vec![at]),
@@ -38,7 +38,7 @@ pub(super) fn add(estate: &Estate, out: &mut [Affected], options: &Options) {
     let below = elsewhere(out.iter().map(|affected| {
         let mut slugs = HashSet::new();
         collect(affected.dependents.as_deref().unwrap_or_default(), &mut slugs);
-        (affected.stack_slug.as_str(), slugs)
+        (affected.instance.stack_slug.as_str(), slugs)
     }));
     for (affected, below) in out.iter_mut().zip(below) {
         affected.included_in_dependents = below;
@@ -82,25 +82,17 @@ impl<'e> Needs<'e> {
             trail.push(here);
             let inner = self.dependents(here, trail);
             trail.pop();
-            let card = card(self.estate, from);
             out.push(Dependent {
-                component: card.component,
-                component_type: card.component_type,
-                component_path: card.component_path,
-                namespace: var(from, "namespace"),
-                tenant: var(from, "tenant"),
-                environment: var(from, "environment"),
-                stage: var(from, "stage"),
-                stack: card.stack,
-                stack_slug: card.stack_slug,
-                spacelift_stack: card.spacelift_stack,
-                atlantis_project: card.atlantis_project,
+                instance: card(self.estate, from, true),
                 dependents: Some(inner),
                 included_in_dependents: false,
                 settings: self.with_settings.then(|| settings(self.estate, from)),
             });
         }
-        out.sort_by(|a, b| (&a.stack_slug, &a.component, &a.stack).cmp(&(&b.stack_slug, &b.component, &b.stack)));
+        out.sort_by(|a, b| {
+            let (a, b) = (&a.instance, &b.instance);
+            (&a.stack_slug, &a.component, &a.stack).cmp(&(&b.stack_slug, &b.component, &b.stack))
+        });
         out
     }
 }
@@ -126,7 +118,7 @@ fn fits(need: &Need, from: &Instance, needed: &Instance) -> bool {
 /// Gathers the slugs of dependents, at any depth.
 fn collect<'d>(dependents: &'d [Dependent], slugs: &mut HashSet<&'d str>) {
     for dependent in dependents {
-        slugs.insert(&dependent.stack_slug);
+        slugs.insert(&dependent.instance.stack_slug);
         collect(dependent.dependents.as_deref().unwrap_or_default(), slugs);
     }
 }
@@ -149,7 +141,7 @@ fn mark(dependents: &mut [Dependent]) {
     let below = elsewhere(dependents.iter().map(|dependent| {
         let mut slugs = HashSet::new();
         collect(std::slice::from_ref(dependent), &mut slugs);
-        (dependent.stack_slug.as_str(), slugs)
+        (dependent.instance.stack_slug.as_str(), slugs)
     }));
     for (dependent, below) in dependents.iter_mut().zip(below) {
         dependent.included_in_dependents = below;

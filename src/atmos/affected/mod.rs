@@ -18,8 +18,8 @@ use super::estate::Estate;
 use super::files::Files;
 use super::node::Node;
 use super::resolve::Instance;
-use super::{depends, diff, glob};
-use crate::domain::comparison::{Affected, Cause};
+use super::{depends, depends::PARTS, diff, glob};
+use crate::domain::comparison::{Affected, Cause, InstanceCard};
 use crate::domain::stack::Source;
 
 /// The sections that are compared after metadata and files, unless `describe.affected.sections` names others.
@@ -334,23 +334,29 @@ fn tell(estate: &Estate, instance: &Instance, causes: Vec<Cause>) -> Option<Affe
         affected: first,
         affected_all: all,
         causes,
-        ..card(estate, instance)
+        instance: card(estate, instance, false),
+        ..Affected::default()
     })
 }
 
-/// Returns what tells which instance it is.
-fn card(estate: &Estate, instance: &Instance) -> Affected {
+/// Returns what tells which instance it is; its context only where that is asked for.
+fn card(estate: &Estate, instance: &Instance, with_context: bool) -> InstanceCard {
     let name = instance.name.as_str();
     let stack = instance.stack.as_str();
-    Affected {
+    let [namespace, tenant, environment, stage] =
+        PARTS.map(|part| if with_context { var(instance, part) } else { String::new() });
+    InstanceCard {
         component: name.to_owned(),
         component_type: instance.kind.to_owned(),
         component_path: path(estate, instance),
+        namespace,
+        tenant,
+        environment,
+        stage,
         stack: stack.to_owned(),
         stack_slug: format!("{stack}-{}", name.replace('/', "-")),
         spacelift_stack: names::spacelift(estate, instance),
         atlantis_project: names::atlantis(estate, instance),
-        ..Affected::default()
     }
 }
 
@@ -380,15 +386,12 @@ fn deleted(estate: &Estate, instance: &Instance, whole: bool) -> Affected {
     let (reason, kind) = if whole { ("deleted.stack", "stack") } else { ("deleted", "component") };
     let place = instance.sections.entries().iter().find_map(|(_, node)| node.pos().source());
     Affected {
-        namespace: var(instance, "namespace"),
-        tenant: var(instance, "tenant"),
-        environment: var(instance, "environment"),
-        stage: var(instance, "stage"),
+        instance: card(estate, instance, true),
         affected: reason.to_owned(),
         affected_all: vec![reason.to_owned()],
         deleted: true,
         deletion_type: kind.to_owned(),
         causes: vec![caused(reason, place)],
-        ..card(estate, instance)
+        ..Affected::default()
     }
 }

@@ -75,14 +75,19 @@ pub(super) fn affected(found: Vec<Affected>) -> Vec<Choice> {
         let cause = one.causes.iter().find(|cause| cause.file.is_some());
         let place = cause.and_then(|cause| Some((cause.file.clone()?, cause.line)));
         Choice {
-            label: format!("{}@{}{}", one.component, one.stack, if one.deleted { "  is gone" } else { "" }),
+            label: format!(
+                "{}@{}{}",
+                one.instance.component,
+                one.instance.stack,
+                if one.deleted { "  is gone" } else { "" }
+            ),
             about: one.affected_all.join(", "),
             right: place
                 .map(|(file, line)| line.map_or(file.clone(), |line| format!("{file}:{line}")))
                 .unwrap_or_default(),
             enabled: Ok(()),
             meaning: if one.deleted { Meaning::Removed } else { Meaning::Text },
-            then: Then::Go(InstanceRef { component: one.component, stack: one.stack }),
+            then: Then::Go(InstanceRef { component: one.instance.component, stack: one.instance.stack }),
         }
     };
     found.into_iter().map(choice).collect()
