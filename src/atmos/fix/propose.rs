@@ -7,6 +7,7 @@
 use serde_json::{Value, json};
 
 use super::{Edit, read};
+use crate::atmos::manifest::deprecated_in;
 use crate::atmos::yaml::edit::{self, Edit as Change};
 use crate::atmos::{Estate, LoadOptions};
 use crate::domain::stack::{Diagnostic, PathSegment, Source};
@@ -119,8 +120,7 @@ impl Problem<'_> {
     /// Says by `dependencies.components` what `settings.depends_on` of a component says, where it names components alone.
     fn moved(&self, message: &str, delimiter: &str) -> Option<Edit> {
         let Self { source, text, .. } = self;
-        let (kind, rest) = message.strip_prefix("components.")?.split_once('.')?;
-        let name = rest.split_once(".settings.depends_on is ")?.0;
+        let (kind, name) = deprecated_in(message)?;
         let path: Vec<PathSegment> =
             ["components", kind, name, "settings", "depends_on"].map(|key| PathSegment::Key(key.to_owned())).into();
         let whole = edit::value_of(&source.file, text, delimiter).ok()?;

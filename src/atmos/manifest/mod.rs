@@ -19,6 +19,15 @@ use shape::{List, Map, Needs, Others, Shape};
 /// The code of what a current Atmos refuses.
 pub(super) const REFUSED: &str = "manifest-schema";
 
+/// What is said of a deprecated key behind its path.
+const DEPRECATED: &str = " is deprecated; use dependencies.components";
+
+/// Returns type and name of the component whose `settings.depends_on` a warning is about.
+pub(super) fn deprecated_in(message: &str) -> Option<(&str, &str)> {
+    let path = message.strip_suffix(DEPRECATED)?.strip_suffix(".settings.depends_on")?;
+    path.strip_prefix("components.")?.split_once('.')
+}
+
 /// Says what of a file a current Atmos refuses.
 pub(super) fn check(file: &Node) -> Vec<Diagnostic> {
     let mut check = Check { path: Vec::new(), out: Vec::new() };
@@ -34,7 +43,7 @@ pub(super) fn deprecated(file: &Node) -> Vec<Diagnostic> {
         out.push(Diagnostic {
             severity: Severity::Warning,
             code: "deprecated-key".to_owned(),
-            message: format!("{path} is deprecated; use dependencies.components"),
+            message: format!("{path}{DEPRECATED}"),
             hint: Some("list what it needs as `dependencies: {components: [{component: NAME}]}`".to_owned()),
             source: node.pos().source(),
             stack: None,
