@@ -268,4 +268,18 @@ mod tests {
         assert_eq!(mended(&stack("          1: {component: a, stage: dev}\n")), (vec![], None));
         assert_eq!(mended(&stack("          - component: a\n")), (vec![], None));
     }
+
+    #[test]
+    fn what_is_not_safe_keeps_nothing_else_from_being_mended() {
+        let (edits, text) = mended(
+            "vars: {stage: dev}\ncomponents:\n  terraform:\n    a: {}\n    b: {}\n    base: {metadata: {type: abstract}, dependencies: {components: [{component: a}]}}\n    \
+             one:\n      settings: {depends_on: {1: {component: a}}}\n    \
+             two:\n      metadata: {inherits: [base]}\n      settings: {depends_on: {1: {component: b}}}\n    \
+             three:\n      settings: {depends_on: {1: {component: b}}}\n",
+        );
+        let what = "settings.depends_on becomes dependencies.components";
+        // What the second one inherits counts before what is deprecated, and would be replaced.
+        assert_eq!(edits, [format!("8: {what}"), format!("13: {what}")]);
+        assert_eq!(text.expect("a text").matches("depends_on").count(), 1);
+    }
 }
