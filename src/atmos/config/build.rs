@@ -1,16 +1,28 @@
 //! From the merged tree to typed values, with the environment on top.
 
 use super::{AtmosConfig, ComponentType, Loader, auth::auth, clean, display, edition::Edition, sources::Found, stores};
-use crate::atmos::{
-    AtmosError,
-    files::Kind,
-    node::{Map, Node, Pos, Value},
+use crate::{
+    atmos::{
+        AtmosError,
+        files::Kind,
+        node::{Map, Node, Pos, Value},
+    },
+    domain::stack::Diagnostic,
 };
 
 /// What `logs.level` may say, in any case.
 const LEVELS: [&str; 8] = ["", "trace", "debug", "info", "warn", "warning", "error", "off"];
 /// What Atmos refuses a configuration for before it looks for stacks.
-static REFUSALS: [&str; 4] = ["invalid-edition", "config-wrong-type", "store-unusable", "invalid-log-level"];
+const REFUSALS: [&str; 4] = ["invalid-edition", "config-wrong-type", "store-unusable", "invalid-log-level"];
+
+/// Returns the first problem for which Atmos refuses the whole configuration.
+fn refusal(problems: &[Diagnostic]) -> Option<AtmosError> {
+    problems.iter().find_map(|problem| {
+        let code = REFUSALS.into_iter().find(|code| *code == problem.code)?;
+        let (hint, source_at) = (problem.hint.clone(), problem.source.clone());
+        Some(AtmosError { hint, source_at, ..AtmosError::new(code, &problem.message) })
+    })
+}
 
 /// Makes the configuration.
 pub(super) fn build(loader: &mut Loader<'_>, found: &Found) -> Result<AtmosConfig, AtmosError> {
@@ -109,13 +121,8 @@ pub(super) fn build(loader: &mut Loader<'_>, found: &Found) -> Result<AtmosConfi
         loader.problem("invalid-log-level", message, Some("correct logs.level"), source);
     }
     // Atmos tells these before it looks for stacks.
-    let first = loader.problems.iter().find(|p| REFUSALS.contains(&p.code.as_str())).cloned();
-    let fatal = |error: AtmosError| {
-        let Some(problem) = &first else { return error };
-        let code = REFUSALS.iter().copied().find(|code| *code == problem.code).unwrap_or(error.code);
-        let (hint, source_at) = (problem.hint.clone(), problem.source.clone());
-        AtmosError { hint, source_at, ..AtmosError::new(code, &problem.message) }
-    };
+    let refusal = refusal(&loader.problems);
+    let fatal = |error: AtmosError| refusal.clone().unwrap_or(error);
     if stacks_text.is_empty() {
         let at = main.pos();
         let error = AtmosError::new(

@@ -14,22 +14,15 @@ impl Edition {
     /// Reads `2026`, `2026-07` or `2026-07-16`; a year and a month last to their end. `None` where it is no such day.
     pub(super) fn of(text: &str) -> Option<Self> {
         let text = text.trim();
-        let number = |part: &str, count: usize| -> Option<i8> {
-            let is = part.len() == count && part.bytes().all(|b| b.is_ascii_digit());
-            is.then(|| part.parse().unwrap_or(1))
-        };
-        let date = |year: &str, month: i8, day: i8| {
-            jiff::civil::Date::new(year.parse().ok()?, month, day).ok().filter(|_| year.len() == 4)
-        };
-        let parts: Vec<&str> = text.split('-').collect();
-        let day = match parts.as_slice() {
-            [""] => return Some(Self(None)),
-            [year] if number(year, 4).is_some() => date(year, 12, 31)?,
-            [year, month] if number(year, 4).is_some() => date(year, number(month, 2)?, 1)?.last_of_month(),
-            [year, month, day] if number(year, 4).is_some() => date(year, number(month, 2)?, number(day, 2)?)?,
+        let day = |text: &str| text.parse::<jiff::civil::Date>().ok();
+        let last = match text.len() {
+            0 => return Some(Self(None)),
+            4 => day(&format!("{text}-12-31"))?,
+            7 => day(&format!("{text}-01"))?.last_of_month(),
+            10 => day(text)?,
             _ => return None,
         };
-        Some(Self(Some(day.to_string())))
+        Some(Self(Some(last.to_string())))
     }
 
     /// Today's defaults.
