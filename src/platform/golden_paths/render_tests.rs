@@ -149,17 +149,17 @@ fn a_name_that_is_not_defined_is_said_with_its_file_and_line() {
         let at = error.source_at.unwrap_or_else(|| panic!("no place: {}", error.message));
         (at.file, at.line, error.message)
     };
-    let (at, line, message) = place("title: Bad\nwrites: [{file: x, template: t}]\n", "a: 1\nb: {{ stroage.gb }}\n");
+    let (at, line, message) = place("title: Bad\nwrites: [{file: x, template: t}]\n", "a: 1\nb: {{ absent.gb }}\n");
     assert_eq!((at, line), (file("t"), 2), "{message}");
-    assert!(message.contains("`stroage` is undefined"), "{message}");
+    assert!(message.contains("`absent` is undefined"), "{message}");
     let edit = |place: &str| {
         format!("title: Bad\nwrites:\n  - edit: stacks/catalog/network.yaml\n    set:\n      - {place}\n")
     };
     for (text, name) in [
-        ("{at: [a], value: \"{{ stroage }}\"}", "stroage"),
-        ("{at: [a], value: \"of {{ stroage }}\"}", "stroage"),
-        ("{at: [\"x{{ nmae }}\"], value: 1}", "nmae"),
-        ("at: [a]\n        value: |\n          one\n          {{ stroage }}", "stroage"),
+        ("{at: [a], value: \"{{ absent }}\"}", "absent"),
+        ("{at: [a], value: \"of {{ absent }}\"}", "absent"),
+        ("{at: [\"x{{ missing }}\"], value: 1}", "missing"),
+        ("at: [a]\n        value: |\n          one\n          {{ absent }}", "absent"),
     ] {
         let (at, line, message) = place(&edit(text), "");
         let wanted = if text.contains('|') { 8 } else { 5 };
