@@ -14,7 +14,8 @@ use terrace::domain::team::Role;
 use terrace::domain::token::TokenRequest;
 use terrace::platform::clock::Clock;
 
-use crate::requests::{alone, ask, asked, code, git, rest, strict, team};
+use crate::requests::{alone, ask, asked, code, rest, strict, team};
+use crate::support::ground::{self, commit, git, settings, word};
 use crate::support::home::{Home, until};
 use crate::support::served::Served;
 
@@ -22,7 +23,7 @@ use crate::support::served::Served;
 fn needs(root: &Path, count: u32) {
     rule(
         root,
-        "needs.rego",
+        "needs",
         &format!(
             "package terrace.request.own\n\nimport rego.v1\n\n\
              approvals contains {{\"count\": {count}, \"code\": \"many\", \"message\": \"more than one pair of eyes\"}}\n"
@@ -31,22 +32,12 @@ fn needs(root: &Path, count: u32) {
 }
 
 fn rule(root: &Path, name: &str, text: &str) {
-    let folder = root.join("platform/policies");
-    std::fs::create_dir_all(&folder).expect("made");
-    std::fs::write(folder.join(name), text).expect("written");
-    git(root, &["add", "-A"]);
-    git(root, &["commit", "-qm", "Add a rule"]);
-}
-
-fn settings(root: &Path, text: &str) {
-    std::fs::write(root.join("platform/policies.yaml"), format!("settings: {{{text}}}\n")).expect("written");
-    git(root, &["add", "-A"]);
-    git(root, &["commit", "-qm", "Change the settings"]);
+    ground::rule(root, name, text);
+    commit(root, "Add a rule");
 }
 
 async fn yes(client: &Client, request: &Request) -> Result<Request, ClientError> {
-    let digest = request.check.as_ref().map(|check| check.binding.digest());
-    client.approve_request(request.number, &RequestWord { digest, ..RequestWord::default() }).await
+    client.approve_request(request.number, &word(request)).await
 }
 
 #[track_caller]
@@ -241,7 +232,7 @@ async fn item_8_policy_may_refuse_a_word_or_ask_for_another() {
             deny contains \"jonas is on leave\" if input.actor.name == \"jonas\"\n\n\
             approvals contains {\"count\": 1, \"group\": \"payments\", \"message\": \"payments looks at names in f\"} if {\n\
             \tstartswith(input.request.wish.inputs.name, \"f\")\n}\n";
-        rule(root, "words.rego", text);
+        rule(root, "words", text);
     });
     let (mara, jonas) = (served.person("mara", Role::Approver).await, served.person("jonas", Role::Approver).await);
     let priya = served.person("priya", Role::Approver).await;
@@ -255,7 +246,7 @@ async fn item_8_policy_may_refuse_a_word_or_ask_for_another() {
     assert_eq!(rest(&served, 1).await.state, RequestState::Fulfilled);
     // A rule that breaks is a no, and the request stays where it is.
     let request = ask(&served, team("tolls")).await;
-    rule(&served.root(), "broken.rego", "package terrace.approval.broken\n\nimport rego.v1\n\ndeny contains x if {\n");
+    rule(&served.root(), "broken", "package terrace.approval.broken\n\nimport rego.v1\n\ndeny contains x if {\n");
     assert_eq!(refusal(yes(&mara, &request).await), "approval-void");
     let request = rest(&served, request.number).await;
     assert_eq!(request.state, RequestState::NeedsChanges, "{request:#?}");
@@ -281,7 +272,7 @@ async fn item_2_what_differs_is_read_again_and_nothing_else() {
 
     // A rule more: the word that was said is void, and the request is judged again by itself.
     let text = "package terrace.request.more\n\nimport rego.v1\n\nwarn contains \"teams are many by now\"\n";
-    rule(&served.root(), "more.rego", text);
+    rule(&served.root(), "more", text);
     let void = yes(&jonas, &request).await.expect_err("it changed");
     assert_eq!(code(&void), "approval-void");
     assert!(void.to_string().contains("the policies"), "{void}");

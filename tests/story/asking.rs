@@ -10,11 +10,16 @@ use terrace::domain::request::{Request, RequestKind, RequestState, Wish};
 use terrace::domain::run::{Run, RunKind, RunRequest, RunState};
 use terrace::domain::team::Role;
 
-use crate::requests::{about, ask, code, git, rest, strict};
+use crate::requests::{about, ask, code, rest, strict};
 use crate::runs_served::asks;
+use crate::support::ground::{commit, git, rule, word};
 use crate::support::host::eventually;
 use crate::support::platform::no_terraform;
 use crate::support::served::Served;
+
+/// A policy that changes what is said of a plan, and nothing else.
+const LOOK_TWICE: &str = "package terrace.plan.more\n\nimport rego.v1\n\n\
+    warn contains \"look twice\" if input.instance.component == \"network\"\n";
 
 /// Starts an apply with a yes that was given ahead, and waits until others are asked.
 async fn apply(served: &Served, component: &str) -> (Run, Request) {
@@ -31,8 +36,7 @@ async fn apply_as(client: &Client, served: &Served, component: &str) -> (Run, Re
 }
 
 async fn yes(client: &Client, request: &Request) -> Result<Request, terrace::api::client::ClientError> {
-    let digest = request.check.as_ref().map(|check| check.binding.digest());
-    client.approve_request(request.number, &RequestWord { digest, ..RequestWord::default() }).await
+    client.approve_request(request.number, &word(request)).await
 }
 
 /// 1, 3: exactly the plan that the run made is what people see and what is applied, by that run, and not by its owner's word.
@@ -135,12 +139,9 @@ async fn item_2_every_binding_voids_and_says_which() {
     }
     let served = Served::start_after(|root| {
         strict(root);
-        let folder = root.join("platform/policies");
-        std::fs::create_dir_all(&folder).expect("made");
         let two = "package terrace.request.two\n\nimport rego.v1\n\napprovals contains {\"count\": 2, \"message\": \"two of you\"}\n";
-        std::fs::write(folder.join("two.rego"), two).expect("written");
-        git(root, &["add", "-A"]);
-        git(root, &["commit", "-qm", "Ask two"]);
+        rule(root, "two", two);
+        commit(root, "Ask two");
     });
     // One approver is named for it, so an admin is the other one of two.
     let (jonas, noor) = (served.person("jonas", Role::Approver).await, served.person("noor", Role::Admin).await);
@@ -246,9 +247,8 @@ async fn item_5_what_no_plan_binds_locks_every_state_of_its_stack() {
     // Rules that changed while it waited hold when its turn comes.
     let again = served.client.start_run(&asked, None).await.expect("accepted");
     let waits = served.wait(&again, "it waits", |run| run.waiting_for.is_some()).await;
-    std::fs::create_dir_all(served.root().join("platform/policies")).expect("made");
     let closed = "package terrace.run.closed\n\nimport rego.v1\n\ndeny contains \"closed for the night\"\n";
-    std::fs::write(served.root().join("platform/policies/closed.rego"), closed).expect("written");
+    rule(&served.root(), "closed", closed);
     served.client.cancel(RunRef::Id(other.id)).await.expect("canceled");
     let denied = served.end(&waits).await;
     assert_eq!((denied.state, denied.commands.len()), (RunState::Denied, 0), "{denied:#?}");
@@ -266,12 +266,7 @@ async fn item_2_what_changed_ends_the_run_and_the_request_plans_again() {
     let mara = served.person("mara", Role::Approver).await;
     // The rules changed: her word is not taken, and everything is looked at again.
     let (run, request) = apply(&served, "network").await;
-    std::fs::create_dir_all(served.root().join("platform/policies")).expect("made");
-    std::fs::write(
-        served.root().join("platform/policies/more.rego"),
-        "package terrace.plan.more\n\nimport rego.v1\n\nwarn contains \"look twice\" if input.instance.component == \"network\"\n",
-    )
-    .expect("written");
+    rule(&served.root(), "more", LOOK_TWICE);
     let void = yes(&mara, &request).await.expect_err("another policy");
     assert_eq!(code(&void), "approval-void");
     assert!(void.to_string().contains("polic"), "it says which: {void}");
@@ -326,12 +321,7 @@ async fn item_2_what_changes_while_an_approved_run_waits_voids_it() {
     let waits = |run: &Run| run.waiting_for.as_deref().is_some_and(|why| why.contains(&held));
     let waiting = served.wait(&run, "it waits for the state", waits).await;
     assert_eq!((waiting.state, waiting.confirmed_by.as_deref()), (RunState::AwaitingApproval, Some("mara")));
-    std::fs::create_dir_all(served.root().join("platform/policies")).expect("made");
-    std::fs::write(
-        served.root().join("platform/policies/more.rego"),
-        "package terrace.plan.more\n\nimport rego.v1\n\nwarn contains \"look twice\" if input.instance.component == \"network\"\n",
-    )
-    .expect("written");
+    rule(&served.root(), "more", LOOK_TWICE);
     let ended = served.end(&run).await;
     assert_eq!(ended.state, RunState::Stale, "{ended:#?}");
     assert!(ended.reason.as_deref().is_some_and(|why| why.contains("the policies changed")), "{ended:#?}");

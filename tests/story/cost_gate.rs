@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use serde_json::json;
-use terrace::api::types::{PreviewRequest, RequestWord};
+use terrace::api::types::PreviewRequest;
 use terrace::domain::id::RunRef;
 use terrace::domain::policy::Outcome;
-use terrace::domain::request::{Request, RequestKind, RequestState};
+use terrace::domain::request::{RequestKind, RequestState};
 use terrace::domain::run::{RunKind, RunState};
 
-use crate::requests::{about, ask, asked, git, provision, rest, wish};
+use crate::requests::{about, ask, asked, provision, rest, wish};
+use crate::support::ground::{commit, put, rule, settings, word};
 use crate::support::home::until;
 use crate::support::platform::no_terraform;
 use crate::support::served::Served;
@@ -34,20 +35,13 @@ rules:
 ";
 
 fn poor(root: &Path) {
-    let write = |file: &str, text: &str| std::fs::write(root.join(file), text).expect("written");
-    write("platform/teams.yaml", TEAMS);
-    write("platform/prices.yaml", PRICES);
-    write("platform/policies.yaml", "settings: {self_approval: solo}\n");
-    git(root, &["add", "-A"]);
-    git(root, &["commit", "-qm", "Have little money"]);
+    put(root, "platform/teams.yaml", TEAMS);
+    put(root, "platform/prices.yaml", PRICES);
+    settings(root, "self_approval: solo");
 }
 
 fn sandbox(name: &str) -> terrace::domain::request::Wish {
     provision("sandbox", json!({"name": name, "stack": "plat-ue2-dev"}))
-}
-
-fn word(request: &Request) -> RequestWord {
-    RequestWord { digest: request.check.as_ref().map(|check| check.binding.digest()), ..RequestWord::default() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,13 +114,11 @@ async fn an_exception_lifts_the_limit_of_its_team_and_policies_see_what_is_in_us
     }
     let served = Served::start_after(|root| {
         poor(root);
-        std::fs::write(root.join("platform/teams.yaml"), TEAMS.replace("amount: 100", "amount: 40")).expect("written");
-        let rule = "package terrace.plan.seen\n\nwarn contains text if {\n\ttext := sprintf(\"%s may use %s, %d runs before\", \
+        put(root, "platform/teams.yaml", &TEAMS.replace("amount: 100", "amount: 40"));
+        let seen = "package terrace.plan.seen\n\nwarn contains text if {\n\ttext := sprintf(\"%s may use %s, %d runs before\", \
                     [input.budget.team, input.budget.limit.amount, count(input.history)])\n}\n";
-        std::fs::create_dir_all(root.join("platform/policies")).expect("made");
-        std::fs::write(root.join("platform/policies/seen.rego"), rule).expect("written");
-        git(root, &["add", "-A"]);
-        git(root, &["commit", "-qm", "Have less"]);
+        rule(root, "seen", seen);
+        commit(root, "Have less");
     });
     let env = asked(wish(RequestKind::Provision, json!({}))).env;
     let form = PreviewRequest { wish: sandbox("one"), plan: true, env };
@@ -160,7 +152,7 @@ async fn a_quota_refuses_what_is_one_too_many_and_what_has_expired_is_asked_to_g
         poor(root);
         let teams = TEAMS.replace("amount: 100,", "amount: 10000,").replace("bucket: 1", "cache: 0");
         std::fs::write(root.join("platform/teams.yaml"), teams).expect("written");
-        git(root, &["commit", "-qam", "Have no caches"]);
+        commit(root, "Have no caches");
     });
     let request = ask(&served, sandbox("one")).await;
     assert_eq!(request.state, RequestState::NeedsChanges, "{request:#?}");

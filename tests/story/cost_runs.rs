@@ -9,10 +9,10 @@ use terrace::domain::recommend::DecisionWord;
 use terrace::domain::request::RequestKind;
 use terrace::domain::run::{Run, RunKind, RunRequest, RunState};
 
-use crate::requests::git;
-use crate::runs_remote::add_remote;
+use crate::runs_remote::far_away;
 use crate::runs_served::asks;
 use crate::support::backend::Backend;
+use crate::support::ground::{commit, put};
 use crate::support::platform::no_terraform;
 use crate::support::served::Served;
 
@@ -33,29 +33,22 @@ rules:
       - {name: piece, unit: pieces, quantity: 1, price: 51.20}
 ";
 
-fn write(root: &Path, name: &str, text: &str) {
-    let path = root.join(name);
-    std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
-    std::fs::write(path, text).expect("written");
-}
-
 /// Two components that each cost 51.20 a month, and whose apply lasts until the gate says how it ends.
 fn slow(root: &Path, gate: &Path) {
-    write(root, "platform/teams.yaml", TEAMS);
-    write(root, "platform/prices.yaml", PRICES);
-    write(root, "platform/policies.yaml", "settings: {self_approval: solo}\n");
+    put(root, "platform/teams.yaml", TEAMS);
+    put(root, "platform/prices.yaml", PRICES);
+    put(root, "platform/policies.yaml", "settings: {self_approval: solo}\n");
     let mut stack = "vars: {tenant: plat, environment: slow, stage: dev}\ncomponents:\n  terraform:\n".to_owned();
     for name in ["slow-a", "slow-b"] {
         let wait = format!("while [ ! -e {0} ]; do sleep 0.05; done; exit $(cat {0})", gate.display());
         let main = format!(
             "resource \"terraform_data\" \"it\" {{\n  provisioner \"local-exec\" {{ command = \"{wait}\" }}\n}}\n"
         );
-        write(root, &format!("components/terraform/{name}/main.tf"), &main);
+        put(root, &format!("components/terraform/{name}/main.tf"), &main);
         stack += &format!("    {name}: {{}}\n");
     }
-    write(root, "stacks/orgs/harbor/slow.yaml", &stack);
-    git(root, &["add", "-A"]);
-    git(root, &["commit", "-qm", "Have slow components"]);
+    put(root, "stacks/orgs/harbor/slow.yaml", &stack);
+    commit(root, "Have slow components");
 }
 
 async fn start(served: &Served, request: &RunRequest) -> Run {
@@ -146,18 +139,11 @@ async fn a_state_that_lies_elsewhere_is_priced_by_what_runs_saw_of_it_or_read() 
         return;
     }
     let backend = Backend::start();
-    let served = Served::start_after(|root| {
-        add_remote(root, &backend);
-        write(
-            root,
-            "platform/teams.yaml",
-            "teams:\n  - {name: far, components: ['far-*'], budgets: [{amount: 100}]}\n",
-        );
-        write(root, "platform/prices.yaml", PRICES);
-        write(root, "platform/policies.yaml", "settings: {self_approval: solo}\n");
+    let served = far_away(&backend, |root| {
+        put(root, "platform/teams.yaml", "teams:\n  - {name: far, components: ['far-*'], budgets: [{amount: 100}]}\n");
+        put(root, "platform/prices.yaml", PRICES);
+        put(root, "platform/policies.yaml", "settings: {self_approval: solo}\n");
     });
-    served.git(&["add", "-A"]);
-    served.git(&["commit", "-qm", "Add what is far away"]);
     let known = |component: &'static str| priced(&served, &["--known"], component);
     assert_eq!(known("far-a").await, json!([null, "unread"]));
     let unread = served.client.budgets(None).await.expect("budgets").remove(0);
@@ -195,17 +181,16 @@ async fn a_state_that_lies_elsewhere_is_priced_by_what_runs_saw_of_it_or_read() 
 #[tokio::test(flavor = "multi_thread")]
 async fn to_accept_a_recommendation_sends_its_request_once() {
     let served = Served::start_after(|root| {
-        write(root, "components/terraform/disk/main.tf", "variable \"volume_type\" { type = string }\n");
+        put(root, "components/terraform/disk/main.tf", "variable \"volume_type\" { type = string }\n");
         let stack = "vars: {tenant: plat, environment: disk, stage: prod}\ncomponents:\n  terraform:\n    disk:\n      vars: {volume_type: gp2}\n";
-        write(root, "stacks/orgs/harbor/disk.yaml", stack);
-        git(root, &["add", "-A"]);
-        git(root, &["commit", "-qm", "Have a disk"]);
+        put(root, "stacks/orgs/harbor/disk.yaml", stack);
+        commit(root, "Have a disk");
     });
     let state = json!({"version": 4, "serial": 1, "lineage": "x", "resources": [{
         "mode": "managed", "type": "aws_ebs_volume", "name": "it", "provider": "provider[\"registry.terraform.io/hashicorp/aws\"]",
         "instances": [{"attributes": {"id": "vol-1", "size": 100, "type": "gp2", "availability_zone": "us-east-1a"}}]}]});
     let file = "components/terraform/disk/terraform.tfstate.d/plat-disk-prod/terraform.tfstate";
-    write(&served.root(), file, &state.to_string());
+    put(&served.root(), file, &state.to_string());
     let found = served.client.recommendations().await.expect("recommendations");
     let gp3 = found.iter().find(|one| one.rule == "gp3" && one.component == "disk").expect("gp3");
     assert_eq!(gp3.request.as_ref().map(|wish| json!(wish.inputs)), Some(json!({"vars.volume_type": "gp3"})));
@@ -233,11 +218,11 @@ async fn a_sandbox_whose_days_are_over_is_asked_to_go() {
     std::fs::write(&gate, "0").expect("open");
     let mut served = Served::start_after(|root| {
         slow(root, &gate);
-        write(root, "platform/teams.yaml", &format!("{TEAMS}    quota: {{sandbox_days: 0}}\n"));
+        put(root, "platform/teams.yaml", &format!("{TEAMS}    quota: {{sandbox_days: 0}}\n"));
         let stack = root.join("stacks/orgs/harbor/slow.yaml");
         let text = std::fs::read_to_string(&stack).expect("a stack");
         std::fs::write(&stack, text.replace("slow-a: {}", "slow-a: {settings: {sandbox: true}}")).expect("written");
-        git(root, &["commit", "-qam", "Have a sandbox"]);
+        commit(root, "Have a sandbox");
     });
     let yes = RunRequest { yes: true, ..asks(RunKind::Apply, "slow-a", "plat-slow-dev") };
     assert_eq!(served.end(&start(&served, &yes).await).await.state, RunState::Succeeded);

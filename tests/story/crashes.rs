@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use terrace::api::client::{Client, ClientError};
-use terrace::api::types::{NewRequest, RequestWord, SubmitRequest};
+use terrace::api::types::{NewRequest, SubmitRequest};
 use terrace::domain::event::Event;
 use terrace::domain::request::{Request, RequestKind, RequestState, Wish};
 use terrace::domain::run::{Run, RunKind, RunState};
@@ -21,6 +21,7 @@ use terrace::domain::stack::InstanceRef;
 use terrace::platform::identity::Identity;
 use terrace::platform::paths::Paths;
 
+use crate::support::ground::word;
 use crate::support::host::DEADLINE;
 use crate::support::platform::no_terraform;
 use crate::support::postgres::{self, Postgres};
@@ -255,9 +256,7 @@ impl Try {
                     self.ask(client.submit_request(number, &again)).await;
                 }
                 RequestState::PendingApproval => {
-                    let digest = request.check.as_ref().map(|check| check.binding.digest());
-                    let word = RequestWord { digest, ..RequestWord::default() };
-                    self.ask(client.approve_request(number, &word)).await;
+                    self.ask(client.approve_request(number, &word(&request))).await;
                 }
                 state if state.is_under_way() => tokio::time::sleep(Duration::from_millis(20)).await,
                 _ => panic!("{request:#?}\n{}", self.log()),
@@ -439,8 +438,7 @@ async fn a_database_goes_away_in_the_middle_of_an_approval_and_comes_back() {
         let context = format!("killed after {millis} ms");
         let mut attempt = Try::new(&template, Way::Change, Some(&server), true, None);
         let request = attempt.carry_until(|request| request.state == RequestState::PendingApproval).await;
-        let digest = request.check.as_ref().map(|check| check.binding.digest());
-        let (client, word) = (attempt.client.clone(), RequestWord { digest, ..RequestWord::default() });
+        let (client, word) = (attempt.client.clone(), word(&request));
         let agreeing = tokio::spawn(async move { client.approve_request(request.number, &word).await });
         tokio::time::sleep(Duration::from_millis(millis)).await;
         server.kill();

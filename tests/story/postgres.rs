@@ -1,6 +1,7 @@
 //! PostgreSQL as the store: the same stories, and what only a server can do: go away, be shared, be told secrets.
 
 use std::process::Command;
+use std::sync::Arc;
 
 use serde_json::json;
 use terrace::api::types::StopRequest;
@@ -63,6 +64,15 @@ async fn commit(store: &dyn Store, id: u32) -> Result<(), PlatformError> {
     store.begin().await?.commit(change(id)).await.map(drop)
 }
 
+/// Opens a store of its own on a server.
+async fn open(server: &Postgres) -> (tempfile::TempDir, Arc<dyn Store>) {
+    let folder = tempfile::tempdir().expect("folder");
+    postgres::given(folder.path(), server);
+    let place = postgres::place(folder.path(), folder.path().join("terrace.db"));
+    let store = place.open(&folder.path().join("platform.key"), "/terrace/estates/test").await.expect("opened");
+    (folder, store)
+}
+
 /// Kills the server between every two steps of a change, and starts it again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_goes_away_in_the_middle_leaves_nothing_half_done() {
@@ -70,10 +80,7 @@ async fn a_server_that_goes_away_in_the_middle_leaves_nothing_half_done() {
         Postgres::shared();
         return;
     };
-    let folder = tempfile::tempdir().expect("folder");
-    postgres::given(folder.path(), &server);
-    let place = postgres::place(folder.path(), folder.path().join("terrace.db"));
-    let store = place.open(&folder.path().join("platform.key"), "/terrace/estates/test").await.expect("opened");
+    let (_folder, store) = open(&server).await;
     let mut committed = 0;
     for round in 0..3 {
         // Before anything, with a change under way, and between two changes.
@@ -130,10 +137,7 @@ async fn a_server_that_hangs_is_not_waited_for() {
         Postgres::shared();
         return;
     };
-    let folder = tempfile::tempdir().expect("folder");
-    postgres::given(folder.path(), &server);
-    let place = postgres::place(folder.path(), folder.path().join("terrace.db"));
-    let store = place.open(&folder.path().join("platform.key"), "/terrace/estates/test").await.expect("opened");
+    let (_folder, store) = open(&server).await;
     commit(&*store, 1).await.expect("committed");
     let home = Home::with_database(&server);
     let served = home.serve().await;

@@ -1,7 +1,6 @@
 //! Requests on the demo estate, through client, server, SQLite and Git; where they plan, with real Terraform.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
@@ -13,9 +12,14 @@ use terrace::domain::request::{Request, RequestKind, RequestState, Wish};
 use terrace::domain::run::RunKind;
 use terrace::domain::stack::InstanceRef;
 
+use crate::support::ground::{git, rule, settings, word};
 use crate::support::host::{DEADLINE, eventually};
 use crate::support::platform::no_terraform;
 use crate::support::served::Served;
+
+/// A policy that denies caches.
+pub(crate) const NO_CACHES: &str = "# METADATA\n# title: No caches\n# custom:\n#   code: no-caches\npackage terrace.plan.own\n\n\
+    import rego.v1\n\ndeny contains \"caches are not made any more\" if input.instance.component == \"session-cache\"\n";
 
 pub(crate) fn wish(kind: RequestKind, inputs: Value) -> Wish {
     let inputs = inputs.as_object().cloned().unwrap_or_else(Map::new);
@@ -83,16 +87,7 @@ pub(crate) fn strict(root: &Path) {
 
 /// Lets people on this machine decide on what they asked for themselves.
 pub(crate) fn alone(root: &Path) {
-    std::fs::write(root.join("platform/policies.yaml"), "settings: {self_approval: solo}\n").expect("written");
-    git(root, &["add", "-A"]);
-    git(root, &["commit", "-qm", "Work alone"]);
-}
-
-pub(crate) fn git(root: &Path, arguments: &[&str]) {
-    let mut git = Command::new("git");
-    git.arg("-C").arg(root).args(["-c", "user.name=Aiko", "-c", "user.email=aiko@example.com"]);
-    let output = git.args(arguments).output().expect("git");
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    settings(root, "self_approval: solo");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,22 +143,20 @@ async fn what_was_agreed_to_is_merged_and_what_changed_is_judged_again() {
     let served = Served::start_after(alone);
     let request = ask(&served, team("fares")).await;
     assert_eq!(request.state, RequestState::PendingApproval, "{request:#?}");
-    let seen = request.check.as_ref().map(|check| check.binding.digest());
-    let word = RequestWord { digest: seen.clone(), reason: Some("fine".into()), ..RequestWord::default() };
+    let seen = RequestWord { reason: Some("fine".into()), ..word(&request) };
 
     // The policies change after it was judged: the word is refused, and everything is looked at again.
     std::fs::write(served.root().join("platform/policies.yaml"), "settings: {self_approval: solo, more: 1}\n")
         .expect("written");
     git(&served.root(), &["commit", "-qam", "Change the policies"]);
-    let void = served.client.approve_request(1, &word).await.expect_err("it changed");
+    let void = served.client.approve_request(1, &seen).await.expect_err("it changed");
     assert_eq!(code(&void), "approval-void", "{void}");
     assert!(void.to_string().contains("the policies"), "{void}");
     let request = rest(&served, 1).await;
     assert_eq!(request.state, RequestState::PendingApproval, "{request:#?}");
-    assert_eq!(code(&served.client.approve_request(1, &word).await.expect_err("an old digest")), "other-content");
+    assert_eq!(code(&served.client.approve_request(1, &seen).await.expect_err("an old digest")), "other-content");
 
-    let digest = request.check.as_ref().map(|check| check.binding.digest());
-    served.client.approve_request(1, &RequestWord { digest, ..RequestWord::default() }).await.expect("agreed");
+    served.client.approve_request(1, &word(&request)).await.expect("agreed");
     let request = rest(&served, 1).await;
     assert_eq!(request.state, RequestState::Fulfilled, "{request:#?}");
     assert!(request.decisions[0].self_attested);
@@ -194,8 +187,7 @@ async fn a_conflict_sends_it_back_before_anything_happens() {
     std::fs::write(&teams, format!("{text}  - name: tolls\n    members: [ida]\n    components: [\"tolls-*\"]\n"))
         .expect("written");
     git(&served.root(), &["commit", "-qam", "Add tolls by hand"]);
-    let digest = request.check.as_ref().map(|check| check.binding.digest());
-    served.client.approve_request(1, &RequestWord { digest, ..RequestWord::default() }).await.expect("agreed");
+    served.client.approve_request(1, &word(&request)).await.expect("agreed");
     let request = rest(&served, 1).await;
     assert_eq!(request.state, RequestState::NeedsChanges, "{request:#?}");
     assert!(request.reason.as_deref().is_some_and(|why| why.contains("platform/teams.yaml")), "{:?}", request.reason);
@@ -211,9 +203,8 @@ async fn an_edit_in_the_way_sends_it_back_and_a_lock_is_waited_for() {
     let served = Served::start_after(alone);
     let root = served.root();
     let agree = |request: &Request| {
-        let digest = request.check.as_ref().map(|check| check.binding.digest());
-        let (client, number) = (served.client.clone(), request.number);
-        async move { client.approve_request(number, &RequestWord { digest, ..RequestWord::default() }).await }
+        let (client, number, word) = (served.client.clone(), request.number, word(request));
+        async move { client.approve_request(number, &word).await }
     };
     let request = ask(&served, team("fares")).await;
     let teams = root.join("platform/teams.yaml");
@@ -390,15 +381,12 @@ async fn a_change_in_production_waits_and_then_exactly_its_plan_is_applied() {
     let plan = served.state().join("runs").join(check.plans[0].run.to_string()).join("plan.sealed");
     let bytes = std::fs::read(&plan).expect("the plan");
     std::fs::write(&plan, [&bytes[..], b"x"].concat()).expect("swapped");
-    let digest = request.check.as_ref().map(|check| check.binding.digest());
-    let word = RequestWord { digest, ..RequestWord::default() };
-    let void = served.client.approve_request(1, &word).await.expect_err("another plan");
+    let void = served.client.approve_request(1, &word(&request)).await.expect_err("another plan");
     assert_eq!(code(&void), "approval-void");
     assert!(void.to_string().contains("the plan"), "{void}");
     let request = rest(&served, 1).await;
     assert_eq!(request.state, RequestState::PendingApproval, "{request:#?}");
-    let digest = request.check.as_ref().map(|check| check.binding.digest());
-    served.client.approve_request(1, &RequestWord { digest, ..RequestWord::default() }).await.expect("agreed");
+    served.client.approve_request(1, &word(&request)).await.expect("agreed");
     let request = rest(&served, 1).await;
     assert_eq!(request.state, RequestState::Fulfilled, "{request:#?}");
     let verdict =
@@ -413,11 +401,7 @@ async fn where_gates_are_in_force_a_yes_is_not_enough() {
     }
     let served = Served::start_after(|root| {
         strict(root);
-        let folder = root.join("platform/policies");
-        std::fs::create_dir_all(&folder).expect("made");
-        let rule = "# METADATA\n# title: No caches\n# custom:\n#   code: no-caches\npackage terrace.plan.own\n\nimport rego.v1\n\n\
-            deny contains \"caches are not made any more\" if input.instance.component == \"session-cache\"\n";
-        std::fs::write(folder.join("caches.rego"), rule).expect("written");
+        rule(root, "caches", NO_CACHES);
     });
     let apply = |component: &str, stack: &str, yes: bool| {
         let mut request = crate::runs_served::asks(RunKind::Apply, component, stack);

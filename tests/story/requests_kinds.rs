@@ -1,13 +1,14 @@
 //! Each kind of request to its end, and the golden paths with what they begin with.
 
 use serde_json::{Value, json};
-use terrace::api::types::{PreviewRequest, RequestWord};
+use terrace::api::types::PreviewRequest;
 use terrace::domain::golden_path::InstanceAction;
 use terrace::domain::policy::Outcome;
 use terrace::domain::request::{Request, RequestKind, RequestState, Wish};
 use terrace::domain::run::RunKind;
 
-use crate::requests::{about, alone, ask, asked, code, git, provision, wish};
+use crate::requests::{about, alone, ask, asked, code, provision, wish};
+use crate::support::ground::{commit, git, put, word};
 use crate::support::host::{DEADLINE, eventually};
 use crate::support::platform::no_terraform;
 use crate::support::served::Served;
@@ -15,9 +16,7 @@ use crate::support::served::Served;
 /// Agrees to a request that waits, and waits until it has come to rest.
 async fn agree(served: &Served, request: &Request) -> Request {
     assert_eq!(request.state, RequestState::PendingApproval, "{request:#?}");
-    let digest = request.check.as_ref().map(|check| check.binding.digest());
-    let word = RequestWord { digest, ..RequestWord::default() };
-    served.client.approve_request(request.number, &word).await.expect("agreed");
+    served.client.approve_request(request.number, &word(request)).await.expect("agreed");
     crate::requests::rest(served, request.number).await
 }
 
@@ -218,12 +217,9 @@ fn team() -> Wish {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_would_break_the_rules_themselves_is_refused() {
     let served = Served::start_after(|root| {
-        let folder = root.join("platform/golden-paths/odd");
-        std::fs::create_dir_all(&folder).expect("made");
         let template = "title: Odd\ninputs: {name: {type: string}}\nwrites:\n  - edit: platform/teams.yaml\n    append:\n      - at: [teams]\n        value: {name: \"{{ name }}\", chief: nobody}\n";
-        std::fs::write(folder.join("template.yaml"), template).expect("written");
-        git(root, &["add", "-A"]);
-        git(root, &["commit", "-qm", "An odd golden path"]);
+        put(root, "platform/golden-paths/odd/template.yaml", template);
+        commit(root, "An odd golden path");
     });
     let error =
         served.client.new_request(&asked(provision("odd", json!({"name": "tides"})))).await.expect_err("broken");

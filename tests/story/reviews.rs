@@ -6,8 +6,9 @@ use terrace::domain::policy::Outcome;
 use terrace::domain::run::{RunKind, RunState};
 use terrace::domain::scan::ScanLevel;
 
-use crate::requests::git;
+use crate::requests::NO_CACHES;
 use crate::runs_served::asks;
+use crate::support::ground::{commit, rule};
 use crate::support::platform::no_terraform;
 use crate::support::served::Served;
 
@@ -29,11 +30,7 @@ async fn past_plans_are_judged_by_rules_that_are_not_committed_yet() {
     let same = served.client.replay_policies(100).await.expect("judged again");
     assert_eq!((same.judged, same.left_out, same.differ.len()), (2, 0, 0), "{same:#?}");
 
-    let folder = served.root().join("platform/policies");
-    std::fs::create_dir_all(&folder).expect("made");
-    let rule = "# METADATA\n# title: No caches\n# custom:\n#   code: no-caches\npackage terrace.plan.own\n\nimport rego.v1\n\n\
-        deny contains \"caches are not made any more\" if input.instance.component == \"session-cache\"\n";
-    std::fs::write(folder.join("caches.rego"), rule).expect("written");
+    rule(&served.root(), "caches", NO_CACHES);
     let other = served.client.replay_policies(100).await.expect("judged again");
     assert_ne!(other.bundle, same.bundle);
     assert_eq!((other.judged, other.differ.len()), (2, 1), "{other:#?}");
@@ -57,13 +54,10 @@ async fn scanners_go_with_a_plan_and_policy_sees_what_they_find() {
         std::fs::write(root.join("platform/look.sarif"), sarif.to_string()).expect("written");
         let settings = "scanners:\n  - {name: look, command: 'cat ../../../platform/look.sarif; exit 1'}\n  - {name: absent, command: no-such-scanner --sarif}\n";
         std::fs::write(root.join("platform/terrace.yaml"), settings).expect("written");
-        let folder = root.join("platform/policies");
-        std::fs::create_dir_all(&folder).expect("made");
-        let rule = "package terrace.plan.scans\n\nimport rego.v1\n\n\
+        let scans = "package terrace.plan.scans\n\nimport rego.v1\n\n\
             deny contains finding.message if {\n\tsome finding in input.findings\n\tfinding.level == \"error\"\n}\n";
-        std::fs::write(folder.join("scans.rego"), rule).expect("written");
-        git(root, &["add", "-A"]);
-        git(root, &["commit", "-qm", "Scan"]);
+        rule(root, "scans", scans);
+        commit(root, "Scan");
     });
     let run = served.client.start_run(&asks(RunKind::Plan, "network", "plat-ue2-dev"), None).await.expect("accepted");
     let run = served.end(&run).await;

@@ -9,16 +9,13 @@ use terrace::domain::run::{Run, RunKind, RunRequest, RunState};
 use crate::runs_served::asks;
 use crate::runs_together::{count, told};
 use crate::support::backend::Backend;
+use crate::support::ground::{commit, put};
 use crate::support::platform::no_terraform;
 use crate::support::served::Served;
 
-/// Adds two instances of one slow component, whose states are kept by the backend, and commits them.
-pub(crate) fn add_remote(root: &Path, backend: &Backend) {
-    let write = |name: &str, text: &str| {
-        let path = root.join(name);
-        std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
-        std::fs::write(path, text).expect("written");
-    };
+/// Adds two instances of one slow component, whose states are kept by the backend.
+fn add_remote(root: &Path, backend: &Backend) {
+    let write = |name: &str, text: &str| put(root, name, text);
     let one = |name: &str| {
         let address = backend.address(name);
         format!(
@@ -44,6 +41,15 @@ pub(crate) fn add_remote(root: &Path, backend: &Backend) {
     write(".gitignore", &format!("{ignored}\nbackend.tf.json\n*.terraform.tfvars.json\n.terraform\n"));
 }
 
+/// Serves the demo with what is far away, and with more, committed.
+pub(crate) fn far_away(backend: &Backend, more: impl FnOnce(&Path)) -> Served {
+    Served::start_after(|root| {
+        add_remote(root, backend);
+        more(root);
+        commit(root, "Add what is far away");
+    })
+}
+
 async fn start(served: &Served, request: &RunRequest) -> Run {
     served.client.start_run(request, None).await.expect("accepted")
 }
@@ -58,9 +64,7 @@ async fn runs_of_one_component_go_in_parallel_in_copies_and_leave_none() {
     let (backend, served, two, both) = loop {
         attempt += 1;
         let backend = Backend::start();
-        let served = Served::start_after(|root| add_remote(root, &backend));
-        served.git(&["add", "-A"]);
-        served.git(&["commit", "-qm", "Add what is far away"]);
+        let served = far_away(&backend, |_| {});
         let yes = |component: &str| RunRequest { yes: true, ..asks(RunKind::Apply, component, "plat-far-dev") };
         let (one, two) = (start(&served, &yes("far-a")).await, start(&served, &yes("far-b")).await);
         let both = [served.end(&one).await, served.end(&two).await];
@@ -109,9 +113,7 @@ async fn plans_in_copies_equal_the_lone_ones() {
         return;
     }
     let backend = Backend::start();
-    let served = Served::start_after(|root| add_remote(root, &backend));
-    served.git(&["add", "-A"]);
-    served.git(&["commit", "-qm", "Add what is far away"]);
+    let served = far_away(&backend, |_| {});
     let yes = RunRequest { yes: true, ..asks(RunKind::Apply, "far-a", "plat-far-dev") };
     assert_eq!(served.end(&start(&served, &yes).await).await.state, RunState::Succeeded);
     // What lies in the folder differs from run to run; what is said of the plan does not.
@@ -171,9 +173,7 @@ async fn a_failed_apply_offers_what_was_applied_last_and_a_retry_asks_again() {
         return;
     }
     let backend = Backend::start();
-    let served = Served::start_after(|root| add_remote(root, &backend));
-    served.git(&["add", "-A"]);
-    served.git(&["commit", "-qm", "Add what is far away"]);
+    let served = far_away(&backend, |_| {});
     let first = served.git(&["rev-parse", "HEAD"]).trim().to_owned();
     let yes = RunRequest { yes: true, ..asks(RunKind::Apply, "far-a", "plat-far-dev") };
     assert_eq!(served.end(&start(&served, &yes).await).await.state, RunState::Succeeded);

@@ -6,6 +6,7 @@ use terrace::domain::id::RunRef;
 use terrace::domain::run::{Run, RunKind, RunRequest, RunState};
 
 use crate::runs_served::asks;
+use crate::support::ground::put;
 use crate::support::host::eventually;
 use crate::support::platform::no_terraform;
 use crate::support::served::Served;
@@ -34,15 +35,12 @@ pub(crate) fn holding(folder: &Path, text: &str) -> Vec<String> {
 
 /// A component that takes a secret, uses it, and gives it back.
 fn add_vault(root: &Path) {
-    let folder = root.join("components/terraform/vault");
-    std::fs::create_dir_all(&folder).expect("made");
     let text = "variable \"password\" {\n  type = string\n  sensitive = true\n}\nresource \"terraform_data\" \"it\" {\n  input = { user = \"u\", password = var.password }\n}\noutput \"password\" {\n  value = var.password\n  sensitive = true\n}\n";
-    std::fs::write(folder.join("main.tf"), text).expect("written");
+    put(root, "components/terraform/vault/main.tf", text);
     let stack = "vars: {tenant: plat, environment: far, stage: dev}\ncomponents:\n  terraform:\n    vault: {}\n";
-    std::fs::write(root.join("stacks/orgs/harbor/vault.yaml"), stack).expect("written");
+    put(root, "stacks/orgs/harbor/vault.yaml", stack);
     let settings = "credentials:\n  - stacks: [\"plat-far-*\"]\n    check: test \"$AWS_PROFILE\" = good && test \"$TERRACE_STACK\" = plat-far-dev\n    login: aws sso login\n";
-    std::fs::create_dir_all(root.join("platform")).expect("made");
-    std::fs::write(root.join("platform/terrace.yaml"), settings).expect("written");
+    put(root, "platform/terrace.yaml", settings);
 }
 
 fn with(kind: RunKind, profile: &str) -> RunRequest {

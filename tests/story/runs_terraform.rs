@@ -320,15 +320,21 @@ pull) echo "Switched to workspace \"$stack-$component\"."; exec terraform state 
 esac
 "#;
 
+/// Puts a program that plays Atmos beside the estate.
+pub(crate) fn atmos(world: &World, script: &str) -> std::path::PathBuf {
+    let atmos = world.temp.path().join("bin/atmos");
+    std::fs::create_dir_all(atmos.parent().expect("a parent")).expect("made");
+    crate::program::program(&atmos, script);
+    atmos
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_atmos_driver_plans_into_a_file_and_applies_that_file() {
     if no_terraform() {
         return;
     }
     let world = World::new();
-    let atmos = world.temp.path().join("bin/atmos");
-    std::fs::create_dir_all(atmos.parent().expect("a parent")).expect("made");
-    crate::program::program(&atmos, ATMOS);
+    let atmos = atmos(&world, ATMOS);
     let platform = world.platform().await;
     let mut asked = request(RunKind::Apply, "net", "dev");
     asked.driver = None;
@@ -354,9 +360,7 @@ async fn item_4_a_state_that_moved_on_is_noticed_by_both_drivers_before_anything
         return;
     }
     let world = World::new();
-    let atmos = world.temp.path().join("bin/atmos");
-    std::fs::create_dir_all(atmos.parent().expect("a parent")).expect("made");
-    crate::program::program(&atmos, ATMOS);
+    let atmos = atmos(&world, ATMOS);
     let platform = crate::support::platform::start_gated(world.temp.path()).await;
     let folder = world.root().join("components/terraform/network");
     let elsewhere = |arguments: &[&str]| {

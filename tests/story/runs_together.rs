@@ -3,12 +3,12 @@
 //! `TERRACE_PLANS` says how many at a time (8 where it is not set).
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use terrace::domain::id::RunRef;
 use terrace::domain::run::{DriverKind, PlanSummary, Run, RunKind, RunRequest, RunState};
 
-use crate::program::program;
-use crate::runs_terraform::yes;
+use crate::runs_terraform::{atmos, yes};
 use crate::support::platform::{Platform, World, alice, no_terraform, request};
 
 /// What Atmos would do, as far as plans need it, over real Terraform; in another workspace where the file `wrong` is.
@@ -34,6 +34,7 @@ pub(crate) fn told(log: &[u8]) -> String {
 
 struct Two {
     world: World,
+    atmos: PathBuf,
     platform: Platform,
 }
 
@@ -41,19 +42,17 @@ impl Two {
     /// `app` was applied, `cache` was not: whoever sees the state of the other makes another plan.
     async fn new() -> Self {
         let world = World::new();
-        let atmos = world.temp.path().join("bin/atmos");
-        std::fs::create_dir_all(atmos.parent().expect("a parent")).expect("made");
-        program(&atmos, ATMOS);
+        let atmos = atmos(&world, ATMOS);
         let platform = world.platform().await;
         let applied = platform.create(yes(RunKind::Apply, "app", "dev")).await;
         assert_eq!(platform.end(&applied).await.state, RunState::Succeeded);
-        Self { world, platform }
+        Self { world, atmos, platform }
     }
 
     fn plan(&self, component: &str, driver: DriverKind) -> RunRequest {
         let mut asked = request(RunKind::Plan, component, "dev");
         asked.driver = Some(driver);
-        asked.env.insert("ATMOS_BIN".to_owned(), self.world.temp.path().join("bin/atmos").display().to_string());
+        asked.env.insert("ATMOS_BIN".to_owned(), self.atmos.display().to_string());
         asked
     }
 

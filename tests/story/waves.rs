@@ -17,7 +17,8 @@ use terrace::domain::request::{
 use terrace::domain::run::{RunKind, RunRequest, RunState};
 use terrace::domain::team::Role;
 
-use crate::requests::{about, ask, asked, code, git, provision, rest, strict, wish};
+use crate::requests::{about, ask, asked, code, provision, rest, strict, wish};
+use crate::support::ground::{commit, git, put, rule, settings, word};
 use crate::support::host::{DEADLINE, eventually};
 use crate::support::platform::no_terraform;
 use crate::support::served::Served;
@@ -39,9 +40,7 @@ fn applied(request: &Request) -> Vec<&str> {
 
 /// Agrees to what is there, and waits until it has come to rest.
 async fn agree(served: &Served, client: &Client, request: &Request) -> Request {
-    let digest = request.check.as_ref().map(|check| check.binding.digest());
-    let word = RequestWord { digest, ..RequestWord::default() };
-    client.approve_request(request.number, &word).await.expect("agreed");
+    client.approve_request(request.number, &word(request)).await.expect("agreed");
     rest(served, request.number).await
 }
 
@@ -49,12 +48,6 @@ async fn agree(served: &Served, client: &Client, request: &Request) -> Request {
 fn folders(served: &Served, request: &Request) -> Vec<PathBuf> {
     let runs = request.check.iter().flat_map(|check| &check.plans).map(|plan| plan.run.to_string());
     runs.map(|run| served.state().join("runs").join(run)).collect()
-}
-
-fn settings(root: &Path, text: &str) {
-    std::fs::write(root.join("platform/policies.yaml"), format!("settings: {{{text}}}\n")).expect("written");
-    git(root, &["add", "-A"]);
-    git(root, &["commit", "-qm", "Change the settings"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -304,8 +297,7 @@ async fn item_1_what_no_plan_binds_is_denied_or_waits_with_its_script() {
     assert_eq!((script[0].name.as_str(), script[0].command.as_str()), ("mend", "echo mended"));
     std::fs::write(served.root().join("stacks/workflows/mend.yaml"), workflows.replace("mended", "broken"))
         .expect("written");
-    let digest = request.check.as_ref().map(|check| check.binding.digest());
-    let void = mara.approve_request(request.number, &RequestWord { digest, ..RequestWord::default() }).await;
+    let void = mara.approve_request(request.number, &word(&request)).await;
     let void = void.expect_err("another script");
     assert_eq!(code(&void), "approval-void");
     assert!(void.to_string().contains("the script"), "{void}");
@@ -392,13 +384,10 @@ async fn item_9_two_requests_race_for_the_last_of_a_budget() {
         strict(root);
         let prices = "version: 1\nsource: our contract\ndate: 2026-10-01\nrules:\n  - resource: terraform_data\n    \
             components:\n      - {name: Flat, unit: months, quantity: 1, price: 10}\n";
-        std::fs::write(root.join("platform/prices.yaml"), prices).expect("written");
-        let folder = root.join("platform/policies");
-        std::fs::create_dir_all(&folder).expect("made");
-        let rule = "package terrace.request.own\n\nimport rego.v1\n\napprovals contains {\"count\": 1, \"message\": \"always\"}\n";
-        std::fs::write(folder.join("always.rego"), rule).expect("written");
-        git(root, &["add", "-A"]);
-        git(root, &["commit", "-qm", "Ask for a price and a word"]);
+        put(root, "platform/prices.yaml", prices);
+        let always = "package terrace.request.own\n\nimport rego.v1\n\napprovals contains {\"count\": 1, \"message\": \"always\"}\n";
+        rule(root, "always", always);
+        commit(root, "Ask for a price and a word");
     });
     let jonas = served.person("jonas", Role::Approver).await;
     let mut requests = Vec::new();
@@ -419,10 +408,6 @@ async fn item_9_two_requests_race_for_the_last_of_a_budget() {
     let tight = format!("{{amount: {:.2}, thresholds: {{refuse: 100}}, owner: jonas}}", monthly * 1.5);
     std::fs::write(&teams, text.replace(budget, &tight)).expect("written");
     git(&served.root(), &["commit", "-qam", "Spend less"]);
-    let word = |request: &Request| RequestWord {
-        digest: request.check.as_ref().map(|check| check.binding.digest()),
-        ..RequestWord::default()
-    };
     let (one, other) = (word(&requests[0]), word(&requests[1]));
     let (one, other) = tokio::join!(
         jonas.approve_request(requests[0].number, &one),

@@ -1,6 +1,7 @@
 //! What the stories share.
 
 pub(crate) mod backend;
+pub(crate) mod ground;
 pub(crate) mod home;
 pub(crate) mod host;
 pub(crate) mod platform;
