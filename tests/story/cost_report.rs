@@ -122,7 +122,6 @@ fn a_closed_month_stays_as_it_is_and_corrections_stand_in_the_next() {
     let close = |month: &str| bills.0.terrace(&["budget", "close", "--period", month]);
     assert!(close("2024-11").err.contains("2024-10 has bills and is still open"));
     assert!(close("2999-01").err.contains("2999-01 has not ended"));
-    assert_eq!(bills.0.terrace(&["budget", "close", "--period", "2024-10"]).exit, 2, "it asks first");
     close("2024-10").succeeds();
     let of = |month: &str, format: &str| {
         let by = "team,service,kind";
