@@ -39,7 +39,7 @@ workflows:
       - {name: hello, type: shell, command: 'echo hello'}
   wait:
     steps:
-      - {name: wait, type: shell, command: 'echo begun; while [ ! -e go ]; do sleep 0.05; done; echo done'}
+      - {name: wait, type: shell, command: 'trap \"exit 130\" INT; echo begun; while [ ! -e go ]; do sleep 0.05; done; echo done'}
 ";
 
 /// A home of its own; no platform process outlives it.
