@@ -1,15 +1,10 @@
 //! Whether the system ends a user's processes at logout (systemd-logind), so that nobody learns it the hard way.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Where logind is configured, the lowest first; a later file wins.
-const CONFIGURATIONS: [&str; 5] = [
-    "usr/lib/systemd/logind.conf",
-    "etc/systemd/logind.conf",
-    "usr/lib/systemd/logind.conf.d",
-    "run/systemd/logind.conf.d",
-    "etc/systemd/logind.conf.d",
-];
+/// Where `logind.conf` and the folder beside it may lie, the one that counts least first.
+const FOLDERS: [&str; 4] = ["usr/lib/systemd", "usr/local/lib/systemd", "run/systemd", "etc/systemd"];
 
 /// Says whether what this user runs ends with the last login: `KillUserProcesses` is on and lingering is off.
 #[must_use]
@@ -26,20 +21,16 @@ fn ends(root: &Path, uid: u32, name: &str) -> bool {
     !lingers && kills(&configuration(root))
 }
 
+/// Returns what logind reads: of the files one, then all beside them by their names, of one name one (logind.conf(5)).
 fn configuration(root: &Path) -> String {
-    let mut text = String::new();
-    for place in CONFIGURATIONS.map(|place| root.join(place)) {
-        let mut files = vec![place.clone()];
-        if let Ok(folder) = std::fs::read_dir(&place) {
-            files = folder.flatten().map(|entry| entry.path()).collect();
-            files.sort();
-        }
-        for file in files {
-            text.push_str(&std::fs::read_to_string(file).unwrap_or_default());
-            text.push('\n');
-        }
+    let folders = FOLDERS.map(|folder| root.join(folder));
+    let own = folders.iter().rev().map(|folder| folder.join("logind.conf")).find(|file| file.exists());
+    let mut beside = BTreeMap::new();
+    for entry in folders.iter().filter_map(|folder| folder.join("logind.conf.d").read_dir().ok()).flatten().flatten() {
+        beside.insert(entry.file_name(), entry.path());
     }
-    text
+    let files = own.into_iter().chain(beside.into_values());
+    files.map(|file| std::fs::read_to_string(file).unwrap_or_default() + "\n").collect()
 }
 
 /// Returns the last word of the configuration; off where it says nothing, as logind is built on most systems.
@@ -74,6 +65,10 @@ mod tests {
         assert!(ends(root, 1001, "aiko"));
         write("etc/systemd/logind.conf.d/90-mine.conf", "[Login]\nKillUserProcesses=no\n");
         assert!(!ends(root, 1001, "aiko"));
+        write("usr/lib/systemd/logind.conf.d/95-vendor.conf", "[Login]\nKillUserProcesses=yes\n");
+        assert!(ends(root, 1001, "aiko"), "the name counts before the folder");
+        write("etc/systemd/logind.conf.d/95-vendor.conf", "");
+        assert!(!ends(root, 1001, "aiko"), "of one name one counts");
     }
 
     #[test]
