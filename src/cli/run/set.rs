@@ -76,7 +76,8 @@ async fn follow(context: &Context, mut client: Client, mut set: RunSet, yes: boo
             if context.format() != output::Format::Text {
                 print(context, &set)?;
             }
-            return Ok(Exit::Denied);
+            let failed = set.runs.iter().any(|run| run.state.is_end() && exit(run) == Exit::Failed);
+            return Ok(if failed { Exit::Failed } else { Exit::Denied });
         }
         if let Some(run) = asks {
             if !decide(context, &client, &run, tellers.get(&run.id)).await? {
