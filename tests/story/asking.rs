@@ -410,5 +410,4 @@ async fn a_run_that_waits_ends_with_its_request_and_outlives_the_platform() {
         assert!(began.elapsed() < crate::support::host::DEADLINE, "{now:#?}");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    git(&served.root(), &["status", "--porcelain"]);
 }
