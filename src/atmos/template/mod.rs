@@ -47,7 +47,8 @@ pub struct TemplateOptions {
     pub delimiters: (String, String),
     /// The environment that `env` and `expandenv` read.
     pub env: Arc<BTreeMap<String, String>>,
-    /// Whether gomplate's functions are there beside sprig's: everywhere but in `locals` and in paths of secrets.
+    /// Whether gomplate's functions are there beside sprig's: everywhere but in `locals`, in paths of secrets, and in values
+    /// of components unless `templates.settings.gomplate` switches them on.
     pub gomplate: bool,
 }
 
