@@ -120,6 +120,9 @@ pub struct CheckedPlan {
 pub struct PlannedCode {
     /// The component's folder, relative to the estate's root.
     pub folder: String,
+    /// The files that Atmos generates there from the configuration; they differ from instance to instance and do not count.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub generated: Vec<String>,
     /// Digest over its files and those of the modules that it calls by a path, as they lay there when it was judged.
     pub digest: Digest,
 }

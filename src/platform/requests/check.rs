@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{Timestamp, tz::TimeZone};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::claims::{self, BudgetWords};
 use super::error::RequestError;
@@ -249,9 +249,12 @@ impl RequestService {
             let configuration = folder.and_then(|folder| restore::configuration(root, &run, commit.as_deref(), folder));
             // On a branch it works in a worktree at its commit, but where a local state lies beside the estate's own files.
             let local = target.as_ref().is_some_and(|target| matches!(target.backend_type.as_str(), "" | "local"));
-            let code = folder.filter(|_| local || !on_branch).map(|folder| {
-                let folder = folder.strip_prefix(root).unwrap_or(folder);
-                PlannedCode { folder: folder.display().to_string(), digest: code::digest(root, folder) }
+            let code = target.as_ref().filter(|_| local || !on_branch).map(|target| {
+                let folder = target.folder.strip_prefix(root).unwrap_or(&target.folder);
+                let generated: Vec<String> =
+                    target.generate.as_object().into_iter().flat_map(Map::keys).cloned().collect();
+                let digest = code::digest(root, folder, &generated);
+                PlannedCode { folder: folder.display().to_string(), generated, digest }
             });
             let with = Reviewed {
                 snapshot: &snapshot,

@@ -67,7 +67,10 @@ impl RequestService {
                 .plans
                 .iter()
                 .filter_map(|plan| plan.code.as_ref())
-                .map(|code| PlannedCode { digest: code::digest(root, code.folder.as_ref()), ..code.clone() })
+                .map(|code| {
+                    let digest = code::digest(root, code.folder.as_ref(), &code.generated);
+                    PlannedCode { digest, ..code.clone() }
+                })
                 .collect();
             let joined = |parts: Vec<String>| Digest::of(parts.join("\n").as_bytes());
             let now = Binding {
