@@ -84,9 +84,10 @@ pub(in crate::platform) fn tree(root: &Path) -> Tree {
     if tracked {
         about.push_str(&git(root, &["diff", "HEAD", "--", "."]).unwrap_or_default());
     }
-    // Names in the status count from the top of the repository.
-    let top = git(root, &["rev-parse", "--show-toplevel"]).map(|top| PathBuf::from(top.trim_end()));
     untracked.sort();
+    // Names in the status count from the top of the repository.
+    let top = if untracked.is_empty() { None } else { git(root, &["rev-parse", "--show-toplevel"]) };
+    let top = top.map(|top| PathBuf::from(top.trim_end()));
     for name in &untracked {
         let path = top.as_deref().unwrap_or(root).join(name);
         let size = std::fs::metadata(&path).map(|about| about.len()).unwrap_or_default();
