@@ -57,3 +57,11 @@ pub struct RunTarget {
     /// Paths below `vars` and `env` that hold templates or YAML functions left as written: only Atmos can run these.
     pub unevaluated: Vec<String>,
 }
+
+impl RunTarget {
+    /// Tells whether the state lies in files of its own folder: Terraform's backend where none is declared.
+    #[must_use]
+    pub fn has_local_state(&self) -> bool {
+        matches!(self.backend_type.as_str(), "" | "local")
+    }
+}

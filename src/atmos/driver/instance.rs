@@ -116,9 +116,8 @@ pub fn check(driver: DriverKind, tools: &Tools, target: &RunTarget, kind: RunKin
 #[must_use]
 pub fn locks(target: &RunTarget, root: &Path) -> Vec<LockKey> {
     let folder = target.folder.strip_prefix(root).unwrap_or(&target.folder).display().to_string();
-    let local = matches!(target.backend_type.as_str(), "" | "local");
     // A local state lies in the folder, wherever the backend says; others are known by their configuration.
-    let config = if local { folder.clone() } else { files::json_text(&target.backend) };
+    let config = if target.has_local_state() { folder.clone() } else { files::json_text(&target.backend) };
     let workspace = target.workspace.as_deref().unwrap_or("default");
     vec![LockKey::folder(&folder), LockKey::state(&target.backend_type, &config, workspace)]
 }

@@ -274,7 +274,7 @@ fn price(snapshot: &Snapshot, located: &Located, prices: &Prices<'_>, cache: &Ca
 
 /// Returns where the state of an instance lies, or why that is not in the estate.
 fn state_file(target: &RunTarget) -> Result<PathBuf, String> {
-    if !matches!(target.backend_type.as_str(), "" | "local") {
+    if !target.has_local_state() {
         let backend = &target.backend_type;
         return Err(format!("its state lies in the backend '{backend}' and was not read: terrace estimate --all does"));
     }

@@ -154,7 +154,7 @@ impl Configuration for OnBranch {
     fn target(&self, component: &str, stack: &str, stack_file: Option<&str>) -> Result<RunTarget, AtmosError> {
         let mut target = Configuration::target(&self.estate, component, stack, stack_file)?;
         // A local state lies in the component's folder of the estate; one that is elsewhere is reached from anywhere.
-        if matches!(target.backend_type.as_str(), "" | "local")
+        if target.has_local_state()
             && let Ok(below) = target.folder.strip_prefix(&self.tree)
         {
             target.folder = self.root.join(below);

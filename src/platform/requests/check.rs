@@ -248,8 +248,7 @@ impl RequestService {
             let folder = target.as_ref().map(|target| target.folder.as_path());
             let configuration = folder.and_then(|folder| restore::configuration(root, &run, commit.as_deref(), folder));
             // On a branch it works in a worktree at its commit, but where a local state lies beside the estate's own files.
-            let local = target.as_ref().is_some_and(|target| matches!(target.backend_type.as_str(), "" | "local"));
-            let code = target.as_ref().filter(|_| local || !on_branch).map(|target| {
+            let code = target.as_ref().filter(|target| target.has_local_state() || !on_branch).map(|target| {
                 let folder = target.folder.strip_prefix(root).unwrap_or(&target.folder);
                 let generated: Vec<String> =
                     target.generate.as_object().into_iter().flat_map(Map::keys).cloned().collect();
